@@ -1,0 +1,39 @@
+# Everything runs from a virtual environment in the clone; nothing outside it is touched.
+VENV  := .venv
+BIN   := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+$(STAMP): requirements/dev.txt pyproject.toml scripts/venv.sh
+	@sh scripts/venv.sh $(VENV)
+	@touch $@
+
+venv: $(STAMP) ## make the virtual environment
+
+demo: $(STAMP) ## simulator and gateway together, no credentials needed
+	@$(BIN)/zoom-gateway demo
+
+lint: $(STAMP) ## format, ruff, mypy, layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP) ## rewrite the code in the house format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+test: $(STAMP) ## every test that needs nothing but this clone
+	$(BIN)/python -m pytest
+
+lock: $(STAMP) ## resolve the locked requirements anew
+	sh scripts/lock.sh $(VENV)
+
+clean: ## remove what was built
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+.PHONY: help venv demo lint format test lock clean

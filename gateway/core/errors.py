@@ -1,0 +1,164 @@
+"""The exceptions of the gateway: each says whose fault it is.
+
+::
+
+    GatewayError
+    ├── ConfigurationError    the operator's: a key, a file, a credential
+    ├── CallRefusedError      the caller's: framing, target, policy, limits
+    ├── TokenError            no usable token
+    │   ├── TokenUnavailableError   none came within the time a call may wait
+    │   └── MintError               one attempt at the token endpoint failed
+    ├── StoreError            the shared store
+    │   ├── StoreUnavailableError   it does not answer
+    │   └── StoreContentError       what it holds cannot be read
+    └── UpstreamError         Zoom, or the way to it
+        ├── UpstreamConnectError    nothing was sent
+        ├── UpstreamTimeoutError    silence for longer than `upstream.idle_timeout`
+        └── UpstreamBrokenError     the connection broke, or the answer is malformed
+
+No exception carries a secret: messages are shown to callers, operators and logs alike.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar
+
+
+class GatewayError(Exception):
+    """Root of all. `slug` is the value of `X-Zoom-Gateway-Error`."""
+
+    slug: ClassVar[str] = "internal"
+
+
+class ConfigurationError(GatewayError):
+    """The configuration cannot be used; `problems` holds one line for each thing wrong."""
+
+    slug = "configuration"
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+@dataclass
+class CallRefusedError(GatewayError):
+    """A call that is not forwarded: the caller must change it.
+
+    `status` is HTTP's; `slug_` names the reason; `close` says that the connection's framing
+    is in doubt, so it must not carry another call.
+    """
+
+    status: int
+    slug_: str
+    message: str
+    close: bool = False
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class TokenError(GatewayError):
+    """No usable token."""
+
+    slug = "token"
+
+
+@dataclass
+class TokenUnavailableError(TokenError):
+    """No token came in time. `retry_after` is in whole seconds, at least 1."""
+
+    slug = "token_unavailable"
+
+    reason: str
+    retry_after: int = 1
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class MintFailure(StrEnum):
+    """Why a mint failed; the value is the metric's `result` label."""
+
+    INVALID_CLIENT = "invalid_client"
+    """Client id or secret are wrong: an operator must act."""
+    INVALID_ACCOUNT = "invalid_account"
+    """The account id (or the app's state) is refused: an operator must act."""
+    INVALID_INDEX = "invalid_index"
+    """This token index is out of range or not allowed: the slot is out."""
+    REFUSED = "refused"
+    """Another 4xx of the token endpoint."""
+    RATE_LIMITED = "rate_limited"
+    """429."""
+    SERVER_ERROR = "server_error"
+    """5xx, or an HTML page of the front."""
+    MALFORMED = "malformed"
+    """200, but no token in it."""
+    TIMEOUT = "timeout"
+    """No answer within `token.mint_timeout`; Zoom may have minted."""
+    CONNECTION = "connection"
+    """No connection, so Zoom did not mint."""
+    BROKEN = "broken"
+    """The connection broke after the request was sent; Zoom may have minted."""
+
+
+MAY_HAVE_MINTED = frozenset({MintFailure.TIMEOUT, MintFailure.BROKEN, MintFailure.MALFORMED})
+"""Failures after which a token may exist that nobody holds: a lost mint."""
+
+NEEDS_OPERATOR = frozenset({MintFailure.INVALID_CLIENT, MintFailure.INVALID_ACCOUNT})
+"""Failures that no retry cures."""
+
+
+@dataclass
+class MintError(TokenError):
+    """One attempt at the token endpoint failed. `retry_after` in seconds, where Zoom said so."""
+
+    slug = "mint_failed"
+
+    failure: MintFailure
+    message: str
+    retry_after: float | None = None
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class StoreError(GatewayError):
+    """The shared store."""
+
+    slug = "store"
+
+
+class StoreUnavailableError(StoreError):
+    """The store does not answer."""
+
+    slug = "store_unavailable"
+
+
+class StoreContentError(StoreError):
+    """What the store holds cannot be read, or must not be overwritten."""
+
+    slug = "store_content"
+
+
+class UpstreamError(GatewayError):
+    """Zoom, or the way to it."""
+
+    slug = "upstream"
+
+
+class UpstreamConnectError(UpstreamError):
+    """No connection within `upstream.connect_timeout`: nothing was sent."""
+
+    slug = "upstream_connect"
+
+
+class UpstreamTimeoutError(UpstreamError):
+    """Nothing came or went for `upstream.idle_timeout` seconds."""
+
+    slug = "upstream_timeout"
+
+
+class UpstreamBrokenError(UpstreamError):
+    """The connection broke, or the answer is not HTTP."""
+
+    slug = "upstream_broken"

@@ -1,0 +1,225 @@
+"""What the token manager and the proxy need from the outside, and nothing more.
+
+No foreign object or exception crosses these lines: an adapter takes and gives the types
+of `gateway.core` and raises the exceptions of `gateway.core.errors`.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from gateway.core.endpoint import Endpoint
+from gateway.core.events import TokenEvent
+from gateway.core.secret import Secret
+from gateway.core.token import Grant, SlotId, Token
+
+Headers = Sequence[tuple[bytes, bytes]]
+"""Ordered header fields as they stand on the wire."""
+
+
+class Clock(Protocol):
+    def now(self) -> float:
+        """Seconds on a clock that never goes back and runs on while the machine sleeps."""
+
+    def wall(self) -> float:
+        """Seconds since the epoch: for people and for files, never for measuring."""
+
+
+class Minter(Protocol):
+    async def mint(self, slot: SlotId) -> Grant:
+        """Ask the token endpoint for a token of `slot`. Raises MintError, nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamRequest:
+    """One call as it goes out. `target` is the request target, byte for byte.
+
+    `headers` are complete (Host and framing included) and go out in this order. `body` is
+    None when there is none; otherwise its chunks are written as the `Content-Length` or
+    `Transfer-Encoding: chunked` among the headers says.
+    """
+
+    method: str
+    target: bytes
+    headers: Headers
+    body: AsyncIterator[bytes] | None = None
+
+
+class UpstreamAnswer(Protocol):
+    """The head of an answer; its body follows by iteration, never decompressed."""
+
+    status: int
+    reason: str
+    headers: Headers
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The body, as it arrives. Raises UpstreamBrokenError if it ends before its end."""
+
+    async def close(self) -> None:
+        """Give the connection back if both directions are complete, else cut it. Idempotent."""
+
+
+class Upstream(Protocol):
+    async def send(self, request: UpstreamRequest) -> UpstreamAnswer:
+        """Send and return as soon as the final head is there, even before the body is sent.
+
+        1xx heads are dropped. The rest of the body goes on being sent while the answer is
+        read, until `close()`. An exception of `request.body` comes out of here unchanged if
+        it happens before the head. Raises UpstreamConnectError (nothing was sent),
+        UpstreamTimeoutError, UpstreamBrokenError. Cancelling it closes the connection.
+        """
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to mint. `fence` grows with every lease of the account."""
+
+    account: str
+    owner: str
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An account's document as the store holds it, and the store's time at that moment.
+
+    `revision` is 0 when there is no document; it grows at every write. `document` is what
+    `gateway.core.document` encodes: JSON-ready, times in the store's seconds.
+    """
+
+    document: dict[str, object] | None
+    revision: int
+    now: float
+    lease_owner: str | None = None
+    fence: int = 0
+
+
+class TokenStore(Protocol):
+    """Where the replicas share an account's tokens.
+
+    Raises StoreUnavailableError or StoreContentError, nothing else.
+    """
+
+    async def read(self, account: str) -> Stored: ...
+
+    async def write(
+        self, account: str, document: dict[str, object], *, revision: int, fence: int | None = None
+    ) -> bool:
+        """Replace the document if its revision is still `revision`.
+
+        With a `fence`, only if that is also the newest one given out, too: a holder whose
+        lease was taken over publishes nothing.
+        """
+
+    async def acquire(self, account: str, owner: str, ttl: float) -> Lease | None:
+        """Take the lease for `ttl` seconds, or None while another holds it."""
+
+    async def renew(self, lease: Lease, ttl: float) -> bool: ...
+
+    async def release(self, lease: Lease) -> None:
+        """Only the owner's lease is given back; another's is left alone."""
+
+    async def changed(self, account: str, revision: int) -> None:
+        """Return when the document's revision may differ from `revision`."""
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A harmless call that tells whether a token is alive."""
+
+    token: Secret = field(repr=False)
+    target: bytes
+
+
+class Prober(Protocol):
+    async def probe(self, probe: Probe) -> bool | None:
+        """True: any answer but a refusal. False: refused. None: no answer."""
+
+
+class CallTokens(Protocol):
+    """The tokens of one call: the first, and better ones after refusals.
+
+    All waiting together is at most `token.wait_timeout`; the rest of the state of a call's
+    journey through refusals is kept in here, so the proxy only reports what it saw.
+    """
+
+    async def first(self) -> Token:
+        """The active token. Waits for one; raises TokenUnavailableError."""
+
+    async def better(self, refused: Token) -> Token | None:
+        """Zoom refused `refused`: a better token to send the call again with.
+
+        None: none is to be had, or none would help; pass Zoom's answer on. Never raises but
+        for cancellation.
+        """
+
+    def accepted(self, token: Token) -> None:
+        """Zoom's answer was one that only a valid token gets. Synchronous and cheap."""
+
+
+class Tokens(Protocol):
+    """One account's token manager, as the proxy sees it."""
+
+    def call(self, endpoint: Endpoint) -> CallTokens: ...
+
+
+class ReplayOutcome(StrEnum):
+    """How a refused call ended; the value is the metric's `outcome` label."""
+
+    RECOVERED = "recovered"
+    """Sent again, and not refused."""
+    REFUSED = "refused"
+    """Zoom's refusal was passed on."""
+    IMPOSSIBLE = "impossible"
+    """The body was too large to be kept, so the refusal was passed on."""
+    FAILED = "failed"
+    """Sending it again met an error."""
+
+
+@dataclass(slots=True)
+class CallReport:
+    """One call of the proxy, for metrics and the access log. Durations in seconds.
+
+    Filled in along the journey. Holds no query value, no body, no token.
+    """
+
+    request_id: str
+    caller: str
+    """The caller's address."""
+    account: str
+    method: str
+    """`other` if unknown."""
+    route: str
+    """The path template, or `other`."""
+    status: int = 0
+    """The status that the caller saw; 499 if it went away before."""
+    duration: float = 0.0
+    upstream_duration: float = 0.0
+    """From the first sending to the last answer's end, without waiting for tokens."""
+    token_wait: float = 0.0
+    generation: int = 0
+    """Of the token that was sent last; 0: none."""
+    replays: int = 0
+    outcome: ReplayOutcome | None = None
+    """None: the call was never refused."""
+    bytes_in: int = 0
+    bytes_out: int = 0
+    tracking_id: str = ""
+    """`x-zm-trackingid`: what Zoom's support asks for."""
+    error: str = ""
+    """The slug of an answer that the gateway itself made."""
+
+
+class Observer(Protocol):
+    """Who is told. Nothing here may raise or wait."""
+
+    def call_began(self, account: str) -> None: ...
+
+    def call_ended(self, report: CallReport) -> None: ...
+
+    def token_event(self, account: str, event: TokenEvent) -> None: ...
