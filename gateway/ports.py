@@ -122,6 +122,9 @@ class TokenStore(Protocol):
     async def release(self, lease: Lease) -> None:
         """Only the owner's lease is given back; another's is left alone."""
 
+    async def set_aside(self, account: str, problem: str) -> bool:
+        """Move content that cannot be read out of the way, keeping it. False: it stays."""
+
     async def changed(self, account: str, revision: int) -> None:
         """Return when the document's revision may differ from `revision`."""
 

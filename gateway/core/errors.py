@@ -11,6 +11,7 @@
     ├── StoreError            the shared store
     │   ├── StoreUnavailableError   it does not answer
     │   └── StoreContentError       what it holds cannot be read
+    │       └── StoreFormatError    a newer gateway wrote it: it must stay as it is
     └── UpstreamError         Zoom, or the way to it
         ├── UpstreamConnectError    nothing was sent
         ├── UpstreamTimeoutError    silence for longer than `upstream.idle_timeout`
@@ -138,6 +139,10 @@ class StoreContentError(StoreError):
     """What the store holds cannot be read, or must not be overwritten."""
 
     slug = "store_content"
+
+
+class StoreFormatError(StoreContentError):
+    """A newer gateway wrote it: it must stay as it is."""
 
 
 class UpstreamError(GatewayError):

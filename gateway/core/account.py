@@ -1,0 +1,243 @@
+"""An account's document: all that its replicas share, as one frozen value.
+
+Every function that changes it is pure and returns a new one with the events that tell of it.
+Times are seconds on one clock: the replica's own in memory, the store's in the store.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any, Final
+
+from gateway.core import slots as machine
+from gateway.core.backoff import Budget
+from gateway.core.events import ForeignMint, HoldoffEnded, TokenEvent
+from gateway.core.slots import Phase, Slot, Slots
+from gateway.core.token import Cause, SlotId, Token
+
+SUSPICION: Final = 600.0
+"""Seconds in which an endpoint that refuses a living token is judged by a probe."""
+
+Pair = frozenset[SlotId]
+
+
+def _nothing() -> Mapping[Any, Any]:
+    return MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A mint that is wanted now: a refusal or an operator asked for it."""
+
+    cause: Cause
+    at: float
+    endpoint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Holdoff:
+    """Refusals of fresh tokens cause no mint before `until`."""
+
+    generation: int
+    """The token whose refusal began it."""
+    since: float
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Minting:
+    """A mint in progress. Found without its holder, it is a lost mint."""
+
+    slot: SlotId
+    since: float
+    fence: int
+    holder: str
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """An accepted token was refused before its time; why is being found out."""
+
+    generation: int
+    slot: SlotId
+    endpoint: str
+    explained: bool
+    """A mint of our own may have killed it."""
+    confirmed: bool = False
+    """It is dead, not merely refused by one endpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    epoch: str
+    """Random; new when the document is made anew."""
+    slots: Slots
+    """In the configuration's order."""
+    generation: int = 0
+    """Of the newest published token."""
+    rotate_at: float | None = None
+    due: Due | None = None
+    trials: Mapping[str, int] = field(default_factory=_nothing)
+    """Endpoint: the generation that its refusal brought about, and it has not accepted yet."""
+    suspects: Mapping[str, float] = field(default_factory=_nothing)
+    """Endpoint: until when its refusals are judged by a probe."""
+    fresh: int = 0
+    """Mints in a row for tokens that were refused and never seen accepted."""
+    holdoff: Holdoff | None = None
+    budget: Budget = field(default_factory=Budget)
+    minting: Minting | None = None
+    lost: Mapping[SlotId, float] = field(default_factory=_nothing)
+    """Slot: when a mint of ours there may have happened without its token reaching us."""
+    apart: Mapping[Pair, bool] = field(default_factory=_nothing)
+    """Two slots of an app: True if a mint in one was seen to leave the other's token alive,
+    False if it killed it. Absent: not known yet."""
+    incident: Incident | None = None
+
+    @property
+    def active(self) -> Token | None:
+        slot = machine.active(self.slots)
+        return slot.token if slot else None
+
+    def usable(self, now: float) -> Token | None:
+        """The token for a new call."""
+        token = self.active
+        return token if token is not None and token.usable(now) else None
+
+    def on_probation(self, endpoint: str, generation: int, now: float) -> bool:
+        """Refusals by this endpoint prove nothing: it is on trial or suspected."""
+        return self.trials.get(endpoint) == generation or self.suspects.get(endpoint, 0.0) > now
+
+
+Outcome = tuple[Account, tuple[TokenEvent, ...]]
+Change = Callable[[Account, float], Outcome]
+"""A change as a value: applied to the local copy at once, and again to a newer document if
+the store's copy moved on meanwhile."""
+
+
+def linked(account: Account, one: SlotId, other: SlotId) -> bool:
+    """True if a mint in one of the two slots is known to kill the token of the other."""
+    return one == other or account.apart.get(frozenset((one, other))) is False
+
+
+def may_kill(account: Account, minted: SlotId, victim: SlotId) -> bool:
+    """True unless a mint in `minted` is known to leave the token of `victim` alive."""
+    if minted.app != victim.app:
+        return False
+    return minted == victim or account.apart.get(frozenset((minted, victim))) is not True
+
+
+def alternatives(account: Account, slot_id: SlotId) -> list[Slot]:
+    """Slots in which a mint leaves the token of `slot_id` alive, as far as is known."""
+    return [s for s in account.slots if not s.barred and not linked(account, s.id, slot_id)]
+
+
+def _outlived(account: Account, slot: Slot) -> bool:
+    """A younger token of a linked slot has killed this one's."""
+    return any(
+        other.token and slot.token and other.token.generation > slot.token.generation
+        for other in account.slots
+        if other.id != slot.id and linked(account, other.id, slot.id)
+    )
+
+
+def spare(account: Account, now: float) -> Slot | None:
+    """A token of another slot that has not expired and was not refused."""
+    among = [slot.id for slot in account.slots if not _outlived(account, slot)]
+    return machine.spare(account.slots, now, among)
+
+
+def advance(account: Account, now: float) -> Account:
+    """What time alone changes: lives and suspicions end, a spare steps in for an expired token."""
+    slots = machine.expire(account.slots, now)
+    if slots != account.slots:
+        account = replace(account, slots=slots)
+    if account.suspects and min(account.suspects.values()) <= now:
+        left = {key: until for key, until in account.suspects.items() if until > now}
+        account = replace(account, suspects=MappingProxyType(left))
+    if machine.active(account.slots) is None:
+        stand_in = spare(account, now)
+        if stand_in is not None:
+            account = replace(account, slots=machine.promote(account.slots, stand_in.id))
+    return account
+
+
+def _mark_accepted(slots: Slots, generation: int, now: float) -> Slots:
+    return tuple(
+        replace(slot, token=replace(slot.token, accepted_at=now))
+        if slot.token and slot.token.generation == generation and slot.token.accepted_at is None
+        else slot
+        for slot in slots
+    )
+
+
+def accepted(
+    account: Account, generation: int, endpoint: str, refused: tuple[int, ...], now: float
+) -> Outcome:
+    """Zoom accepted a call with this token, after it had refused it with those in `refused`."""
+    if not worth_noting(account, generation, endpoint, refused):
+        return account, ()
+    events: list[TokenEvent] = []
+    account = replace(account, slots=_mark_accepted(account.slots, generation, now))
+    if account.trials.get(endpoint) == generation:
+        trials = {key: value for key, value in account.trials.items() if key != endpoint}
+        account = replace(account, trials=MappingProxyType(trials))
+    if generation == account.generation:
+        if account.holdoff is not None:
+            events.append(HoldoffEnded(generation))
+        account = replace(account, fresh=0, holdoff=None)
+    account, told = _close_incident(account, generation, refused)
+    return account, (*events, *told)
+
+
+def worth_noting(
+    account: Account, generation: int, endpoint: str, refused: tuple[int, ...]
+) -> bool:
+    """False for nearly every call: nothing in the document would change. Cheap."""
+    slot = machine.holding(account.slots, generation)
+    if slot is None or slot.token is None:
+        return False
+    return (
+        slot.token.accepted_at is None
+        or account.trials.get(endpoint) == generation
+        or account.incident is not None
+        or (generation == account.generation and (account.fresh > 0 or bool(account.holdoff)))
+        or bool(refused)
+    )
+
+
+def _close_incident(account: Account, generation: int, refused: tuple[int, ...]) -> Outcome:
+    """The same call, refused with one token and accepted with another, proves a death."""
+    incident = account.incident
+    if incident is None or incident.generation == generation:
+        return account, ()
+    if not incident.confirmed and incident.generation not in refused:
+        return account, ()
+    foreign = () if incident.explained else (ForeignMint(incident.generation, incident.slot),)
+    return replace(account, incident=None), foreign
+
+
+def explained(account: Account, token: Token) -> bool:
+    """True if a mint of our own may have killed this token."""
+    lost = any(
+        at >= token.issued_at and may_kill(account, slot, token.slot)
+        for slot, at in account.lost.items()
+    )
+    under_way = account.minting is not None and may_kill(account, account.minting.slot, token.slot)
+    newer = any(
+        other.token is not None
+        and other.token.generation > token.generation
+        and may_kill(account, other.id, token.slot)
+        for other in account.slots
+    )
+    return lost or under_way or newer
+
+
+def empty(epoch: str, slot_ids: tuple[SlotId, ...], now: float) -> Account:
+    """A document with no token in it."""
+    return Account(epoch, tuple(Slot(slot) for slot in slot_ids), budget=Budget(at=now))
+
+
+def token_phase(account: Account, generation: int) -> Phase:
+    slot = machine.holding(account.slots, generation)
+    return slot.phase if slot else Phase.EMPTY

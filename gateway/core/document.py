@@ -1,0 +1,247 @@
+"""An account's document as it is stored: JSON-ready, its times in the store's seconds.
+
+Format 1. A reader refuses a higher number untouched: a newer gateway wrote it. Fields that it
+does not know are ignored, so that later versions may add some.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from gateway.core.account import Account, Due, Holdoff, Incident, Minting
+from gateway.core.backoff import Budget
+from gateway.core.errors import StoreContentError, StoreFormatError
+from gateway.core.secret import Secret
+from gateway.core.slots import Phase, Slot
+from gateway.core.token import Cause, SlotId, Token
+
+FORMAT: Final = 1
+
+Document = dict[str, Any]
+
+Identities = Mapping[SlotId, str]
+"""The configured slots, in order, each with a fingerprint of its account and client id: a token
+minted for another client under the same name is not ours."""
+
+
+def encode(account: Account, identities: Identities, delta: float) -> Document:
+    """`delta` is what turns the account's times into the store's."""
+
+    def at(moment: float | None) -> float | None:
+        return None if moment is None else moment + delta
+
+    return {
+        "format": FORMAT,
+        "epoch": account.epoch,
+        "generation": account.generation,
+        "rotate_at": at(account.rotate_at),
+        "due": _encode_due(account.due, at),
+        "slots": [_encode_slot(slot, identities[slot.id], at) for slot in account.slots],
+        "trials": dict(account.trials),
+        "suspects": {key: at(until) for key, until in account.suspects.items()},
+        "fresh": account.fresh,
+        "holdoff": _encode_holdoff(account.holdoff, at),
+        "budget": {"level": account.budget.level, "at": at(account.budget.at)},
+        "minting": _encode_minting(account.minting, at),
+        "lost": [{**_slot_id(slot), "at": at(moment)} for slot, moment in account.lost.items()],
+        "apart": [
+            {"slots": [_slot_id(slot) for slot in sorted(pair)], "apart": apart}
+            for pair, apart in account.apart.items()
+        ],
+        "incident": _encode_incident(account.incident),
+    }
+
+
+At = Callable[[float | None], float | None]
+
+
+def _slot_id(slot: SlotId) -> Document:
+    return {"app": slot.app, "index": slot.index}
+
+
+def _encode_due(due: Due | None, at: At) -> Document | None:
+    if due is None:
+        return None
+    return {"cause": due.cause.value, "at": at(due.at), "endpoint": due.endpoint}
+
+
+def _encode_holdoff(held: Holdoff | None, at: At) -> Document | None:
+    if held is None:
+        return None
+    return {
+        "generation": held.generation,
+        "since": at(held.since),
+        "until": at(held.until),
+    }
+
+
+def _encode_minting(minting: Minting | None, at: At) -> Document | None:
+    if minting is None:
+        return None
+    return {
+        **_slot_id(minting.slot),
+        "since": at(minting.since),
+        "fence": minting.fence,
+        "holder": minting.holder,
+        "cause": minting.cause.value,
+    }
+
+
+def _encode_incident(incident: Incident | None) -> Document | None:
+    if incident is None:
+        return None
+    return {
+        **_slot_id(incident.slot),
+        "generation": incident.generation,
+        "endpoint": incident.endpoint,
+        "explained": incident.explained,
+        "confirmed": incident.confirmed,
+    }
+
+
+def _encode_slot(slot: Slot, identity: str, at: At) -> Document:
+    return {
+        **_slot_id(slot.id),
+        "identity": identity,
+        "phase": slot.phase.name.lower(),
+        "token": _encode_token(slot.token, at),
+        "barred": slot.barred,
+        "failures": slot.failures,
+        "retry_at": at(slot.retry_at),
+    }
+
+
+def _encode_token(token: Token | None, at: At) -> Document | None:
+    if token is None:
+        return None
+    return {
+        "value": token.value.reveal(),
+        "generation": token.generation,
+        "issued_at": at(token.issued_at),
+        "expires_at": at(token.expires_at),
+        "cause": token.cause.value,
+        "minter": token.minter,
+        "scope": token.scope,
+        "api_url": token.api_url,
+        "accepted_at": at(token.accepted_at),
+    }
+
+
+def decode(document: Document, identities: Identities, delta: float) -> Account:
+    """Read a stored document; `delta` turns the store's times into the replica's.
+
+    Slots that are no longer configured are left out, new ones are empty. Raises
+    StoreContentError, naming the field, and never shows a value.
+    """
+    written = document.get("format")
+    if not isinstance(written, int) or written < 1:
+        raise StoreContentError("the stored document has no valid field 'format'")
+    if written > FORMAT:
+        raise StoreFormatError(
+            f"the stored document has format {written}, this gateway reads up to {FORMAT}: "
+            "a newer gateway wrote it; upgrade this one"
+        )
+    try:
+        return _decode(document, identities, delta)
+    except (KeyError, TypeError, ValueError, AttributeError) as problem:
+        # The text of a ValueError may quote a value, which may be a token.
+        field = str(problem) if isinstance(problem, KeyError) else type(problem).__name__
+        raise StoreContentError(f"the stored document cannot be read: {field}") from None
+
+
+def _decode(document: Document, identities: Identities, delta: float) -> Account:
+    def at(moment: Any) -> float:
+        return float(moment) + delta
+
+    stored = {_id(raw): raw for raw in document["slots"]}
+    known = {slot for slot, raw in stored.items() if identities.get(slot) == str(raw["identity"])}
+    slots = tuple(
+        _decode_slot(slot, stored[slot], at) if slot in known else Slot(slot) for slot in identities
+    )
+    if sum(slot.phase is Phase.ACTIVE for slot in slots) > 1:
+        raise ValueError("two tokens are active")
+    return Account(
+        epoch=str(document["epoch"]),
+        slots=slots,
+        generation=int(document["generation"]),
+        rotate_at=None if document["rotate_at"] is None else at(document["rotate_at"]),
+        due=_decode_due(document["due"], at),
+        trials=MappingProxyType({str(k): int(v) for k, v in document["trials"].items()}),
+        suspects=MappingProxyType({str(k): at(v) for k, v in document["suspects"].items()}),
+        fresh=int(document["fresh"]),
+        holdoff=_decode_holdoff(document["holdoff"], at),
+        budget=Budget(float(document["budget"]["level"]), at(document["budget"]["at"])),
+        minting=_decode_minting(document["minting"], known, at),
+        lost=MappingProxyType(
+            {_id(raw): at(raw["at"]) for raw in document["lost"] if _id(raw) in known}
+        ),
+        apart=MappingProxyType(_decode_apart(document["apart"], known)),
+        incident=_decode_incident(document["incident"]),
+    )
+
+
+Moment = Callable[[Any], float]
+
+
+def _id(raw: Document) -> SlotId:
+    return SlotId(str(raw["app"]), int(raw["index"]))
+
+
+def _decode_slot(slot: SlotId, raw: Document, at: Moment) -> Slot:
+    token = None if raw["token"] is None else _decode_token(slot, raw["token"], at)
+    phase = Phase[str(raw["phase"]).upper()]
+    if (token is None) is not (phase is Phase.EMPTY):
+        raise ValueError("a slot is empty if and only if it holds no token")
+    return Slot(slot, phase, token, str(raw["barred"]), int(raw["failures"]), at(raw["retry_at"]))
+
+
+def _decode_token(slot: SlotId, raw: Document, at: Moment) -> Token:
+    return Token(
+        value=Secret(str(raw["value"])),
+        slot=slot,
+        generation=int(raw["generation"]),
+        issued_at=at(raw["issued_at"]),
+        expires_at=at(raw["expires_at"]),
+        cause=Cause(raw["cause"]),
+        minter=str(raw["minter"]),
+        scope=str(raw["scope"]),
+        api_url=None if raw["api_url"] is None else str(raw["api_url"]),
+        accepted_at=None if raw["accepted_at"] is None else at(raw["accepted_at"]),
+    )
+
+
+def _decode_due(raw: Document | None, at: Moment) -> Due | None:
+    return None if raw is None else Due(Cause(raw["cause"]), at(raw["at"]), str(raw["endpoint"]))
+
+
+def _decode_holdoff(raw: Document | None, at: Moment) -> Holdoff | None:
+    return (
+        None if raw is None else Holdoff(int(raw["generation"]), at(raw["since"]), at(raw["until"]))
+    )
+
+
+def _decode_minting(raw: Document | None, known: set[SlotId], at: Moment) -> Minting | None:
+    if raw is None or _id(raw) not in known:
+        return None
+    return Minting(
+        _id(raw), at(raw["since"]), int(raw["fence"]), str(raw["holder"]), Cause(raw["cause"])
+    )
+
+
+def _decode_apart(raw: list[Document], known: set[SlotId]) -> dict[frozenset[SlotId], bool]:
+    pairs = ((frozenset(_id(slot) for slot in one["slots"]), bool(one["apart"])) for one in raw)
+    return {pair: apart for pair, apart in pairs if pair <= known}
+
+
+def _decode_incident(raw: Document | None) -> Incident | None:
+    return (
+        None
+        if raw is None
+        else Incident(
+            int(raw["generation"]),
+            _id(raw),
+            str(raw["endpoint"]),
+            explained=bool(raw["explained"]),
+            confirmed=bool(raw["confirmed"]),
+        )
+    )

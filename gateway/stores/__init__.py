@@ -1,0 +1,1 @@
+"""Where an account's tokens are kept: one contract, several places."""

@@ -1,0 +1,171 @@
+"""`file:///dir`: the tokens survive a restart, and the processes of one host can share them.
+
+One file an account, replaced atomically, readable by its owner alone; beside it a lock file,
+because a lock on a file that is replaced locks nothing. The store's time is the host's clock.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from gateway.core.errors import StoreUnavailableError
+from gateway.ports import Lease, Stored
+from gateway.stores import record as rules
+from gateway.stores.record import Record
+
+T = TypeVar("T")
+
+POLL: Final = 0.25
+"""Seconds between looks at a file that another process may write."""
+
+
+class FileStore:
+    """Implements `TokenStore`. `report` is told, in a sentence, of a file that was set aside."""
+
+    def __init__(
+        self,
+        directory: Path,
+        report: Callable[[str], None],
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._directory = directory
+        self._report = report
+        self._wall = wall
+
+    async def read(self, account: str) -> Stored:
+        return await self._run(account, lambda old: (old, old.stored(self._wall())))
+
+    async def write(
+        self, account: str, document: dict[str, Any], *, revision: int, fence: int | None = None
+    ) -> bool:
+        return await self._run(account, lambda old: rules.write(old, document, revision, fence))
+
+    async def acquire(self, account: str, owner: str, ttl: float) -> Lease | None:
+        return await self._run(
+            account, lambda old: rules.acquire(old, account, owner, ttl, self._wall())
+        )
+
+    async def renew(self, lease: Lease, ttl: float) -> bool:
+        return await self._run(
+            lease.account, lambda old: rules.renew(old, lease, ttl, self._wall())
+        )
+
+    async def release(self, lease: Lease) -> None:
+        await self._run(lease.account, lambda old: rules.release(old, lease))
+
+    async def set_aside(self, account: str, problem: str) -> bool:
+        await self._in_thread(lambda: self._set_aside(account, problem))
+        return True
+
+    async def changed(self, account: str, revision: int) -> None:
+        seen: object = None
+        while True:
+            stamp = self._stamp(account)
+            if stamp != seen:
+                if (await self.read(account)).revision != revision:
+                    return
+                seen = stamp
+            await asyncio.sleep(POLL)
+
+    async def close(self) -> None:
+        """Nothing is held open between calls."""
+
+    def _stamp(self, account: str) -> object:
+        try:
+            found = self._path(account).stat()
+        except OSError:
+            return ()
+        return found.st_mtime_ns, found.st_ino
+
+    def _path(self, account: str) -> Path:
+        return self._directory / f"{account}.json"
+
+    async def _run(self, account: str, change: Callable[[Record], tuple[Record, T]]) -> T:
+        return await self._in_thread(lambda: self._transact(account, change))
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        """A disk may be slow and a lock may be held: neither may stop the loop."""
+        try:
+            return await asyncio.to_thread(work)
+        except OSError as problem:
+            raise StoreUnavailableError(
+                f"the file store in {self._directory} cannot be used: {problem.strerror}: "
+                "check the directory's owner, mode and free space (store.url)"
+            ) from problem
+
+    def _transact(self, account: str, change: Callable[[Record], tuple[Record, T]]) -> T:
+        with self._locked(account):
+            old = self._load(account)
+            new, result = change(old)
+            if new is not old:
+                self._save(account, new)
+            return result
+
+    @contextlib.contextmanager
+    def _locked(self, account: str) -> Iterator[None]:
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(
+            self._directory / f"{account}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+        )
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
+
+    def _load(self, account: str) -> Record:
+        try:
+            text = self._path(account).read_bytes()
+        except FileNotFoundError:
+            return Record()
+        try:
+            return _read_record(json.loads(text))
+        except (ValueError, TypeError, KeyError, RecursionError):
+            self._rename(account, "it is not a record of this gateway")
+            return Record()
+
+    def _set_aside(self, account: str, problem: str) -> None:
+        with self._locked(account):
+            if self._path(account).exists():
+                self._rename(account, problem)
+
+    def _rename(self, account: str, problem: str) -> None:
+        path = self._path(account)
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._wall()))
+        aside = path.with_name(f"{path.name}.corrupt-{stamp}-{os.getpid()}")
+        path.rename(aside)
+        self._report(f"the token file {path} cannot be read ({problem}); it was kept as {aside}")
+
+    def _save(self, account: str, record: Record) -> None:
+        path = self._path(account)
+        fresh = path.with_name(f".{path.name}.{os.getpid()}")
+        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as out:
+                json.dump(asdict(record), out)
+                out.flush()
+                os.fsync(out.fileno())
+            fresh.replace(path)
+        except BaseException:
+            fresh.unlink(missing_ok=True)
+            raise
+
+
+def _read_record(raw: Any) -> Record:
+    document = raw["document"]
+    if document is not None and not isinstance(document, dict):
+        raise TypeError("document")
+    return Record(
+        document=document,
+        revision=int(raw["revision"]),
+        fence=int(raw["fence"]),
+        lease_owner=str(raw["lease_owner"]),
+        lease_until=float(raw["lease_until"]),
+    )

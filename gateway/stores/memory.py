@@ -1,0 +1,59 @@
+"""`memory:`: the tokens of one replica, gone when it ends."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from gateway.ports import Clock, Lease, Stored
+from gateway.stores import record as rules
+from gateway.stores.record import Record
+
+T = TypeVar("T")
+
+
+class MemoryStore:
+    """Implements `TokenStore`. No call waits, so each is atomic by itself."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._records: dict[str, Record] = {}
+        self._written: dict[str, asyncio.Event] = {}
+
+    def _apply(self, account: str, change: Callable[[Record], tuple[Record, T]]) -> T:
+        record, result = change(self._records.get(account, Record()))
+        self._records[account] = record
+        return result
+
+    async def read(self, account: str) -> Stored:
+        return self._records.get(account, Record()).stored(self._clock.now())
+
+    async def write(
+        self, account: str, document: dict[str, Any], *, revision: int, fence: int | None = None
+    ) -> bool:
+        done = self._apply(account, lambda old: rules.write(old, document, revision, fence))
+        if done:
+            self._written.pop(account, asyncio.Event()).set()
+        return done
+
+    async def acquire(self, account: str, owner: str, ttl: float) -> Lease | None:
+        now = self._clock.now()
+        return self._apply(account, lambda old: rules.acquire(old, account, owner, ttl, now))
+
+    async def renew(self, lease: Lease, ttl: float) -> bool:
+        now = self._clock.now()
+        return self._apply(lease.account, lambda old: rules.renew(old, lease, ttl, now))
+
+    async def release(self, lease: Lease) -> None:
+        self._apply(lease.account, lambda old: rules.release(old, lease))
+
+    async def set_aside(self, account: str, problem: str) -> bool:
+        """Content of this process cannot be of another format."""
+        del account, problem
+        return False
+
+    async def changed(self, account: str, revision: int) -> None:
+        while self._records.get(account, Record()).revision == revision:
+            await self._written.setdefault(account, asyncio.Event()).wait()
+
+    async def close(self) -> None:
+        """Nothing to close."""

@@ -1,0 +1,1 @@
+"""The token manager: decisions are the core's, this package carries them out."""

@@ -1,0 +1,119 @@
+"""One call's tokens: the first, and better ones after refusals."""
+
+import asyncio
+import math
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from gateway.core.endpoint import Endpoint
+from gateway.core.errors import TokenUnavailableError
+from gateway.core.judge import Finding, Ruling
+from gateway.core.token import Token
+from gateway.ports import Clock
+from gateway.tokens.ledger import Ledger
+
+MAX_REFUSALS: Final = 2
+"""A call that is refused with three tokens in a row is not the tokens' fault."""
+
+
+class Bench(Protocol):
+    """What a call needs of its account's manager."""
+
+    ledger: Ledger
+    clock: Clock
+    wait_timeout: float
+
+    def judge(self, refused: Token, endpoint: str, *, second: bool, finding: Finding) -> Ruling: ...
+
+    async def verdict(self, token: Token, endpoint: str) -> Finding: ...
+
+    def accepted(
+        self, token: Token, endpoint: str, refused: tuple[int, ...], sent_at: float
+    ) -> None: ...
+
+    def outlook(self) -> tuple[str, float | None]:
+        """Why there is no token, and the moment of the next attempt, if one is planned."""
+
+
+class CallSession:
+    """Implements `CallTokens`. `_waited` adds up the seconds spent waiting for tokens."""
+
+    __slots__ = ("_bench", "_endpoint", "_refused", "_sent_at", "_waited")
+
+    def __init__(self, bench: Bench, endpoint: Endpoint) -> None:
+        self._bench = bench
+        self._endpoint = endpoint.key
+        self._refused: tuple[int, ...] = ()
+        self._sent_at = 0.0
+        self._waited = 0.0
+
+    async def first(self) -> Token:
+        token = self._bench.ledger.token()
+        if token is None:
+            token = await self._wait(self._bench.ledger.token)
+        self._sent_at = self._bench.clock.now()
+        return token
+
+    async def better(self, refused: Token) -> Token | None:
+        if len(self._refused) == MAX_REFUSALS:
+            return None
+        second = bool(self._refused)
+        self._refused = (*self._refused, refused.generation)
+        ruling = self._judge(refused, Finding.NONE, second=second)
+        if ruling is Ruling.PROBE:
+            finding = await self._verdict(refused)
+            ruling = self._judge(refused, finding, second=second)
+        if ruling in (Ruling.PASS, Ruling.PROBE):
+            return None
+        try:
+            token = await self._wait(self._bench.ledger.token)
+        except TokenUnavailableError:
+            return None
+        if token.generation in self._refused:
+            # It was set aside, could not be replaced, and a probe found it alive.
+            return None
+        self._sent_at = self._bench.clock.now()
+        return token
+
+    def accepted(self, token: Token) -> None:
+        self._bench.accepted(token, self._endpoint, self._refused, self._sent_at)
+
+    def _judge(self, refused: Token, finding: Finding, *, second: bool) -> Ruling:
+        return self._bench.judge(refused, self._endpoint, second=second, finding=finding)
+
+    async def _verdict(self, refused: Token) -> Finding:
+        before = self._bench.clock.now()
+        try:
+            return await self._bench.verdict(refused, self._endpoint)
+        finally:
+            self._waited += self._bench.clock.now() - before
+
+    async def _wait(self, look: Callable[[], Token | None]) -> Token:
+        """Wait for a token as long as this call may, and no longer than it can help."""
+        bench = self._bench
+        start = bench.clock.now()
+        deadline = start + bench.wait_timeout - self._waited
+        try:
+            while True:
+                changes = bench.ledger.changes()
+                token = look()
+                if token is not None:
+                    return token
+                await self._next_change(changes, deadline)
+        finally:
+            self._waited += bench.clock.now() - start
+
+    async def _next_change(self, changes: asyncio.Event, deadline: float) -> None:
+        reason, next_try = self._bench.outlook()
+        now = self._bench.clock.now()
+        hopeless = next_try is not None and next_try > deadline
+        if not hopeless and now < deadline:
+            try:
+                async with asyncio.timeout(deadline - now):
+                    await changes.wait()
+            except TimeoutError:
+                pass
+            else:
+                return
+        wait = 1.0 if next_try is None else next_try - self._bench.clock.now()
+        raise TokenUnavailableError(reason, retry_after=max(1, math.ceil(wait)))

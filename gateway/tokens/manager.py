@@ -1,0 +1,256 @@
+"""The token manager of one account: what the proxy talks to."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from gateway.core import course as rules
+from gateway.core.account import Account, Outcome, accepted, worth_noting
+from gateway.core.course import Rest, next_step
+from gateway.core.diagnosis import Chart, Diagnosis, diagnose
+from gateway.core.document import Identities
+from gateway.core.endpoint import Endpoint
+from gateway.core.events import ForeignMint, Minted, MintFailed, TokenEvent
+from gateway.core.judge import Finding, Judgement, Refusal, Ruling, judge, vindicate
+from gateway.core.slots import Phase
+from gateway.core.token import SlotId, Token
+from gateway.ports import Clock, Minter, Observer, Prober, TokenStore
+from gateway.tokens.call import CallSession
+from gateway.tokens.ledger import Ledger, LedgerParts
+from gateway.tokens.minting import MintingParts, MintLoop
+from gateway.tokens.probing import ProbeDesk, ProbeTarget
+
+FOREIGN_NEWS: Final = 3600.0
+"""Seconds for which a foreign mint is shown as a problem of now."""
+
+
+@dataclass(frozen=True, slots=True)
+class ManagerParts:
+    """All that a manager needs. Times in seconds."""
+
+    account: str
+    replica: str
+    identities: Identities
+    store: TokenStore
+    minter: Minter
+    prober: Prober
+    observer: Observer
+    clock: Clock
+    chance: Callable[[], float]
+    """In [0, 1)."""
+    new_epoch: Callable[[], str]
+    probe_targets: tuple[ProbeTarget, ...]
+    defect: Callable[[Exception], None]
+    """Told of an error of the gateway's own."""
+    rotate_at: float | None = None
+    wait_timeout: float = 8.0
+    mint_timeout: float = 4.0
+    lease: float = 3.0
+
+
+class TokenManager:
+    """Implements `Tokens` and what `CallSession` asks for."""
+
+    def __init__(self, parts: ManagerParts) -> None:
+        self._parts = parts
+        self.clock = parts.clock
+        self.wait_timeout = parts.wait_timeout
+        self.ledger = Ledger(
+            LedgerParts(
+                parts.account,
+                parts.store,
+                parts.identities,
+                parts.clock,
+                self._tell,
+                parts.new_epoch,
+                self._changed,
+            )
+        )
+        self.desk = ProbeDesk(
+            parts.prober, parts.clock, parts.probe_targets, lambda: self.ledger.account
+        )
+        self._loop = MintLoop(self._minting_parts())
+        self._runner: asyncio.Task[None] | None = None
+        self._errands: set[asyncio.Task[None]] = set()
+        self._vindicated = 0
+        self._mint_failed: tuple[float, MintFailed] | None = None
+        self._foreign: tuple[float, int] | None = None
+        self._previous_secret = False
+
+    def _minting_parts(self) -> MintingParts:
+        parts = self._parts
+        return MintingParts(
+            name=parts.account,
+            replica=parts.replica,
+            ledger=self.ledger,
+            store=parts.store,
+            minter=parts.minter,
+            clock=parts.clock,
+            chance=parts.chance,
+            rotate_at=parts.rotate_at,
+            mint_timeout=parts.mint_timeout,
+            lease=parts.lease,
+            rotated=self._compare,
+            failed=self._doubt,
+            defect=parts.defect,
+        )
+
+    # Life.
+
+    def start(self) -> None:
+        """Begin to mint. Call it inside the running loop."""
+        self._runner = asyncio.create_task(self._run(), name=f"minter of {self._parts.account}")
+
+    async def _run(self) -> None:
+        await self.ledger.look()
+        await self._loop.run()
+
+    async def close(self) -> None:
+        """Stop. A mint in progress is finished, and its token stored: it is never revoked."""
+        self._loop.stop()
+        if self._runner is not None:
+            await asyncio.wait([self._runner], timeout=self._parts.mint_timeout)
+            self._runner.cancel()
+            await asyncio.wait([self._runner])
+        for errand in self._errands:
+            errand.cancel()
+        if self._errands:
+            await asyncio.wait(self._errands)
+        await self.desk.close()
+        await self.ledger.close()
+
+    # What calls ask for.
+
+    def call(self, endpoint: Endpoint) -> CallSession:
+        return CallSession(self, endpoint)
+
+    def judge(self, refused: Token, endpoint: str, *, second: bool, finding: Finding) -> Ruling:
+        """Decide on a refusal, and change the document accordingly."""
+        refusal = Refusal(
+            refused.generation, endpoint, second, finding, jitter=self._parts.chance()
+        )
+        account = self.ledger.view()
+        judgement = judge(account, refusal, self.clock.now())
+        if judgement.account == account:
+            for event in judgement.events:
+                self._tell(event)
+        else:
+            self.ledger.apply(partial(_judged, refusal))
+        return judgement.ruling
+
+    async def verdict(self, token: Token, endpoint: str) -> Finding:
+        return await self.desk.verdict(token, endpoint)
+
+    def accepted(
+        self, token: Token, endpoint: str, refused: tuple[int, ...], sent_at: float
+    ) -> None:
+        self.desk.accepted(token.generation, sent_at)
+        if worth_noting(self.ledger.account, token.generation, endpoint, refused):
+            self.ledger.apply(
+                lambda account, now: accepted(account, token.generation, endpoint, refused, now)
+            )
+
+    def outlook(self) -> tuple[str, float | None]:
+        """Why there is no token, and when the next attempt is, if one is planned."""
+        account, now = self.ledger.view(), self.clock.now()
+        worst = self.diagnoses()
+        reason = worst[0].sentence if worst else "No token came in time."
+        if self._loop.minting:
+            return reason, now
+        step = next_step(account, self._loop.course(), now)
+        if not isinstance(step, Rest):
+            return reason, now
+        return reason, float("inf") if step.until is None else step.until
+
+    # What the manager does on its own account.
+
+    def _changed(self) -> None:
+        self.desk.account_changed()
+
+    def _compare(self, former: Token, fresh: Token) -> None:
+        """Does the former token live on beside the one just minted in another slot?"""
+        self._spawn(self._compare_now(former, fresh.slot))
+
+    async def _compare_now(self, former: Token, newer: SlotId) -> None:
+        finding = await self.desk.verdict(former, "")
+        if finding in (Finding.ALIVE, Finding.DEAD):
+            alive = finding is Finding.ALIVE
+            self.ledger.apply(
+                lambda account, _: rules.relate(account, former.slot, newer, alive=alive)
+            )
+
+    def _doubt(self) -> None:
+        """No mint is to be had: is the token that was set aside dead at all?"""
+        account = self.ledger.view()
+        if account.active is not None:
+            return
+        aside = [slot.token for slot in account.slots if slot.phase is Phase.ASIDE and slot.token]
+        newest = max(aside, key=lambda token: token.generation, default=None)
+        if newest is None or newest.generation == self._vindicated:
+            return
+        if newest.usable(self.clock.now()):
+            self._vindicated = newest.generation
+            self._spawn(self._vindicate(newest))
+
+    async def _vindicate(self, token: Token) -> None:
+        endpoint = self.ledger.account.due.endpoint if self.ledger.account.due else ""
+        finding = await self.desk.verdict(token, endpoint)
+        if finding is Finding.UNDECIDED:
+            self._vindicated = 0
+        self.ledger.apply(partial(_vindicated, token.generation, finding))
+
+    def _spawn(self, errand: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(errand)
+        self._errands.add(task)
+        task.add_done_callback(self._errands.discard)
+
+    # What people are told.
+
+    def _tell(self, event: TokenEvent) -> None:
+        now = self.clock.now()
+        if isinstance(event, Minted):
+            self._mint_failed = None
+            self._previous_secret = event.previous_secret
+        elif isinstance(event, MintFailed):
+            since = self._mint_failed[0] if self._mint_failed else now
+            self._mint_failed = (since, event)
+        elif isinstance(event, ForeignMint):
+            self._foreign = (now, (self._foreign[1] if self._foreign else 0) + 1)
+        self._parts.observer.token_event(self._parts.account, event)
+
+    @property
+    def name(self) -> str:
+        return self._parts.account
+
+    @property
+    def tried(self) -> bool:
+        """A mint was tried, or a token found."""
+        return self._loop.tried
+
+    def chart(self) -> Chart:
+        foreign = self._foreign
+        now = self.clock.now()
+        if foreign is not None and now - foreign[0] > FOREIGN_NEWS:
+            foreign = None
+        return Chart(
+            account=self.ledger.view(),
+            now=now,
+            mint_failed=self._mint_failed,
+            foreign_mint=foreign,
+            previous_secret=self._previous_secret,
+            store_problem=self.ledger.store_problem,
+        )
+
+    def diagnoses(self) -> list[Diagnosis]:
+        return diagnose(self.chart())
+
+
+def _judged(refusal: Refusal, account: Account, now: float) -> Outcome:
+    judgement: Judgement = judge(account, refusal, now)
+    return judgement.account, judgement.events
+
+
+def _vindicated(generation: int, finding: Finding, account: Account, now: float) -> Outcome:
+    return vindicate(account, generation, finding, now)

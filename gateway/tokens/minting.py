@@ -1,0 +1,204 @@
+"""The minter of an account: one task, so that a replica never mints twice at a time.
+
+No caller owns a mint, so none can cancel one. A failure is a change of the document like any
+other: it is never kept as a result, only its backoff is.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from gateway.core import course as rules
+from gateway.core.account import Account, Minting, Outcome
+from gateway.core.course import Course, Mint, Publication, Rest
+from gateway.core.errors import MintError, MintFailure, StoreError
+from gateway.core.token import Cause, Grant, Token
+from gateway.ports import Clock, Lease, Minter, TokenStore
+from gateway.tokens.ledger import Ledger
+
+NAP: Final = 15.0
+"""Seconds of the longest sleep: timers stand still while a laptop sleeps, tokens age."""
+
+LEASE_POLL: Final = 0.1
+"""Seconds between looks while another replica mints."""
+
+DEFECT_PAUSE: Final = 1.0
+"""Seconds after an error of the gateway's own, so that it fills no log."""
+
+
+@dataclass(frozen=True, slots=True)
+class MintingParts:
+    name: str
+    """The account's."""
+    replica: str
+    ledger: Ledger
+    store: TokenStore
+    minter: Minter
+    clock: Clock
+    chance: Callable[[], float]
+    """In [0, 1)."""
+    rotate_at: float | None
+    mint_timeout: float
+    lease: float
+    rotated: Callable[[Token, Token], None]
+    """Told the former and the new token after a rotation into another slot."""
+    failed: Callable[[], None]
+    """Told after a mint that failed."""
+    defect: Callable[[Exception], None]
+    """Told of an error of the gateway's own."""
+
+
+class MintLoop:
+    """Carries out what `next_step` decides, for ever."""
+
+    def __init__(self, parts: MintingParts) -> None:
+        self._parts = parts
+        self._ledger = parts.ledger
+        self._clock = parts.clock
+        self._jitter = parts.chance()
+        self._jitter_for = 0
+        self._stopping = False
+        self.tried = False
+        """A mint was tried, or a token found in the store."""
+        self.minting = False
+
+    def course(self) -> Course:
+        generation = self._ledger.account.generation
+        if generation != self._jitter_for:
+            self._jitter, self._jitter_for = self._parts.chance(), generation
+        return Course(self._parts.rotate_at, self._jitter)
+
+    async def run(self) -> None:
+        while not self._stopping:
+            woken = self._ledger.changes()
+            account = self._ledger.view()
+            self.tried = self.tried or account.active is not None
+            step = rules.next_step(account, self.course(), self._clock.now())
+            try:
+                await (self._attempt(step) if isinstance(step, Mint) else self._rest(step, woken))
+            except Exception as problem:  # noqa: BLE001  a dead minter would be found too late
+                self._parts.defect(problem)
+                await asyncio.sleep(DEFECT_PAUSE)
+
+    def stop(self) -> None:
+        """A mint in progress is finished first: its token must not be lost."""
+        self._stopping = True
+        self._ledger.changes().set()
+
+    async def _rest(self, step: Rest, woken: asyncio.Event) -> None:
+        seconds = NAP if step.until is None else step.until - self._clock.now()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, min(NAP, seconds))):
+                await woken.wait()
+
+    async def _attempt(self, step: Mint) -> None:
+        self.minting = True
+        try:
+            await self._under_lease()
+        except StoreError as problem:
+            self._ledger.store_failed(problem)
+            await self._detached(step)
+        finally:
+            self.minting = False
+
+    async def _under_lease(self) -> None:
+        parts = self._parts
+        lease = await parts.store.acquire(parts.name, parts.replica, parts.lease)
+        if lease is None:
+            await asyncio.sleep(LEASE_POLL)
+            await self._ledger.refresh()
+            return
+        async with self._kept(lease):
+            await self._ledger.refresh()
+            # Look again: another replica may have minted meanwhile.
+            step = rules.next_step(self._ledger.view(), self.course(), self._clock.now())
+            if isinstance(step, Mint):
+                await self._mint(step, lease)
+
+    @contextlib.asynccontextmanager
+    async def _kept(self, lease: Lease) -> AsyncIterator[None]:
+        renewal = asyncio.create_task(self._renew(lease))
+        try:
+            yield
+        finally:
+            renewal.cancel()
+            await asyncio.wait([renewal])
+            # If it cannot be given back, it ends by itself.
+            with contextlib.suppress(StoreError):
+                await self._parts.store.release(lease)
+
+    async def _renew(self, lease: Lease) -> None:
+        with contextlib.suppress(StoreError):
+            while True:
+                await asyncio.sleep(self._parts.lease / 3)
+                if not await self._parts.store.renew(lease, self._parts.lease):
+                    return
+
+    async def _mint(self, step: Mint, lease: Lease) -> None:
+        former = self._ledger.account.active
+        since = self._clock.now()
+        note = Minting(step.slot, since, lease.fence, self._parts.replica, step.cause)
+        if not await self._ledger.commit(partial(_begin, note), lease):
+            return
+        outcome = await self._ask(step)
+        change = self._change(step, outcome, since)
+        try:
+            published = await self._ledger.commit(change, lease)
+        except StoreError as problem:
+            # The token is ours all the same: it is used here, and stored when that works again.
+            self._ledger.store_failed(problem)
+            self._ledger.apply(change)
+            published = True
+        if not published:
+            self._ledger.apply(rules.abandon)
+        self._conclude(step, outcome, former, published=published)
+
+    async def _detached(self, step: Mint) -> None:
+        """The store is down, so nobody can be asked: mint alone."""
+        former, since = self._ledger.account.active, self._clock.now()
+        outcome = await self._ask(step)
+        self._ledger.apply(self._change(step, outcome, since))
+        self._conclude(step, outcome, former, published=True)
+
+    async def _ask(self, step: Mint) -> Grant | MintError:
+        """One attempt, with its own deadline."""
+        try:
+            async with asyncio.timeout(self._parts.mint_timeout):
+                return await self._parts.minter.mint(step.slot)
+        except TimeoutError:
+            seconds = f"{self._parts.mint_timeout:g}"
+            return MintError(
+                MintFailure.TIMEOUT, f"no answer from the token endpoint within {seconds} s"
+            )
+        except MintError as error:
+            return error
+
+    def _change(
+        self, step: Mint, outcome: Grant | MintError, since: float
+    ) -> Callable[[Account, float], Outcome]:
+        if isinstance(outcome, MintError):
+            jitter = self._parts.chance()
+            return lambda account, now: rules.failed(account, step, outcome, jitter, now)
+        news = Publication(outcome, step.slot, step.cause, self._parts.replica, since)
+        course = self.course()
+        return lambda account, now: rules.publish(account, news, course, now)
+
+    def _conclude(
+        self, step: Mint, outcome: Grant | MintError, former: Token | None, *, published: bool
+    ) -> None:
+        self.tried = True
+        if isinstance(outcome, MintError):
+            self._parts.failed()
+            return
+        fresh = self._ledger.account.active
+        if not published or fresh is None or former is None or step.cause is not Cause.ROTATION:
+            return
+        if rules.to_compare(self._ledger.account, former, fresh.slot):
+            self._parts.rotated(former, fresh)
+
+
+def _begin(note: Minting, account: Account, now: float) -> Outcome:
+    return rules.begin(account, note, now)
