@@ -1,0 +1,158 @@
+"""From a raw request target to the operation's path template.
+
+Labels and keys must stay few: a raw path holds ids, so it never becomes one. What matches a
+template of the operation table is known by that template, everything else by a short hash.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Final
+
+from gateway.core.endpoint import Endpoint
+
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""The methods that are named as they are; all others are `other`."""
+
+OTHER: Final = "other"
+"""The route of a path in no template, and the name of an unknown method."""
+
+HASHED_LIMIT: Final = 1024
+"""Endpoints outside the table that are kept: a caller who walks through random paths must
+not fill the memory."""
+
+_COLUMNS: Final = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation of Zoom's API: a line of `data/zoom_operations.tsv`."""
+
+    path: str
+    """The template, with its base path: `/v2/users/{userId}`."""
+    method: str
+    product: str
+    operation_id: str
+    rate_category: str | None
+    """`light`, `medium`, `heavy` or `resource-intensive`; None: Zoom does not say."""
+    scopes: tuple[str, ...]
+    """The granular scopes, each of which is enough."""
+
+
+def parse_operations(text: str) -> tuple[Operation, ...]:
+    """Read the table: tab-separated, the first line its head. Raises ValueError for a bad line."""
+    operations = []
+    for number, line in enumerate(text.splitlines()[1:], start=2):
+        cells = line.split("\t")
+        if len(cells) != _COLUMNS or not cells[0].startswith("/"):
+            raise ValueError(f"line {number}: not an operation")
+        path, method, product, operation_id, category, scopes = cells
+        operations.append(
+            Operation(path, method, product, operation_id, category or None, tuple(scopes.split()))
+        )
+    return tuple(operations)
+
+
+@dataclass(slots=True)
+class _Node:
+    """A place in the tree of one method's templates; its children are one segment further."""
+
+    literals: dict[str, "_Node"] = field(default_factory=dict)
+    parameter: "_Node | None" = None
+    template: str | None = None
+
+    def child(self, segment: str) -> "_Node":
+        """The child for a template's segment, made if need be."""
+        if not segment.startswith("{"):
+            return self.literals.setdefault(segment, _Node())
+        if self.parameter is None:
+            self.parameter = _Node()
+        return self.parameter
+
+    def find(self, segments: list[str], depth: int = 0) -> str | None:
+        """The template that fits, literals first, going back where that leads nowhere.
+
+        Every node of the tree is visited at most once, so that no path makes it slow.
+        """
+        if depth == len(segments):
+            return self.template
+        segment = segments[depth]
+        literal = self.literals.get(segment)
+        if literal is not None:
+            found = literal.find(segments, depth + 1)
+            if found is not None:
+                return found
+        if self.parameter is None or not segment:
+            return None
+        return self.parameter.find(segments, depth + 1)
+
+
+class RouteTable:
+    """The templates of the operations, a tree for each method."""
+
+    def __init__(self, operations: Iterable[Operation]) -> None:
+        self._roots: dict[str, _Node] = {}
+        for operation in operations:
+            node = self._roots.setdefault(operation.method, _Node())
+            for segment in operation.path[1:].split("/"):
+                node = node.child(segment)
+            node.template = operation.path
+        if "GET" in self._roots:
+            self._roots.setdefault("HEAD", self._roots["GET"])
+
+    def match(self, method: str, target: bytes | str) -> str | None:
+        """The template of `method` that the path of a raw request target fits, or None.
+
+        Nothing is decoded, so an encoded slash stays inside its segment. A literal segment
+        beats a parameter; a parameter stands for one segment that is not empty. One slash
+        at the end is overlooked: clients send `/v2/meetings/?page_size=30`. HEAD has the
+        templates of GET.
+        """
+        path = _path(target)
+        root = self._roots.get(method)
+        if root is None or not path.startswith("/"):
+            return None
+        return root.find(path[1:].removesuffix("/").split("/"))
+
+
+class Endpoints:
+    """Names the endpoint of a call. Not for use by several threads at once."""
+
+    def __init__(self, table: RouteTable, limit: int = HASHED_LIMIT) -> None:
+        self._table = table
+        self._limit = limit
+        self._hashed: OrderedDict[str, Endpoint] = OrderedDict()
+
+    def endpoint(self, method: str, target: bytes | str) -> Endpoint:
+        """The endpoint of a call with this method and raw request target."""
+        upper = method.upper()
+        name = upper if upper in METHODS else OTHER
+        path = _path(target)
+        route = self._table.match(name, path)
+        if route is not None:
+            return Endpoint(name, route, f"{name} {route}")
+        # surrogatepass: any str has a hash, also one with bytes that are no text.
+        content = f"{upper} {path}".encode("utf-8", "surrogatepass")
+        return self._hashed_endpoint(name, f"{name} #{blake2b(content, digest_size=8).hexdigest()}")
+
+    def _hashed_endpoint(self, name: str, key: str) -> Endpoint:
+        endpoint = self._hashed.pop(key, None) or Endpoint(name, OTHER, key)
+        self._hashed[key] = endpoint
+        if len(self._hashed) > self._limit:
+            self._hashed.popitem(last=False)
+        return endpoint
+
+    def __contains__(self, key: str) -> bool:
+        """Whether this key, of a path in no template, is among those kept."""
+        return key in self._hashed
+
+    def __len__(self) -> int:
+        """How many keys of paths in no template are kept; never above the limit."""
+        return len(self._hashed)
+
+
+def _path(target: bytes | str) -> str:
+    """What stands before the query or fragment, undecoded."""
+    text = target if isinstance(target, str) else target.decode("utf-8", "surrogateescape")
+    return text.partition("?")[0].partition("#")[0]

@@ -1,0 +1,36 @@
+"""The configuration: one YAML file, the environment over it, everything checked at the start.
+
+`load(path, environ)` gives `Settings` or raises ConfigurationError with all problems. Only the
+composition root reads them; docs/configuration.md is made from the model.
+"""
+
+from gateway.settings.accounts import AccountSettings, AppSettings
+from gateway.settings.loader import load
+from gateway.settings.model import (
+    AdminSettings,
+    DrainSettings,
+    ListenSettings,
+    LogSettings,
+    ReplaySettings,
+    Settings,
+    StoreSettings,
+    TokenSettings,
+    UpstreamSettings,
+)
+from gateway.settings.operations import load_operations
+
+__all__ = [
+    "AccountSettings",
+    "AdminSettings",
+    "AppSettings",
+    "DrainSettings",
+    "ListenSettings",
+    "LogSettings",
+    "ReplaySettings",
+    "Settings",
+    "StoreSettings",
+    "TokenSettings",
+    "UpstreamSettings",
+    "load",
+    "load_operations",
+]

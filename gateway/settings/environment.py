@@ -1,0 +1,79 @@
+"""The environment's part of the configuration.
+
+`ZOOM_GATEWAY_SECTION__KEY` can set every key. Names without `__` are not ours: Kubernetes
+injects `ZOOM_GATEWAY_PORT=tcp://...` and the like for a Service of this name.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic.fields import FieldInfo
+from pydantic_settings import EnvSettingsSource
+
+from gateway.settings import schema
+from gateway.settings.merge import Items, Tree
+from gateway.settings.model import Settings
+
+
+class _Variables(EnvSettingsSource):
+    """The library's reader of nested names, on the variables that it is given."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        super().__init__(Settings, env_prefix=schema.PREFIX, env_nested_delimiter=schema.DELIMITER)
+        # Sorted, so that the JSON of a whole comes before its parts, which then change it.
+        self.env_vars = {name.lower(): variables[name] for name in sorted(variables, key=str.lower)}
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        """A list or mapping in JSON; all else stays text, for the model to take or refuse.
+
+        So an id of digits stays one, and what is no JSON is reported with its key's path.
+        """
+        try:
+            decoded = super().decode_complex_value(field_name, field, value)
+        except (ValueError, RecursionError):
+            return value
+        return decoded if isinstance(decoded, (list, dict)) else value
+
+
+def path_of(name: str) -> tuple[str, ...]:
+    """The path that a variable's name stands for."""
+    return tuple(name.removeprefix(schema.PREFIX).lower().split(schema.DELIMITER))
+
+
+def layers(environ: Mapping[str, str]) -> tuple[list[Tree], list[str]]:
+    """What the variables set, as layers to be merged in this order, and the problems.
+
+    The second layer has the keys of single apps (`...__APPS__0__CLIENT_ID`): they change the
+    list that the file or the first layer (`...__APPS=[...]`) has. An empty variable counts as
+    unset.
+    """
+    ours = {n: v for n, v in environ.items() if n.startswith(schema.PREFIX) and "__" in n and v}
+    problems = [problem for name in ours if (problem := _unknown(name))]
+    keys = {name: key for name in ours if (key := schema.find(path_of(name)))}
+    of_apps = {name: ours[name] for name, key in keys.items() if schema.INDEX in key.path}
+    whole = {name: ours[name] for name in keys if name not in of_apps}
+    return [_Variables(whole)(), _by_place(_Variables(of_apps)())], problems
+
+
+def _by_place(tree: Tree) -> Tree:
+    for account in tree.get("accounts", {}).values():
+        account["apps"] = Items({int(place): app for place, app in account["apps"].items()})
+    return tree
+
+
+def _unknown(name: str) -> str | None:
+    """The problem with a variable that names no key, or None."""
+    path = path_of(name)
+    for depth, step in enumerate(path):
+        before, known = path[:depth], schema.children(path[:depth])
+        if schema.find(path[: depth + 1]):
+            continue
+        guess = schema.nearest(step, known)
+        if guess:
+            meant = schema.variable((*before, guess, *path[depth + 1 :]))
+            return f"{name}: names no key: did you mean {meant}?"
+        if not known:
+            return f"{name}: names no key: {schema.variable(before)} has nothing below it"
+        names = ", ".join(schema.variable((*before, child)) for child in known)
+        return f"{name}: names no key: known here are {names}"
+    return None

@@ -1,0 +1,213 @@
+"""Every key of the configuration, its default and its meaning."""
+
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from gateway.settings import kinds
+from gateway.settings.accounts import AccountSettings
+from gateway.settings.kinds import AccountName, Kind
+from gateway.settings.section import Section
+from gateway.settings.urls import ApiUrl, StoreUrl, TokenUrl, file_directory
+
+_ALL_ADDRESSES: Final = {"0.0.0.0", "::"}  # noqa: S104 - compared with, not bound
+
+
+class ListenSettings(Section):
+    """Where callers connect. Point their base URL here."""
+
+    host: kinds.Host = Field(
+        default="127.0.0.1",
+        description="The address to listen on: `0.0.0.0` or `::` for all. Who reaches it calls"
+        " Zoom with your token.",
+    )
+    port: kinds.Port = Field(default=8080, description="The port; 0 takes any free one.")
+
+
+class AdminSettings(Section):
+    """Where metrics, health and the status page are."""
+
+    host: kinds.Host = Field(
+        default="127.0.0.1", description="The address to listen on: `0.0.0.0` or `::` for all."
+    )
+    port: kinds.Port = Field(default=9090, description="The port; 0 takes any free one.")
+
+
+class UpstreamSettings(Section):
+    """Zoom, and how long to wait for it."""
+
+    api_url: ApiUrl = Field(
+        default="https://api.zoom.us",
+        description="Where calls go: scheme and host, without `/v2`."
+        " Zoom for Government: `https://api.zoomgov.com`.",
+    )
+    token_url: TokenUrl = Field(
+        default="https://zoom.us/oauth/token",
+        description="Where tokens come from. Zoom for Government:"
+        " `https://zoomgov.com/oauth/token`.",
+    )
+    connect_timeout: kinds.Seconds = Field(
+        default=3.0, description="Seconds for making a connection, TLS included."
+    )
+    idle_timeout: kinds.Seconds = Field(
+        default=60.0,
+        description="Seconds without a byte in either direction after which a call is given up.",
+    )
+
+
+class TokenSettings(Section):
+    """When tokens are renewed, and how long calls wait for one."""
+
+    rotate_at: kinds.RotateAt = Field(
+        default="auto",
+        description="The share of its life after which a token is replaced. `auto`: 0.5 with"
+        " several slots, 0.9 with one.",
+    )
+    wait_timeout: kinds.WaitSeconds = Field(
+        default=8.0,
+        description="Seconds that a call waits for tokens, all its waits together. Clients often"
+        " give up after 15.",
+    )
+    mint_timeout: kinds.Seconds = Field(
+        default=4.0,
+        description="Seconds for one request to the token endpoint; less than `wait_timeout`.",
+    )
+    probe_path: kinds.ProbePath = Field(
+        default="/v2/users/me",
+        description="The path of the harmless GET that tells a dead token from an endpoint that"
+        " refuses by itself. A scope of the app must allow it.",
+    )
+
+    @field_validator("mint_timeout")
+    @classmethod
+    def _within_the_wait(cls, timeout: float, info: ValidationInfo) -> float:
+        wait: float | None = info.data.get("wait_timeout")
+        if wait is not None and timeout >= wait:
+            raise ValueError(f"must be less than token.wait_timeout ({wait:g} s)")
+        return timeout
+
+
+class ReplaySettings(Section):
+    """What is kept of a request's body, so that a refused call can be sent again."""
+
+    memory_limit: kinds.ByteCount = Field(
+        default=1_048_576, description="Bytes of a body up to which it is kept in memory."
+    )
+    disk_limit: kinds.ByteCount = Field(
+        default=268_435_456,
+        description="Bytes of a body up to which it is kept in a temporary file. A larger one is"
+        " forwarded, but its refusal is passed on.",
+    )
+    dir: kinds.SpoolDirectory = Field(
+        default="auto",
+        description="The directory of the temporary files. `auto`: the system's own.",
+    )
+
+
+class StoreSettings(Section):
+    """Where the replicas share the tokens."""
+
+    url: StoreUrl = Field(
+        default="memory:",
+        description="`memory:` for one process alone, `file:///dir` for the processes of one"
+        " machine. The tokens lie in that directory: nobody else may read it.",
+    )
+    lease: kinds.Seconds = Field(
+        default=3.0,
+        description="Seconds after which the right to mint of a replica that died is taken over.",
+    )
+    on_outage: kinds.OnOutage = Field(
+        default="mint",
+        description="What a replica without a usable token does while the store does not answer:"
+        " `mint` its own, or `wait`.",
+    )
+
+    @property
+    def directory(self) -> Path | None:
+        """The directory of a `file:///dir` URL; None for another store."""
+        return file_directory(self.url)
+
+
+class DrainSettings(Section):
+    """How the gateway stops."""
+
+    delay: kinds.SecondsOrZero = Field(
+        default=5.0,
+        description="Seconds from SIGTERM, when `/readyz` turns 503, until no new connection is"
+        " taken: load balancers need time to notice.",
+    )
+    timeout: kinds.SecondsOrZero = Field(
+        default=30.0, description="Seconds that calls in flight then have to finish."
+    )
+
+
+class LogSettings(Section):
+    """What is logged, to standard error."""
+
+    format: kinds.LogFormat = Field(
+        default="json", description="`json`: a line each, for machines; `console`: for people."
+    )
+    level: kinds.LogLevel = Field(
+        default="info", description="The least serious level that is logged."
+    )
+
+
+class Settings(BaseSettings):
+    """The whole configuration, checked. Made by `gateway.settings.load`, read by the wiring."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True
+    )
+
+    listen: ListenSettings = ListenSettings()
+    admin: AdminSettings = AdminSettings()
+    upstream: UpstreamSettings = UpstreamSettings()
+    accounts: Annotated[
+        dict[AccountName, AccountSettings], Kind("a mapping of account names to accounts")
+    ] = Field(default_factory=dict, description="The accounts, by name.")
+    token: TokenSettings = TokenSettings()
+    replay: ReplaySettings = ReplaySettings()
+    store: StoreSettings = StoreSettings()
+    drain: DrainSettings = DrainSettings()
+    log: LogSettings = LogSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the base class's signature
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - not read
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - not read
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - not read
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what `load` has merged: no other source, so that nothing is read unseen."""
+        return (init_settings,)
+
+    @field_validator("admin")
+    @classmethod
+    def _apart_from_listen(cls, admin: AdminSettings, info: ValidationInfo) -> AdminSettings:
+        listen: ListenSettings | None = info.data.get("listen")
+        if listen is None or admin.port == 0 or admin.port != listen.port:
+            return admin
+        if admin.host == listen.host or _ALL_ADDRESSES & {admin.host, listen.host}:
+            raise ValueError(
+                f"must listen elsewhere than listen ({listen.host}, port {listen.port}):"
+                " give one of them another port"
+            )
+        return admin
+
+    @field_validator("accounts")
+    @classmethod
+    def _at_least_one(cls, accounts: dict[str, AccountSettings]) -> dict[str, AccountSettings]:
+        if not accounts:
+            raise ValueError(
+                "must hold at least one account: set ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID and"
+                " ZOOM_CLIENT_SECRET, or accounts.default in the file"
+            )
+        return accounts
+
+    def describe(self) -> dict[str, Any]:
+        """All values as plain data for logs and the status page; secrets are masked."""
+        return self.model_dump(mode="json", exclude_none=True)
