@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import random
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from gateway.core.endpoint import Endpoint
 from gateway.core.errors import TokenUnavailableError
@@ -72,7 +72,7 @@ class Fleet:
             ManagerParts(
                 account="default",
                 replica=options.pop("replica", "replica-1"),
-                identities={slot: "same" for slot in slots},
+                identities=dict.fromkeys(slots, "same"),
                 store=self.store,
                 minter=zoom,
                 prober=zoom,
@@ -86,7 +86,7 @@ class Fleet:
             )
         )
 
-    async def __aenter__(self) -> "Fleet":
+    async def __aenter__(self) -> Self:
         self.manager.start()
         return self
 

@@ -1,0 +1,226 @@
+"""Header fields on their way through: what is copied, what is dropped, what is ours.
+
+RFC 9110 section 7.6.1: a proxy removes the fields of the hop and those that `Connection`
+names. Ours are put in last, so that nothing a caller names there can strip them, and they
+replace the caller's: set, never added.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from gateway.core.errors import CallRefusedError, UpstreamBrokenError
+
+Field = tuple[bytes, bytes]
+
+_HOP: Final = frozenset(
+    {
+        b"connection",
+        b"keep-alive",
+        b"proxy-connection",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+
+_OURS: Final = frozenset({b"host", b"authorization", b"content-length", b"expect"})
+"""Replaced, or answered by us (`Expect`)."""
+
+_PRIVATE: Final = frozenset(
+    {
+        b"cookie",
+        b"forwarded",
+        b"x-forwarded-proto",
+        b"x-real-ip",
+        b"x-zoom-account",
+        b"http2-settings",
+    }
+)
+"""Meant for us, or about who calls us: no business of Zoom's. A cookie that Zoom set for one
+caller would be shared by all. Every other `x-forwarded-*` goes with them."""
+
+_REQUEST_DROPPED: Final = _HOP | _OURS | _PRIVATE
+
+_ANSWER_DROPPED: Final = _HOP | {
+    b"set-cookie",
+    b"set-cookie2",
+    b"x-request-id",
+    b"x-zoom-gateway-error",
+}
+"""The last two are ours to say."""
+
+_ANSWER_SPECIAL: Final = _ANSWER_DROPPED | {
+    b"content-length",
+    b"content-type",
+    b"content-encoding",
+    b"x-zm-trackingid",
+}
+"""What is looked at, be it dropped or not."""
+
+_NO_TOKEN: Final = re.compile(rb"[^!#$%&'*+\-.^_`|~0-9A-Za-z]")
+_BREAKS: Final = re.compile(rb"[\x00\r\n]")
+
+_NONE: Final[tuple[bytes, ...]] = ()
+
+_NO_FIELDS: Final = frozenset({b"close", b"keep-alive", b""})
+"""What `Connection` nearly always says; none of it names a field that is still there."""
+
+_MAX_LENGTH: Final = 2**63 - 1
+"""Bytes. Above it parsers count wrong: some read 2^64 - 1 as no length at all."""
+
+CHUNKED: Final = (b"Transfer-Encoding", b"chunked")
+
+
+class CallerHeaders(NamedTuple):
+    """A call's header, read once.
+
+    `kept` goes on to Zoom as it came. `special` holds the values of the dropped ones, and of
+    `x-request-id`, by their names in lower case.
+    """
+
+    kept: list[Field]
+    special: Mapping[bytes, Sequence[bytes]]
+
+    def values(self, name: bytes) -> Sequence[bytes]:
+        return self.special.get(name, _NONE)
+
+
+class AnswerHeaders(NamedTuple):
+    """An answer's header, read once.
+
+    `kept` goes on to the caller, `Content-Length` included if it counts. `length` is the
+    body's length in bytes if it is known beforehand.
+    """
+
+    kept: list[Field]
+    length: int | None
+    content_type: bytes
+    content_encoding: bytes
+    tracking_id: bytes
+
+
+def read_caller(raw: Sequence[Field]) -> CallerHeaders:
+    """Split a call's header fields. Raises CallRefusedError if one could smuggle another."""
+    if _unsafe(raw):
+        raise CallRefusedError(
+            400, "bad_header", "A header field holds characters that HTTP forbids.", close=True
+        )
+    kept: list[Field] = []
+    special: dict[bytes, list[bytes]] = {}
+    for field in raw:
+        name = field[0].lower()
+        if name in _REQUEST_DROPPED:
+            special.setdefault(name, []).append(field[1])
+        elif not name.startswith(b"x-forwarded-"):
+            kept.append(field)
+            if name == b"x-request-id":
+                special.setdefault(name, []).append(field[1])
+    if b"connection" in special:
+        kept = _without(kept, _named(special[b"connection"]))
+    return CallerHeaders(kept, special)
+
+
+def framing(caller: CallerHeaders, *, http11: bool) -> Field | None:
+    """Give the field that frames the body on its way to Zoom; None if there is no body.
+
+    A length goes on as the caller declared it. Raises CallRefusedError, with `close`, where
+    two readers could disagree about where the body ends (RFC 9112 section 6.1 and 6.3).
+    """
+    codings, lengths = caller.values(b"transfer-encoding"), caller.values(b"content-length")
+    if codings:
+        if lengths or not http11:
+            raise _bad_framing("Transfer-Encoding stands beside Content-Length or under HTTP/1.0")
+        if len(codings) > 1 or codings[0].strip().lower() != b"chunked":
+            raise CallRefusedError(
+                501,
+                "transfer_encoding",
+                "The only transfer coding that is understood is 'chunked'.",
+                close=True,
+            )
+        return CHUNKED
+    if not lengths:
+        return None
+    if len(lengths) > 1 or not lengths[0].isdigit() or int(lengths[0]) > _MAX_LENGTH:
+        raise _bad_framing("Content-Length is not one number of a sane size")
+    return (b"Content-Length", lengths[0])
+
+
+def for_upstream(caller: CallerHeaders, host: bytes, frame: Field | None) -> list[Field]:
+    """Give the fields that every sending of a call shares; `authorized` completes them."""
+    fields = [*caller.kept, (b"Host", host)]
+    if frame is not None:
+        fields.append(frame)
+    return fields
+
+
+def authorized(fields: Sequence[Field], token: str) -> list[Field]:
+    """Add the token, last. Raises ValueError if it could end the field."""
+    value = b"Bearer " + token.encode("ascii")
+    if _BREAKS.search(value):
+        raise ValueError("the token holds a line break")  # never the value itself
+    return [*fields, (b"Authorization", value)]
+
+
+def read_answer(raw: Sequence[Field]) -> AnswerHeaders:
+    """Split an answer's header fields. Raises UpstreamBrokenError if they contradict."""
+    if _unsafe(raw):
+        raise UpstreamBrokenError("a header field holds characters that HTTP forbids")
+    kept: list[Field] = []
+    read: dict[bytes, list[bytes]] = {}
+    for field in raw:
+        name = field[0].lower()
+        if name in _ANSWER_SPECIAL:
+            read.setdefault(name, []).append(field[1])
+            if name in _ANSWER_DROPPED:
+                continue
+        kept.append(field)
+    if b"connection" in read:
+        kept = _without(kept, _named(read[b"connection"]) - {b"content-length"})
+    length = None
+    if b"transfer-encoding" in read:
+        kept = _without(kept, {b"content-length"})
+    elif b"content-length" in read:
+        length = _length(read[b"content-length"])
+        if len(read[b"content-length"]) > 1:
+            kept = [*_without(kept, {b"content-length"}), (b"Content-Length", b"%d" % length)]
+    return AnswerHeaders(
+        kept,
+        length,
+        b",".join(read.get(b"content-type", _NONE)),
+        b",".join(read.get(b"content-encoding", _NONE)),
+        b",".join(read.get(b"x-zm-trackingid", _NONE)),
+    )
+
+
+def _length(values: Sequence[bytes]) -> int:
+    if len(set(values)) > 1 or not values[0].isdigit():
+        raise UpstreamBrokenError("the length of the answer is not one number")
+    return int(values[0])
+
+
+def _named(connection: Iterable[bytes]) -> set[bytes]:
+    return {token.strip(b" \t").lower() for token in b",".join(connection).split(b",")}
+
+
+def _without(fields: list[Field], names: set[bytes]) -> list[Field]:
+    if not names - _NO_FIELDS:
+        return fields
+    return [field for field in fields if field[0].lower() not in names]
+
+
+def _unsafe(raw: Sequence[Field]) -> bool:
+    """Names must be tokens, and values hold no line break or NUL (RFC 9110 section 5.5)."""
+    return (
+        _NO_TOKEN.search(b"".join([name for name, _ in raw])) is not None
+        or _BREAKS.search(b"".join([value for _, value in raw])) is not None
+    )
+
+
+def _bad_framing(message: str) -> CallRefusedError:
+    return CallRefusedError(
+        400, "bad_framing", f"{message}: where the body ends is in doubt.", close=True
+    )

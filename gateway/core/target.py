@@ -1,0 +1,167 @@
+"""The request target as it stands on the wire: checked, never rewritten.
+
+Zoom's paths carry meeting UUIDs that are encoded once or twice (`%252F`), so what goes on is
+the caller's bytes: no decoding, no re-encoding, no merging of slashes. Only the account's
+prefix (`/@NAME`) and, in the absolute form, scheme and authority are cut off the front.
+"""
+
+import re
+from collections.abc import Sequence
+from enum import Enum
+from typing import Final, NamedTuple
+from urllib.parse import unquote_to_bytes
+
+from gateway.core.errors import CallRefusedError
+
+MAX_TARGET: Final = 8192
+"""Bytes. nginx takes 8 KiB for the request line, Apache 8,190 bytes."""
+
+PLACEHOLDER: Final = "zoom-gateway"
+"""The access token that the emulated token endpoint gives away; `zoom-gateway.NAME` selects
+the account NAME when it comes back."""
+
+_VISIBLE: Final = re.compile(rb"[\x21-\x22\x24-\x7e]+")
+"""Visible ASCII without `#`: a fragment is never sent (RFC 9112 section 3.2)."""
+
+_ABSOLUTE: Final = re.compile(rb"(https?)://([^/?@]+)(?=[/?]|$)", re.IGNORECASE)
+
+_PREFIX: Final = re.compile(rb"/(?:@|%40)([^/?]*)")
+"""`%40`: some URL libraries encode the `@`, and such a call must not reach another account."""
+
+_MAYBE_OAUTH: Final = re.compile(rb"oauth|%", re.IGNORECASE)
+
+_DECODINGS: Final = 5
+"""How often percent-encoding is undone before a path is compared; one or two is what proxies
+and servers do."""
+
+_PLACEHOLDER_BEARER: Final = re.compile(
+    rb"bearer[ \t]+" + PLACEHOLDER.encode() + rb"\.(.+)", re.IGNORECASE
+)
+
+
+class Emulated(Enum):
+    """What the gateway answers itself."""
+
+    TOKEN = b"/oauth/token"
+    REVOKE = b"/oauth/revoke"
+
+
+_EMULATED: Final = {emulated.value: emulated for emulated in Emulated}
+_EMULATED_SEGMENTS: Final = frozenset(tuple(path[1:].split(b"/")) for path in _EMULATED)
+
+
+class Target(NamedTuple):
+    """A checked target.
+
+    `upstream` is what Zoom gets, byte for byte; `path` is the same without its query.
+    `account` is the name in the prefix, `prefix` the prefix as it stood (`b""`: none).
+    `emulated` says that this must not go to Zoom but be answered here.
+    """
+
+    upstream: bytes
+    path: bytes
+    account: str | None
+    prefix: bytes
+    emulated: Emulated | None
+
+
+def read_target(raw: bytes, host: bytes | None) -> Target:
+    """Check a request target; `host` is the value of the `Host` field.
+
+    Raises CallRefusedError: 400 for what is no target of ours, 414 for too long a one, 421
+    for another host's, 404 for spellings of the token endpoint that must not reach Zoom.
+    """
+    if len(raw) > MAX_TARGET:
+        raise CallRefusedError(
+            414, "target_too_long", f"The request target is longer than {MAX_TARGET} bytes."
+        )
+    if not _VISIBLE.fullmatch(raw):
+        raise _bad("it holds a space, a '#' or bytes that are not visible ASCII")
+    if not raw.startswith(b"/"):
+        raw = _origin_form(raw, host)
+    account, prefix = None, b""
+    if match := _PREFIX.match(raw):
+        account, prefix = match[1].decode("ascii"), match[0]
+        raw = _rooted(raw[match.end() :])
+    path = raw.partition(b"?")[0]
+    return Target(raw, path, account, prefix, _emulated(path))
+
+
+def chosen_account(
+    target: Target, names: Sequence[bytes], authorizations: Sequence[bytes]
+) -> str | None:
+    """Give the name of the account that a call asks for; None if it names none.
+
+    `names` are the values of `X-Zoom-Account`, `authorizations` those of `Authorization`, of
+    which only a placeholder of ours counts. Raises CallRefusedError if they disagree.
+    """
+    if not names and not authorizations:
+        return target.account
+    asked = {name.decode("latin-1") for name in names}
+    if target.account is not None:
+        asked.add(target.account)
+    for authorization in authorizations:
+        if match := _PLACEHOLDER_BEARER.fullmatch(authorization):
+            asked.add(match[1].decode("latin-1"))
+    if len(asked) > 1:
+        raise CallRefusedError(
+            400,
+            "account_conflict",
+            "The call names more than one account: the /@NAME prefix, X-Zoom-Account and the "
+            "placeholder token must agree.",
+        )
+    return asked.pop() if asked else None
+
+
+def _bad(why: str) -> CallRefusedError:
+    return CallRefusedError(400, "bad_target", f"The request target is refused: {why}.")
+
+
+def _origin_form(raw: bytes, host: bytes | None) -> bytes:
+    """RFC 9112 section 3.2.2: a server must accept the absolute form, too."""
+    match = _ABSOLUTE.match(raw)
+    if match is None:
+        raise _bad("it must begin with '/'")
+    scheme, authority = match[1].lower(), match[2]
+    if host is None or _authority(authority, scheme) != _authority(host, scheme):
+        raise CallRefusedError(
+            421, "other_host", "The request target names another host than the Host field."
+        )
+    return _rooted(raw[match.end() :])
+
+
+def _authority(value: bytes, scheme: bytes) -> bytes:
+    return value.lower().removesuffix(b":80" if scheme == b"http" else b":443")
+
+
+def _rooted(rest: bytes) -> bytes:
+    return rest if rest.startswith(b"/") else b"/" + rest
+
+
+def _emulated(path: bytes) -> Emulated | None:
+    emulated = _EMULATED.get(path)
+    if emulated is None and _MAYBE_OAUTH.search(path) and _segments(path) in _EMULATED_SEGMENTS:
+        raise CallRefusedError(
+            404,
+            "oauth_not_forwarded",
+            "Token requests are not forwarded to Zoom. Ask /oauth/token, spelled like this.",
+        )
+    return emulated
+
+
+def _segments(path: bytes) -> tuple[bytes, ...]:
+    """Read a path as the most lenient of servers would.
+
+    Encoded more than once, slashes doubled, reversed or trailing, dots resolved, parameters
+    (`;x`) and blanks dropped, in any case.
+    """
+    for _ in range(_DECODINGS):
+        path = unquote_to_bytes(path)
+    segments: list[bytes] = []
+    for part in re.split(rb"[?#]", path, maxsplit=1)[0].replace(b"\\", b"/").split(b"/"):
+        segment = part.partition(b";")[0].strip(b"\0\t\n\r\x0b\x0c ").lower()
+        if segment == b"..":
+            del segments[-1:]
+        elif segment not in {b"", b"."}:
+            segments.append(segment)
+    return tuple(segments)

@@ -1,0 +1,141 @@
+"""What an answer of Zoom says about the token it was asked with.
+
+Sources: Zoom's error table ("Using Zoom APIs", Errors), the operations' own documentation
+(124 under 400 for about twenty of them, product codes under 401) and answers that users
+published. Codes are reused between products, so a code counts only together with its status;
+messages are read for one thing alone, since 4700 "Invalid access token, does not contain
+scopes" begins like 124 "Invalid access token".
+"""
+
+import json
+import zlib
+from collections.abc import Callable
+from enum import Enum
+from typing import Final, NamedTuple
+
+BODY_LIMIT: Final = 64 * 1024
+"""Bytes of an answer that are looked at, before and after decompression: Zoom's errors are
+well under 4 KiB, an HTML page of its front under 16."""
+
+_SCOPES_MISSING: Final = "does not contain scopes"
+"""In the messages of 4711, 4700, 104 and 201: a new token has the same scopes."""
+
+_TOKEN_INVALID: Final = 124
+"""The only code that refuses the token under 400."""
+
+_NOT_RECOGNIZED: Final = 2300
+"""No such endpoint: said before the token is looked at."""
+
+
+class Verdict(Enum):
+    """What an answer proves."""
+
+    REFUSED = "refused"
+    """Zoom says that the token is not valid. It did not act on the call."""
+    ACCEPTED = "accepted"
+    """Only a valid token gets this answer."""
+    UNKNOWN = "unknown"
+    """Nothing: redirects, rate limits, faults, pages of the front."""
+
+
+class _Said(NamedTuple):
+    """What the table looks at. `code` is None unless the body is JSON with an integer code."""
+
+    json_type: bool
+    code: int | None
+    message: str
+
+
+_SILENCE: Final = _Said(json_type=False, code=None, message="")
+
+
+def _anything(_: _Said) -> bool:
+    return True
+
+
+def _has_code(said: _Said) -> bool:
+    return said.code is not None
+
+
+def _scopes_missing(said: _Said) -> bool:
+    return _SCOPES_MISSING in said.message.lower()
+
+
+class _Row(NamedTuple):
+    statuses: range
+    holds: Callable[[_Said], bool]
+    verdict: Verdict
+
+
+_TABLE: Final = (
+    _Row(range(200, 300), _anything, Verdict.ACCEPTED),
+    _Row(range(401, 402), lambda s: _scopes_missing(s) and _has_code(s), Verdict.ACCEPTED),
+    _Row(range(401, 402), _scopes_missing, Verdict.UNKNOWN),
+    _Row(range(401, 402), _anything, Verdict.REFUSED),
+    _Row(range(400, 401), lambda s: s.code == _TOKEN_INVALID, Verdict.REFUSED),
+    _Row(range(400, 401), lambda s: s.code == _NOT_RECOGNIZED, Verdict.UNKNOWN),
+    _Row(range(400, 401), _has_code, Verdict.ACCEPTED),
+    _Row(range(429, 430), _anything, Verdict.UNKNOWN),
+    _Row(range(402, 500), lambda s: s.json_type, Verdict.ACCEPTED),
+)
+"""The first row whose statuses hold the answer's and whose question is answered yes decides;
+if none does, UNKNOWN. Bodies are read for 400 and 401 only, so the last row goes by the
+content type: the front's own pages are HTML."""
+
+
+def needs_body(status: int, method: str) -> bool:
+    """Tell whether `classify` wants the body. An answer to HEAD has none."""
+    return status in {400, 401} and method != "HEAD"
+
+
+def classify(status: int, content_type: bytes = b"", body: bytes = b"") -> Verdict:
+    """Judge an answer.
+
+    `body` is the decoded body, at most BODY_LIMIT bytes of it, where `needs_body` asked for it.
+    """
+    said = _SILENCE if status < 400 else _listen(content_type, body)  # noqa: PLR2004  HTTP's classes
+    for statuses, holds, verdict in _TABLE:
+        if status in statuses and holds(said):
+            return verdict
+    return Verdict.UNKNOWN
+
+
+def _listen(content_type: bytes, body: bytes) -> _Said:
+    json_type = content_type.partition(b";")[0].strip().lower() == b"application/json"
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return _Said(json_type, None, "")
+    if not isinstance(document, dict):
+        return _Said(json_type, None, "")
+    code, message = document.get("code"), document.get("message")
+    return _Said(
+        json_type,
+        code if type(code) is int else None,
+        message if isinstance(message, str) else "",
+    )
+
+
+def decode_body(content_encoding: bytes, body: bytes) -> bytes:
+    """Undo a Content-Encoding: gzip, deflate (zlib's or raw), identity, or several in a row.
+
+    Gives at most BODY_LIMIT bytes, whatever a few bytes blow up to, and what there is of a
+    body that was cut. Nothing (`b""`) if the encoding is unknown or the body is not in it.
+    """
+    for coding in reversed(content_encoding.lower().split(b",")):
+        name = coding.strip()
+        if name in {b"gzip", b"x-gzip"}:
+            body = _inflate(body, zlib.MAX_WBITS | 16)
+        elif name == b"deflate":
+            # RFC 9110 section 8.4.1.2: some send the raw stream without zlib's frame.
+            body = _inflate(body, zlib.MAX_WBITS) or _inflate(body, -zlib.MAX_WBITS)
+        elif name not in {b"", b"identity"}:
+            return b""
+    return body[:BODY_LIMIT]
+
+
+def _inflate(body: bytes, window: int) -> bytes:
+    try:
+        return zlib.decompressobj(window).decompress(body, BODY_LIMIT)
+    except zlib.error:
+        return b""

@@ -1,0 +1,79 @@
+"""Admission: everything that is decided about a call before anything is awaited."""
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from gateway.core.endpoint import Endpoint
+from gateway.core.headers import CallerHeaders, Field, for_upstream, framing
+from gateway.core.target import Target, chosen_account, read_target
+from gateway.web.accounts import AccountContext, Accounts
+from gateway.web.errors import METHODS, MethodRefusedError
+from gateway.web.request import CallerBody, Request
+
+_CONTINUE: Final = b"100-continue"
+
+
+class Call(NamedTuple):
+    """An admitted call.
+
+    `fields` go to Zoom, all but the token. `declared` is the body's length in bytes if it is
+    known, `body` None if there is none. `selected` says that the call named its account.
+    """
+
+    method: str
+    target: Target
+    account: AccountContext
+    selected: bool
+    endpoint: Endpoint
+    headers: CallerHeaders
+    fields: list[Field]
+    body: CallerBody | None
+    declared: int | None
+
+
+class Admission:
+    """Turns requests into calls."""
+
+    def __init__(
+        self, accounts: Accounts, endpoint_of: Callable[[str, bytes], Endpoint], host: bytes
+    ) -> None:
+        """`host` is the upstream's authority, as its `Host` field says it."""
+        self._accounts = accounts
+        self._endpoint_of = endpoint_of
+        self._host = host
+
+    def admit(self, request: Request, headers: CallerHeaders) -> Call:
+        """Check a call. Raises CallRefusedError."""
+        if request.broken is not None:
+            raise request.broken
+        method = request.method
+        if method in {"CONNECT", "TRACE"}:
+            # After CONNECT the parser takes everything for the tunnel's.
+            raise MethodRefusedError(
+                "CONNECT and TRACE are not forwarded.", METHODS, close=method == "CONNECT"
+            )
+        frame = framing(headers, http11=request.http11)
+        hosts = headers.values(b"host")
+        target = read_target(request.target, hosts[0] if hosts else None)
+        name = chosen_account(
+            target, headers.values(b"x-zoom-account"), headers.values(b"authorization")
+        )
+        return Call(
+            method,
+            target,
+            self._accounts.named(name),
+            name is not None,
+            self._endpoint_of(method, target.path),
+            headers,
+            for_upstream(headers, self._host, frame),
+            _body(request, headers),
+            int(frame[1]) if frame is not None and frame[1].isdigit() else None,
+        )
+
+
+def _body(request: Request, headers: CallerHeaders) -> CallerBody | None:
+    if not request.has_body:
+        return None
+    expects = headers.values(b"expect")
+    awaits = request.http11 and any(value.lower() == _CONTINUE for value in expects)
+    return CallerBody(request, awaits_continue=awaits)

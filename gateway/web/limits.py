@@ -1,0 +1,50 @@
+"""The listener's limits, each with its precedent. Sizes in bytes, times in seconds."""
+
+from typing import Final
+
+from gateway.core.target import MAX_TARGET
+
+MAX_LINE: Final = MAX_TARGET + 64
+"""What the parser takes: the target and, in the parser without C, method and version around
+it. `MAX_TARGET` itself is checked afterwards."""
+
+MAX_FIELD: Final = 16 * 1024
+"""One header field. nginx takes 8 KiB, Node 16 KiB: bearer JWTs of callers are long."""
+
+MAX_FIELDS: Final = 128
+"""Header fields of a call. Apache takes 100, aiohttp 128."""
+
+READ_BUFFER: Final = 64 * 1024
+"""Bytes of a body that wait for us per connection before its reading pauses (at twice it)."""
+
+KEEPALIVE: Final = 620.0
+"""How long an idle connection is kept: longer than the load balancers in front (AWS 60,
+Google 600), so that it is never we who close while a call is on its way."""
+
+HEAD_TIMEOUT: Final = 60.0
+"""From the first byte of a call's header to its last. nginx: client_header_timeout 60."""
+
+LINGER: Final = 10.0
+"""How long the rest of a body is read and dropped after an early answer, so that a reset
+does not destroy the answer on its way. nginx: lingering_time 30, aiohttp 10."""
+
+LINGER_BROKEN: Final = 2.0
+"""The same where the framing is in doubt and the connection ends anyway. Apache: 2."""
+
+STALL: Final = 120.0
+"""How long a caller may send nothing of its body, or take nothing of its answer. nginx's
+client_body_timeout and send_timeout are 60; a laptop that changes its network needs more."""
+
+BACKLOG: Final = 1024
+"""Connections that wait to be accepted. nginx: 511; the kernel caps it at somaxconn (4096)."""
+
+STUB_BODY: Final = 64 * 1024
+"""Body of a call to the emulated token endpoint; real ones are a few hundred bytes."""
+
+MAX_SENDINGS: Final = 3
+"""How often one call is sent: a third time only if the second refusal was the token's fault,
+too."""
+
+BACKGROUND: Final = 64
+"""Refusals of calls that cannot be sent again, reported to the token manager behind their
+callers' backs. More at once would tell it nothing new."""

@@ -1,0 +1,122 @@
+"""The emulated token endpoint: clients that insist on fetching a token get a placeholder.
+
+Whatever credentials they send, in whatever form: S2S clients put grant and credentials into
+the query, a form, Basic or nowhere, some send an empty JSON body. Nothing of it reaches Zoom.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Final
+from urllib.parse import parse_qsl
+
+from gateway.core.errors import CallRefusedError
+from gateway.core.headers import Field
+from gateway.core.target import PLACEHOLDER, Emulated
+from gateway.web.accounts import DEFAULT, AccountContext, Accounts
+from gateway.web.admit import Call
+from gateway.web.errors import MethodRefusedError
+from gateway.web.limits import STUB_BODY
+from gateway.web.request import CallerBody, Request
+from gateway.web.visit import Visit
+
+_EXPIRES_IN: Final = 3599
+"""Seconds, as Zoom says."""
+
+_REFRESHED_GRANTS: Final = frozenset({"refresh_token", "authorization_code"})
+"""Grants whose answer holds a refresh token."""
+
+_FIELDS: Final[list[Field]] = [
+    (b"Content-Type", b"application/json"),
+    (b"Cache-Control", b"no-store"),  # RFC 6749 section 5.1
+]
+
+_REVOKED: Final = b'{"status":"success"}'
+
+_HOST: Final = re.compile(rb"[A-Za-z0-9._:\[\]-]+")
+
+_SHOWN_ID: Final = 64
+"""Characters of an unknown account id that are reported."""
+
+
+class OAuthStub:
+    """Answers `/oauth/token` and `/oauth/revoke`."""
+
+    def __init__(self, accounts: Accounts, unknown_account_id: Callable[[str], None]) -> None:
+        self._accounts = accounts
+        self._unknown_account_id = unknown_account_id
+
+    async def answer(self, visit: Visit, call: Call) -> tuple[list[Field], bytes]:
+        """Give the header fields and the body of a 200. Raises CallRefusedError."""
+        if call.method != "POST":
+            raise MethodRefusedError("Tokens are asked for, and revoked, with POST.", b"POST")
+        body = b"" if call.body is None else await _read(call.body)
+        visit.report.bytes_in = len(body)
+        if call.target.emulated is Emulated.REVOKE:
+            return _FIELDS, _REVOKED
+        query = visit.request.target.partition(b"?")[2]
+        document = self._token(visit.request, call, _parameters(query) | _parameters(body))
+        return _FIELDS, json.dumps(document).encode()
+
+    def _token(
+        self, request: Request, call: Call, parameters: dict[str, str]
+    ) -> dict[str, str | int]:
+        account = self._account(call, parameters.get("account_id", ""))
+        name = PLACEHOLDER if account.name == DEFAULT else f"{PLACEHOLDER}.{account.name}"
+        document: dict[str, str | int] = {
+            "access_token": name,
+            "token_type": "bearer",
+            "expires_in": _EXPIRES_IN,
+            "scope": account.scope(),
+            "api_url": _own_url(request, call),
+        }
+        if parameters.get("grant_type") in _REFRESHED_GRANTS:
+            document["refresh_token"] = name
+        return document
+
+    def _account(self, call: Call, account_id: str) -> AccountContext:
+        """The account that the id picks, unless the call named one already."""
+        if not account_id:
+            return call.account
+        picked = self._accounts.with_id(account_id)
+        if picked is None:
+            self._unknown_account_id(account_id[:_SHOWN_ID])
+            return call.account
+        if call.selected and picked is not call.account:
+            raise CallRefusedError(
+                400, "account_conflict", "The account_id is not that of the account named."
+            )
+        return picked
+
+
+async def _read(body: CallerBody) -> bytes:
+    read = bytearray()
+    while chunk := await body.read():
+        read += chunk
+        if len(read) > STUB_BODY:
+            raise CallRefusedError(413, "body_too_large", "A token request is shorter than this.")
+    return bytes(read)
+
+
+def _parameters(content: bytes) -> dict[str, str]:
+    """Read a query, a form or a JSON object; anything else says nothing."""
+    text = content.decode("utf-8", "replace")
+    if not text.lstrip().startswith("{"):
+        return dict(parse_qsl(text))
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return {key: value for key, value in document.items() if isinstance(value, str)}
+
+
+def _own_url(request: Request, call: Call) -> str:
+    """Give the URL under which the caller reached us, with the account's prefix if it used it.
+
+    Behind a TLS proxy its word about the scheme counts: the answer goes back the same way.
+    """
+    hosts = call.headers.values(b"host")
+    host = hosts[0].decode() if hosts and _HOST.fullmatch(hosts[0]) else request.wire.own_address
+    schemes = call.headers.values(b"x-forwarded-proto")
+    secure = schemes[0].lower() == b"https" if schemes else request.wire.secure
+    return f"{'https' if secure else 'http'}://{host}{call.target.prefix.decode()}"

@@ -1,0 +1,281 @@
+"""One call's journey: admit, take a token, send, judge, perhaps again, pass on."""
+
+import asyncio
+import uuid
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from gateway.core.endpoint import Endpoint
+from gateway.core.errors import CallRefusedError, GatewayError
+from gateway.core.headers import authorized, read_caller
+from gateway.core.request_id import request_id
+from gateway.core.routes import METHODS, OTHER
+from gateway.core.token import Token
+from gateway.core.verdict import Verdict
+from gateway.ports import (
+    CallReport,
+    CallTokens,
+    Clock,
+    Observer,
+    ReplayOutcome,
+    Upstream,
+    UpstreamRequest,
+)
+from gateway.web.accounts import Accounts
+from gateway.web.admit import Admission, Call
+from gateway.web.answer import Answer
+from gateway.web.errors import problem_of
+from gateway.web.limits import BACKGROUND, MAX_SENDINGS
+from gateway.web.oauth_stub import OAuthStub
+from gateway.web.received import Received
+from gateway.web.request import Request
+from gateway.web.spool import Spool, SpoolConfig
+from gateway.web.visit import Visit
+from gateway.web.wire import CallerGoneError
+
+T = TypeVar("T")
+
+UNKNOWN: Final = "unknown"
+"""The account of a call that was refused before its account was known."""
+
+CALLER_GONE: Final = 499
+"""nginx's status for a caller that went away before its answer began."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """Who hears of what no answer tells. Nothing here may raise or wait."""
+
+    unhandled: Callable[[BaseException], None]
+    """An error that nobody expected: a fault of the gateway's own."""
+    unknown_account_id: Callable[[str], None]
+    """The emulated token endpoint was asked for an account id that is not configured."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyParts:
+    """What the proxy is made of. `host` is the upstream's authority: `api.zoom.us`."""
+
+    accounts: Accounts
+    upstream: Upstream
+    host: str
+    observer: Observer
+    clock: Clock
+    endpoint_of: Callable[[str, bytes], Endpoint]
+    spool: SpoolConfig
+    hooks: Hooks
+
+
+class Proxy:
+    """Answers calls. Implements `CallHandler`.
+
+    `inflight` counts the calls in hand; while `draining` every answer closes its connection.
+    """
+
+    def __init__(self, parts: ProxyParts) -> None:
+        self.inflight = 0
+        self.draining = False
+        self.aborting = False
+        """The calls that are cancelled now did not lose their callers."""
+        self._upstream = parts.upstream
+        self._observer = parts.observer
+        self._now = parts.clock.now
+        self._spool = parts.spool
+        self._hooks = parts.hooks
+        self._admission = Admission(parts.accounts, parts.endpoint_of, parts.host.encode())
+        self._stub = OAuthStub(parts.accounts, parts.hooks.unknown_account_id)
+        self._background: set[asyncio.Task[None]] = set()
+        self._quiet: asyncio.Event = asyncio.Event()
+        self._quiet.set()
+
+    async def handle(self, request: Request) -> Answer:
+        """Answer a call. Raises CallerGoneError and CancelledError, nothing else."""
+        visit = self._visit(request)
+        try:
+            call = self._admit(visit)
+        except Exception as error:  # noqa: BLE001  whatever it is, the caller gets an answer
+            return await self._attend(visit, error)
+        return await self._attend(visit, call)
+
+    async def refuse(self, request: Request, error: CallRefusedError) -> Answer:
+        """Answer what the parser refused."""
+        return await self._attend(self._visit(request), error)
+
+    def unhandled(self, error: BaseException) -> None:
+        self._hooks.unhandled(error)
+
+    async def quiet(self) -> None:
+        """Return when no call is in hand."""
+        await self._quiet.wait()
+
+    async def close(self) -> None:
+        """End what goes on behind the callers' backs."""
+        tasks = tuple(self._background)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _visit(self, request: Request) -> Visit:
+        answer = Answer(
+            request.wire,
+            is_head=request.method == "HEAD",
+            http11=request.http11,
+            keep_alive=request.keep_alive,
+        )
+        method = request.method if request.method in METHODS else OTHER
+        report = CallReport("", request.wire.caller, UNKNOWN, method, OTHER)
+        return Visit(request, answer, report, self._now())
+
+    def _admit(self, visit: Visit) -> Call:
+        headers = read_caller(visit.request.head)
+        report = visit.report
+        report.request_id = request_id(headers.values(b"x-request-id"), _fresh_id)
+        call = self._admission.admit(visit.request, headers)
+        report.account = call.account.name
+        report.route = call.endpoint.route
+        visit.body = call.body
+        return call
+
+    async def _attend(self, visit: Visit, call: Call | Exception) -> Answer:
+        report = visit.report
+        report.request_id = report.request_id or _fresh_id()
+        self._observer.call_began(report.account)
+        self.inflight += 1
+        self._quiet.clear()
+        try:
+            await self._answer(visit, call)
+        finally:
+            self._end(visit)
+        return visit.answer
+
+    def _end(self, visit: Visit) -> None:
+        self.inflight -= 1
+        if not self.inflight:
+            self._quiet.set()
+        report, answer = visit.report, visit.answer
+        report.status = answer.status or CALLER_GONE
+        report.bytes_out = answer.sent
+        report.duration = self._now() - visit.began
+        if self.aborting and not answer.ended:
+            report.error = "drain_timeout"
+        self._observer.call_ended(report)
+
+    async def _answer(self, visit: Visit, call: Call | Exception) -> None:
+        try:
+            if isinstance(call, Exception):
+                raise call  # noqa: TRY301  one place turns errors into answers
+            if call.target.emulated is None:
+                await self._forward(visit, call)
+            else:
+                fields, body = await self._stub.answer(visit, call)
+                await visit.reply(200, fields, body, draining=self.draining)
+        except CallerGoneError:
+            raise
+        except Exception as error:  # noqa: BLE001  no traceback reaches a caller
+            if not isinstance(error, GatewayError):
+                self._hooks.unhandled(error)
+            await visit.own_up(problem_of(error), draining=self.draining)
+
+    async def _forward(self, visit: Visit, call: Call) -> None:
+        if call.body is not None:
+            visit.spool = Spool(call.body.read, self._spool, call.declared)
+        try:
+            received = await self._exchange(visit, call)
+            visit.report.tracking_id = received.headers.tracking_id.decode("latin-1")
+            await received.pass_on(visit.answer, visit.ready(draining=self.draining))
+        finally:
+            await self._release(visit)
+
+    async def _release(self, visit: Visit) -> None:
+        try:
+            if visit.received is not None:
+                await visit.received.close()
+        finally:
+            report = visit.report
+            if visit.spool is not None:
+                report.bytes_in = visit.spool.pulled
+                visit.spool.close()
+            if visit.sent_at:
+                report.upstream_duration = self._now() - visit.sent_at - visit.paused
+
+    async def _exchange(self, visit: Visit, call: Call) -> Received:
+        """Send the call until it is not refused or no better token is to be had."""
+        report = visit.report
+        tokens = call.account.tokens.call(call.endpoint)
+        token = await self._timed(visit, tokens.first())
+        while True:
+            received = await self._send(visit, call, token)
+            verdict = await received.judge(call.method)
+            if verdict is not Verdict.REFUSED:
+                if verdict is Verdict.ACCEPTED:
+                    tokens.accepted(token)
+                if report.replays:
+                    report.outcome = ReplayOutcome.RECOVERED
+                return received
+            better = await self._better(visit, tokens, token)
+            if better is None:
+                return received
+            visit.received = None
+            await received.close()
+            report.replays += 1
+            token = better
+
+    async def _send(self, visit: Visit, call: Call, token: Token) -> Received:
+        visit.sent_at = visit.sent_at or self._now()
+        visit.report.generation = token.generation
+        body = None if visit.spool is None else visit.spool.stream()
+        fields = authorized(call.fields, token.value.reveal())
+        answer = await self._upstream.send(
+            UpstreamRequest(call.method, call.target.upstream, fields, body)
+        )
+        visit.received = received = Received(answer)
+        return received
+
+    async def _better(self, visit: Visit, tokens: CallTokens, refused: Token) -> Token | None:
+        """After a refusal: the token to send the call again with, if it can be sent again."""
+        report = visit.report
+        report.outcome = ReplayOutcome.REFUSED
+        if report.replays + 1 == MAX_SENDINGS:
+            return None
+        if not visit.can_replay():
+            report.outcome = ReplayOutcome.IMPOSSIBLE
+            self._tell(tokens, refused)
+            return None
+        report.outcome = ReplayOutcome.FAILED  # if the call ends while we wait
+        waited = report.token_wait
+        better = await self._timed(visit, tokens.better(refused))
+        visit.paused += report.token_wait - waited
+        if better is None:
+            report.outcome = ReplayOutcome.REFUSED
+        elif not visit.can_replay():  # its body went on streaming meanwhile
+            report.outcome = ReplayOutcome.IMPOSSIBLE
+            return None
+        return better
+
+    async def _timed(self, visit: Visit, waiting: Coroutine[Any, Any, T]) -> T:
+        began = self._now()
+        try:
+            return await waiting
+        finally:
+            visit.report.token_wait += self._now() - began
+
+    def _tell(self, tokens: CallTokens, refused: Token) -> None:
+        """Report a refusal for the good of other calls; this one does not wait for it."""
+        if len(self._background) < BACKGROUND:
+            task = asyncio.create_task(_discard(tokens.better(refused)))
+            self._background.add(task)
+            task.add_done_callback(self._told)
+
+    def _told(self, task: "asyncio.Task[None]") -> None:
+        self._background.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._hooks.unhandled(error)
+
+
+async def _discard(waiting: Coroutine[Any, Any, object]) -> None:
+    await waiting
+
+
+def _fresh_id() -> str:
+    return uuid.uuid4().hex

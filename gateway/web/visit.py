@@ -1,0 +1,63 @@
+"""What belongs to one call while it is in hand."""
+
+from dataclasses import dataclass
+
+from gateway.core.headers import Field
+from gateway.ports import CallReport
+from gateway.web.answer import Answer
+from gateway.web.errors import Problem, error_answer, reason
+from gateway.web.received import Received
+from gateway.web.request import CallerBody, Request
+from gateway.web.spool import Spool
+
+
+@dataclass(slots=True)
+class Visit:
+    """A call, its answer and its report. Times in seconds of the gateway's clock."""
+
+    request: Request
+    answer: Answer
+    report: CallReport
+    began: float
+    body: CallerBody | None = None
+    spool: Spool | None = None
+    received: Received | None = None
+    sent_at: float = 0.0
+    """When the call was first sent; 0: not yet."""
+    paused: float = 0.0
+    """Spent waiting for better tokens since."""
+
+    def can_replay(self) -> bool:
+        """Tell whether the call can be sent again; a body that streams on may outgrow it."""
+        return self.spool is None or self.spool.replayable
+
+    def ready(self, *, draining: bool) -> list[Field]:
+        """Prepare for the final answer's head; give the fields that every answer carries."""
+        if draining:
+            self.answer.keep_alive = False
+        if self.body is not None and self.body.withheld:
+            # Whether a body follows is the caller's choice now: what comes cannot be told.
+            self.body.decline()
+            self.answer.keep_alive = False
+            self.request.wire.last_call(framing_broken=False)
+        return [(b"X-Request-Id", self.report.request_id.encode())]
+
+    async def reply(self, status: int, fields: list[Field], body: bytes, *, draining: bool) -> None:
+        """Answer with something of our own. Raises CallerGoneError."""
+        length = (b"Content-Length", b"%d" % len(body))
+        fields = [*fields, length, *self.ready(draining=draining)]
+        if self.answer.begin(status, reason(status), fields, len(body)):
+            await self.answer.write(body)
+        self.answer.end()
+
+    async def own_up(self, problem: Problem, *, draining: bool) -> None:
+        """Answer with an error; too late for that, cut the connection. Raises CallerGoneError."""
+        self.report.error = problem.slug
+        if self.answer.status:
+            self.answer.abort()
+            return
+        if problem.close:
+            self.answer.keep_alive = False
+            self.request.wire.last_call(framing_broken=True)
+        fields, body = error_answer(problem)
+        await self.reply(problem.status, fields, body, draining=draining)

@@ -1,0 +1,48 @@
+"""What requests and answers need of the connection beneath them."""
+
+import asyncio
+from typing import Protocol
+
+from aiohttp.streams import StreamReader
+
+
+class CallerGoneError(ConnectionError):
+    """The caller's connection is gone: nobody is there to answer to."""
+
+
+class Wire(Protocol):
+    """A caller's connection."""
+
+    receiving: StreamReader | None
+    """The body of the call in hand."""
+
+    @property
+    def caller(self) -> str:
+        """The caller's address."""
+
+    @property
+    def secure(self) -> bool:
+        """Whether it is TLS."""
+
+    @property
+    def own_address(self) -> str:
+        """Our own end, `host:port`."""
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop: ...
+
+    @property
+    def writing_paused(self) -> bool:
+        """Whether the caller takes less than it is sent."""
+
+    def send(self, data: bytes) -> None:
+        """Write without waiting. Raises CallerGoneError."""
+
+    async def drained(self) -> None:
+        """Wait while `writing_paused`. Raises CallerGoneError, also if it takes too long."""
+
+    def cut(self, *, reset: bool) -> None:
+        """End the connection now, dropping what is not sent; `reset`: with a TCP reset."""
+
+    def last_call(self, *, framing_broken: bool) -> None:
+        """Carry no further call, and do not wait for the rest of this one's body."""

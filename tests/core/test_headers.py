@@ -1,0 +1,248 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.core.errors import CallRefusedError, UpstreamBrokenError
+from gateway.core.headers import (
+    CHUNKED,
+    Field,
+    authorized,
+    for_upstream,
+    framing,
+    read_answer,
+    read_caller,
+)
+
+HOST = b"api.zoom.us"
+
+
+def outgoing(*fields: Field, frame: Field | None = None) -> list[Field]:
+    return authorized(for_upstream(read_caller(fields), HOST, frame), "secret")
+
+
+def names(fields: list[Field]) -> list[bytes]:
+    return [name.lower() for name, _ in fields]
+
+
+def test_fields_are_copied_in_order_with_their_bytes_and_ours_come_last() -> None:
+    copied = [
+        (b"User-Agent", b"zoomus/1.0"),
+        (b"x-A", b"1"),
+        (b"ACCEPT-encoding", b"gzip, compress, deflate, br"),
+        (b"X-a", b"\xe4 2"),
+        (b"X-Request-Id", b"abc"),
+    ]
+    assert outgoing(*copied, frame=(b"Content-Length", b"007")) == [
+        *copied,
+        (b"Host", HOST),
+        (b"Content-Length", b"007"),
+        (b"Authorization", b"Bearer secret"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"Connection",
+        b"Keep-Alive",
+        b"Proxy-Connection",
+        b"Proxy-Authenticate",
+        b"Proxy-Authorization",
+        b"TE",
+        b"Trailer",
+        b"Transfer-Encoding",
+        b"Upgrade",
+        b"Expect",
+        b"Host",
+        b"Authorization",
+        b"Content-Length",
+        b"Cookie",
+        b"Forwarded",
+        b"X-Forwarded-For",
+        b"X-Forwarded-Proto",
+        b"X-Forwarded-Anything",
+        b"X-Real-IP",
+        b"X-Zoom-Account",
+        b"HTTP2-Settings",
+    ],
+)
+def test_what_is_not_zooms_business_is_dropped_in_any_case(name: bytes) -> None:
+    for spelled in (name, name.lower(), name.upper()):
+        sent = outgoing((spelled, b"theirs"), (b"X-Kept", b"1"), (spelled, b"theirs"))
+        assert b"theirs" not in [value for _, value in sent]
+        assert (b"X-Kept", b"1") in sent
+
+
+def test_connection_names_more_to_drop_but_cannot_strip_ours() -> None:
+    sent = outgoing(
+        (b"X-Secret", b"1"),
+        (b"Accept", b"*/*"),
+        (b"connection", b"close, x-secret"),
+        (b"Connection", b"\tAuthorization ,HOST, content-length,, transfer-encoding"),
+        (b"X-secret", b"2"),
+        frame=(b"Content-Length", b"5"),
+    )
+    assert sent == [
+        (b"Accept", b"*/*"),
+        (b"Host", HOST),
+        (b"Content-Length", b"5"),
+        (b"Authorization", b"Bearer secret"),
+    ]
+
+
+def test_the_dropped_ones_can_still_be_asked_for() -> None:
+    read = read_caller([(b"HOST", b"a"), (b"x-request-id", b"1"), (b"X-Request-ID", b"2")])
+    assert read.values(b"host") == [b"a"]
+    assert read.values(b"x-request-id") == [b"1", b"2"]
+    assert read.values(b"authorization") == ()
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        (b"X", b"a\r\nAuthorization: evil"),
+        (b"X", b"a\nb"),
+        (b"X", b"a\rb"),
+        (b"X", b"a\0b"),
+        (b"X\r\nY", b"a"),
+        (b"X Y", b"a"),
+        (b"X:", b"a"),
+        (b"X\xe4", b"a"),
+    ],
+)
+def test_no_field_can_smuggle_another(field: Field) -> None:
+    with pytest.raises(CallRefusedError) as refused:
+        read_caller([(b"A", b"b"), field])
+    assert (refused.value.status, refused.value.close) == (400, True)
+    with pytest.raises(UpstreamBrokenError):
+        read_answer([(b"A", b"b"), field])
+
+
+def test_a_token_cannot_end_its_field_nor_show_itself() -> None:
+    with pytest.raises(ValueError, match="line break") as refused:
+        authorized([], "canary\r\nX: y")
+    assert "canary" not in str(refused.value)
+
+
+def frame_of(*fields: Field, http11: bool = True) -> Field | None:
+    return framing(read_caller(fields), http11=http11)
+
+
+def test_the_framing_is_the_callers() -> None:
+    assert frame_of() is None
+    assert frame_of((b"content-length", b"007")) == (b"Content-Length", b"007")
+    assert frame_of((b"content-length", b"0"), http11=False) == (b"Content-Length", b"0")
+    assert frame_of((b"transfer-encoding", b" Chunked ")) == CHUNKED
+    assert frame_of((b"Content-Length", b"%d" % (2**63 - 1))) is not None
+
+
+@pytest.mark.parametrize(
+    ("status", "fields"),
+    [
+        (400, [(b"Content-Length", b"5"), (b"Transfer-Encoding", b"chunked")]),
+        (400, [(b"Content-Length", b"5"), (b"Content-Length", b"5")]),
+        (400, [(b"Content-Length", b"5, 5")]),
+        (400, [(b"Content-Length", b"")]),
+        (400, [(b"Content-Length", b"-1")]),
+        (400, [(b"Content-Length", b"1_0")]),
+        (400, [(b"Content-Length", b"18446744073709551615")]),
+        (501, [(b"Transfer-Encoding", b"gzip, chunked")]),
+        (501, [(b"Transfer-Encoding", b"chunked"), (b"Transfer-Encoding", b"chunked")]),
+        (501, [(b"Transfer-Encoding", b"")]),
+    ],
+)
+def test_doubtful_framing_is_refused_and_the_connection_closed(
+    status: int, fields: list[Field]
+) -> None:
+    with pytest.raises(CallRefusedError) as refused:
+        frame_of(*fields)
+    assert (refused.value.status, refused.value.close) == (status, True)
+
+
+def test_http_1_0_has_no_chunks() -> None:
+    with pytest.raises(CallRefusedError, match="in doubt"):
+        frame_of((b"Transfer-Encoding", b"chunked"), http11=False)
+
+
+def test_an_answer_goes_on_in_order_with_doubles_and_bytes() -> None:
+    raw = [
+        (b"Date", b"Mon"),
+        (b"content-LENGTH", b"5"),
+        (b"Server", b"cloudflare"),
+        (b"X-A", b"1"),
+        (b"Content-Encoding", b"gzip"),
+        (b"x-a", b"\xff"),
+        (b"Vary", b"a"),
+        (b"Vary", b"b"),
+        (b"x-zm-trackingid", b"WEB_1"),
+        (b"Content-Type", b"application/json"),
+    ]
+    answer = read_answer(raw)
+    assert answer.kept == raw
+    assert answer.length == 5
+    assert answer.content_type == b"application/json"
+    assert answer.content_encoding == b"gzip"
+    assert answer.tracking_id == b"WEB_1"
+
+
+def test_the_hop_cookies_and_what_only_we_say_are_dropped() -> None:
+    answer = read_answer(
+        [
+            (b"Set-Cookie", b"zm_aid=1"),
+            (b"SET-COOKIE2", b"x"),
+            (b"Connection", b"keep-alive, X-Hop"),
+            (b"Keep-Alive", b"timeout=5"),
+            (b"X-Hop", b"1"),
+            (b"Trailer", b"x"),
+            (b"Upgrade", b"h2"),
+            (b"Proxy-Authenticate", b"x"),
+            (b"X-Request-Id", b"zoom's"),
+            (b"X-Zoom-Gateway-Error", b"forged"),
+            (b"X-Kept", b"1"),
+        ]
+    )
+    assert answer.kept == [(b"X-Kept", b"1")]
+    assert answer.length is None
+
+
+def test_connection_cannot_strip_the_length() -> None:
+    answer = read_answer([(b"Content-Length", b"5"), (b"Connection", b"Content-Length")])
+    assert answer.kept == [(b"Content-Length", b"5")]
+    assert answer.length == 5
+
+
+def test_chunks_beat_a_length() -> None:
+    answer = read_answer([(b"Content-Length", b"5"), (b"Transfer-Encoding", b"chunked")])
+    assert answer.kept == []
+    assert answer.length is None
+
+
+def test_a_length_said_twice_is_said_once() -> None:
+    answer = read_answer([(b"Content-Length", b"5"), (b"content-length", b"5")])
+    assert answer.kept == [(b"Content-Length", b"5")]
+    assert answer.length == 5
+
+
+@pytest.mark.parametrize("values", [[b"5", b"6"], [b"five"], [b""], [b"5, 5"]])
+def test_a_length_that_is_none_breaks_the_answer(values: list[bytes]) -> None:
+    with pytest.raises(UpstreamBrokenError, match="one number"):
+        read_answer([(b"Content-Length", value) for value in values])
+
+
+def test_encodings_in_several_fields_are_one_list() -> None:
+    answer = read_answer([(b"Content-Encoding", b"gzip"), (b"content-encoding", b"br")])
+    assert answer.content_encoding == b"gzip,br"
+
+
+TOKEN = st.text("abcXYZ-!#$%&'*+.^_`|~09", min_size=1, max_size=12).map(str.encode)
+VALUE = st.binary(max_size=20).filter(lambda value: not set(value) & set(b"\0\r\n"))
+
+
+@given(st.lists(st.tuples(TOKEN, VALUE), max_size=8))
+def test_exactly_one_of_each_of_ours_whatever_comes(fields: list[Field]) -> None:
+    hostile = [(b"Connection", name) for name, _ in fields] + [(b"authorization", b"x")]
+    sent = outgoing(*fields, *hostile, frame=CHUNKED)
+    assert names(sent).count(b"authorization") == 1
+    assert names(sent).count(b"host") == 1
+    assert names(sent).count(b"transfer-encoding") == 1
+    assert sent[-1] == (b"Authorization", b"Bearer secret")

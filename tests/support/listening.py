@@ -1,0 +1,141 @@
+"""The proxy on a real socket, between a caller and an upstream in memory."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from gateway.core.endpoint import Endpoint
+from gateway.core.events import TokenEvent
+from gateway.ports import CallReport, Upstream
+from gateway.web.accounts import AccountContext, Accounts
+from gateway.web.connection import Connection
+from gateway.web.listener import ProxyServer
+from gateway.web.proxy import Hooks, Proxy, ProxyParts
+from gateway.web.spool import SpoolConfig
+from tests.support.raw_http import Caller
+from tests.support.scripted_tokens import ScriptedTokens
+from tests.support.scripted_upstream import ScriptedUpstream
+
+DEADLINE = 10.0
+KIB = 1024
+
+
+class MonotonicClock:
+    def now(self) -> float:
+        return time.monotonic()
+
+    def wall(self) -> float:
+        return time.time()
+
+
+@dataclass
+class Reports:
+    """Implements `Observer`; checks that every call begins and ends once."""
+
+    began: list[str] = field(default_factory=list)
+    ended: list[CallReport] = field(default_factory=list)
+
+    def call_began(self, account: str) -> None:
+        self.began.append(account)
+
+    def call_ended(self, report: CallReport) -> None:
+        self.ended.append(report)
+
+    def token_event(self, account: str, event: TokenEvent) -> None:
+        raise AssertionError(f"not the proxy's to say: {account} {event}")
+
+    async def get(self, count: int = 1) -> list[CallReport]:
+        """All reports, once there are `count`."""
+        await until(lambda: len(self.ended) >= count)
+        assert len(self.began) >= len(self.ended) == count
+        assert self.began[:count] == [report.account for report in self.ended]
+        return self.ended
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Poll, up to a deadline."""
+    async with asyncio.timeout(DEADLINE):
+        while not condition():  # noqa: ASYNC110  what is waited for is no one's event
+            await asyncio.sleep(0.001)
+
+
+@dataclass
+class Listening:
+    """A running proxy and everything around it."""
+
+    address: tuple[str, int]
+    server: ProxyServer
+    proxy: Proxy
+    upstream: ScriptedUpstream
+    tokens: ScriptedTokens
+    reports: Reports
+    unhandled: list[BaseException]
+    unknown_ids: list[str]
+    spool_failures: list[OSError]
+
+    @property
+    def connections(self) -> list[Connection]:
+        assert self.server._http is not None
+        return self.server._http.callers
+
+    async def caller(self, *, limit: int = 65536) -> Caller:
+        return await Caller.connect(self.address, limit=limit)
+
+
+def endpoint_of(method: str, path: bytes) -> Endpoint:
+    assert b"?" not in path
+    return Endpoint(method, "/v2/users/{userId}", f"{method} {path.decode()}")
+
+
+@asynccontextmanager
+async def listening(
+    upstream: ScriptedUpstream | None = None,
+    *,
+    tokens: ScriptedTokens | None = None,
+    accounts: Iterable[AccountContext] = (),
+    memory_limit: int = 64 * KIB,
+    disk_limit: int = 1024 * KIB,
+    directory: str | None = None,
+    real_upstream: Upstream | None = None,
+) -> AsyncIterator[Listening]:
+    """`accounts` come beside `default`, whose Zoom id is `acc-default`."""
+    scripted = upstream or ScriptedUpstream()
+    tokens = tokens or ScriptedTokens()
+    default = AccountContext("default", tokens, "acc-default", lambda: "user:read")
+    reports = Reports()
+    unhandled: list[BaseException] = []
+    unknown_ids: list[str] = []
+    spool_failures: list[OSError] = []
+    proxy = Proxy(
+        ProxyParts(
+            accounts=Accounts([default, *accounts]),
+            upstream=real_upstream or scripted,
+            host="api.zoom.test",
+            observer=reports,
+            clock=MonotonicClock(),
+            endpoint_of=endpoint_of,
+            spool=SpoolConfig(memory_limit, disk_limit, directory, spool_failures.append),
+            hooks=Hooks(unhandled.append, unknown_ids.append),
+        )
+    )
+    server = ProxyServer(proxy)
+    address = await server.start("127.0.0.1", 0)
+    try:
+        yield Listening(
+            address,
+            server,
+            proxy,
+            scripted,
+            tokens,
+            reports,
+            unhandled,
+            unknown_ids,
+            spool_failures,
+        )
+    finally:
+        await server.finish(1.0)
+    assert unhandled == [], unhandled
+    assert len(reports.began) == len(reports.ended)
+    assert server.inflight == 0
