@@ -88,7 +88,8 @@ class SlotsLinked:
 @dataclass(frozen=True, slots=True)
 class EndpointSuspected:
     endpoint: str
-    until: float
+    seconds: float
+    """How long its refusals are judged by a probe."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,256 @@
+"""What a replica says of itself: readiness, and the snapshot behind `/status.json`.
+
+Everything here comes from charts, which hold tokens; nothing that leaves here does.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from gateway.core.account import Holdoff, Minting
+from gateway.core.backoff import Budget
+from gateway.core.diagnosis import Chart, Diagnosis, Severity, diagnose
+from gateway.core.slots import Phase, Slot
+from gateway.core.token import Token
+
+_SECONDS_MATTER: Final = 120
+"""Seconds: a shorter span is told in seconds."""
+
+_UNITS: Final = ((86400, "d", 3600, "h"), (3600, "h", 60, "min"))
+
+
+class State(StrEnum):
+    OK = "ok"
+    DEGRADED = "degraded"
+    """Calls are taken, but somebody must act, or will have to."""
+    UNREADY = "unready"
+    """No call should be sent here: not ready yet, or stopping."""
+
+
+class AccountState(StrEnum):
+    OK = "ok"
+    DEGRADED = "degraded"
+    """Calls succeed, but somebody must act, or will have to."""
+    FAILING = "failing"
+    """Calls fail."""
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    ready: bool
+    """Whether `/readyz` answers 200."""
+    state: State
+    reasons: tuple[str, ...]
+    """Sentences, the worst first; empty when all is well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    name: str
+    version: str
+    pid: int
+    started: float
+    """When it began, on the clock that charts use."""
+
+
+class ReadinessGate:
+    """Shut until every account was tried once and one has a token; then open until draining.
+
+    A later fault does not shut it: a fault at Zoom must not take all replicas away.
+    """
+
+    def __init__(self) -> None:
+        self._opened = False
+        self._draining = False
+
+    def drain(self) -> None:
+        """Shut it for good: the replica stops."""
+        self._draining = True
+
+    def look(self, charts: Mapping[str, Chart], tried: Collection[str]) -> Readiness:
+        """Judge, by account name, from the charts and the names of the accounts tried once."""
+        if not self._opened:
+            self._opened = all(name in tried for name in charts) and any(
+                chart.account.usable(chart.now) for chart in charts.values()
+            )
+        reasons = _sentences(charts)
+        untried = [
+            f"Account {name}: no mint was tried yet." for name in charts if name not in tried
+        ]
+        if self._draining:
+            stopping = "The gateway is stopping and takes no new calls."
+            return Readiness(ready=False, state=State.UNREADY, reasons=(stopping, *reasons))
+        if not self._opened:
+            return Readiness(ready=False, state=State.UNREADY, reasons=(*untried, *reasons))
+        state = State.DEGRADED if reasons else State.OK
+        return Readiness(ready=True, state=state, reasons=tuple(reasons))
+
+
+def _sentences(charts: Mapping[str, Chart]) -> list[str]:
+    """Everything that is worth acting on, the worst of all accounts first."""
+    severities = list(Severity)
+    found = [
+        (severities.index(one.severity), name, one.sentence)
+        for name, chart in charts.items()
+        for one in diagnose(chart)
+        if one.severity is not Severity.NOTICE
+    ]
+    found.sort(key=lambda entry: entry[0])
+    return [f"Account {name}: {text}" if len(charts) > 1 else text for _, name, text in found]
+
+
+def headline(readiness: Readiness) -> str:
+    """One sentence for people."""
+    if not readiness.reasons:
+        return "All is well: calls get a token." if readiness.ready else "Not ready yet."
+    first, more = readiness.reasons[0], len(readiness.reasons) - 1
+    text = first if readiness.ready else f"Not ready: {first}"
+    return f"{text} ({more} more below.)" if more else text
+
+
+def snapshot(
+    charts: Mapping[str, Chart],
+    readiness: Readiness,
+    replica: Replica,
+    now: float,
+    wall: float,
+    totals: Mapping[str, Mapping[str, int]] | None = None,
+) -> dict[str, Any]:
+    """Give the body of `/status.json`, JSON-ready.
+
+    `now` is on the charts' clock, `wall` in seconds since the epoch. `totals` holds, by
+    account, what this replica has counted. Moments become ISO 8601 in UTC; ages and the
+    like are seconds.
+    """
+    return {
+        "state": readiness.state.value,
+        "ready": readiness.ready,
+        "sentence": headline(readiness),
+        "reasons": list(readiness.reasons),
+        "at": iso(wall),
+        "replica": {
+            "name": replica.name,
+            "version": replica.version,
+            "pid": replica.pid,
+            "uptime": round(now - replica.started, 3),
+        },
+        "accounts": [
+            _account(name, chart, wall, (totals or {}).get(name, {}))
+            for name, chart in charts.items()
+        ],
+    }
+
+
+def iso(wall: float) -> str:
+    """Give seconds since the epoch as `2026-01-31T12:00:00Z`."""
+    return datetime.fromtimestamp(round(wall), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def span(seconds: float) -> str:
+    """Give a duration as people read it: `90 s`, `54 min`, `2 h 5 min`, `3 d`."""
+    whole = max(0, round(seconds))
+    if whole < _SECONDS_MATTER:
+        return f"{whole} s"
+    for size, unit, part, part_unit in _UNITS:
+        if whole >= size:
+            more = whole % size // part
+            return f"{whole // size} {unit}" + (f" {more} {part_unit}" if more else "")
+    return f"{round(whole / 60)} min"
+
+
+def _account(name: str, chart: Chart, wall: float, totals: Mapping[str, int]) -> dict[str, Any]:
+    account, offset = chart.account, wall - chart.now
+    token, found = account.usable(chart.now), diagnose(chart)
+    return {
+        "name": name,
+        "state": _account_state(found).value,
+        "generation": token.generation if token else None,
+        "newest_generation": account.generation,
+        "diagnoses": [_diagnosis(one, offset) for one in found],
+        "slots": [_slot(slot, chart, offset) for slot in account.slots],
+        "minting": None if account.minting is None else _minting(account.minting, offset),
+        "holdoff": None if account.holdoff is None else _holdoff(account.holdoff, chart, offset),
+        "suspects": [
+            {"endpoint": key, "until": iso(until + offset), "remaining": _left(until, chart.now)}
+            for key, until in sorted(account.suspects.items())
+            if until > chart.now
+        ],
+        "budget": {
+            "left": max(0, int(account.budget.filled(chart.now).level)),
+            "burst": int(Budget.BURST),
+        },
+        "totals": dict(totals),
+    }
+
+
+def _minting(minting: Minting, offset: float) -> dict[str, Any]:
+    return {
+        "app": minting.slot.app,
+        "index": minting.slot.index,
+        "cause": minting.cause.value,
+        "holder": minting.holder,
+        "since": iso(minting.since + offset),
+    }
+
+
+def _holdoff(held: Holdoff, chart: Chart, offset: float) -> dict[str, Any]:
+    return {
+        "generation": held.generation,
+        "since": iso(held.since + offset),
+        "until": iso(held.until + offset),
+        "remaining": _left(held.until, chart.now),
+    }
+
+
+def _left(until: float, now: float) -> float:
+    """Give the seconds left, never below 0."""
+    return round(max(0.0, until - now), 3)
+
+
+def _account_state(found: list[Diagnosis]) -> AccountState:
+    severities = {one.severity for one in found}
+    if Severity.ERROR in severities:
+        return AccountState.FAILING
+    return AccountState.DEGRADED if Severity.WARNING in severities else AccountState.OK
+
+
+def _diagnosis(one: Diagnosis, offset: float) -> dict[str, Any]:
+    return {
+        "code": one.code,
+        "severity": one.severity.value,
+        "sentence": one.sentence,
+        "advice": one.advice,
+        "since": None if one.since is None else iso(one.since + offset),
+    }
+
+
+def _slot(slot: Slot, chart: Chart, offset: float) -> dict[str, Any]:
+    rotates = chart.account.rotate_at if slot.phase is Phase.ACTIVE else None
+    return {
+        "app": slot.id.app,
+        "index": slot.id.index,
+        "phase": slot.phase.value,
+        "barred": slot.barred,
+        "failures": slot.failures,
+        "retry_in": _left(slot.retry_at, chart.now) if slot.failures else None,
+        "rotates_at": None if rotates is None else iso(rotates + offset),
+        "rotates_in": None if rotates is None else _left(rotates, chart.now),
+        "token": None if slot.token is None else _token(slot.token, chart.now, offset),
+    }
+
+
+def _token(token: Token, now: float, offset: float) -> dict[str, Any]:
+    """Give all of a token but its value, scopes and URL."""
+    return {
+        "generation": token.generation,
+        "minted": iso(token.issued_at + offset),
+        "age": round(now - token.issued_at, 3),
+        "lifetime": round(token.lifetime, 3),
+        "expires": iso(token.expires_at + offset),
+        "expires_in": _left(token.expires_at, now),
+        "cause": token.cause.value,
+        "minter": token.minter,
+        "accepted": token.accepted_at is not None,
+    }

@@ -1,0 +1,1 @@
+"""What people are told: metrics and logs. Nothing in here raises into the gateway, or waits."""

@@ -1,0 +1,43 @@
+"""One observer that is several."""
+
+import contextlib
+from collections.abc import Callable
+
+from gateway.core.events import TokenEvent
+from gateway.ports import CallReport, Observer
+
+
+class Fanout:
+    """Implements `Observer`: tells each of `observers` in turn, whatever the others do.
+
+    An exception of one of them is a defect of the gateway; `defect` is told, the caller is not.
+    """
+
+    def __init__(self, *observers: Observer, defect: Callable[[Exception], None]) -> None:
+        self._observers = observers
+        self._defect = defect
+
+    def call_began(self, account: str) -> None:
+        for observer in self._observers:
+            try:
+                observer.call_began(account)
+            except Exception as problem:  # noqa: BLE001  the call must go on
+                self._tell(problem)
+
+    def call_ended(self, report: CallReport) -> None:
+        for observer in self._observers:
+            try:
+                observer.call_ended(report)
+            except Exception as problem:  # noqa: BLE001  the call must go on
+                self._tell(problem)
+
+    def token_event(self, account: str, event: TokenEvent) -> None:
+        for observer in self._observers:
+            try:
+                observer.token_event(account, event)
+            except Exception as problem:  # noqa: BLE001  the mint must go on
+                self._tell(problem)
+
+    def _tell(self, problem: Exception) -> None:
+        with contextlib.suppress(Exception):  # there is nobody left to tell
+            self._defect(problem)

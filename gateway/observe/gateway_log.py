@@ -1,0 +1,95 @@
+"""Lines about the gateway itself: its life, and faults of its own."""
+
+from collections.abc import Sequence
+
+from structlog.typing import FilteringBoundLogger
+
+from gateway.observe.failure import describe
+from gateway.observe.throttle import Later, Throttle, call_later
+
+FAULTS_PERIOD = 1.0
+"""Seconds between two lines about faults of the same kind."""
+
+STRANGERS_PERIOD = 60.0
+"""Seconds between two lines about unknown account ids: SDKs ask for a token again and again."""
+
+
+class GatewayLog:
+    """What the wiring calls; each method is one kind of line."""
+
+    def __init__(self, log: FilteringBoundLogger, later: Later = call_later) -> None:
+        self._log = log
+        self._faults = Throttle(FAULTS_PERIOD, later)
+        self._strangers = Throttle(STRANGERS_PERIOD, later)
+
+    def started(
+        self, version: str, listen: str, admin: str, store: str, accounts: Sequence[str]
+    ) -> None:
+        """The listeners take calls. Addresses as `host:port`; `store` is the URL's scheme alone."""
+        self._log.info(
+            "started",
+            message=f"zoom-gateway {version} takes calls on {listen}; its state is on {admin}.",
+            version=version,
+            listen=listen,
+            admin=admin,
+            store=store,
+            accounts=accounts,
+        )
+
+    def draining(self, signal: str, inflight: int) -> None:
+        """The gateway was told to stop, and finishes the calls in hand."""
+        self._log.info(
+            "draining",
+            message=f"Stopping on {signal}: {inflight} calls are in hand.",
+            signal=signal,
+            inflight=inflight,
+        )
+
+    def stopped(self, inflight: int) -> None:
+        """The gateway ends; so many calls were cut off."""
+        text = f"Stopped; {inflight} calls were cut off." if inflight else "Stopped."
+        tell = self._log.warning if inflight else self._log.info
+        tell("stopped", message=text, inflight=inflight)
+
+    def defect(self, error: BaseException) -> None:
+        """Nobody expected this error: its type and place, never its text."""
+        about = describe(error)
+        self._faults.hit(
+            (about["exception"], about.get("place")),
+            lambda count: self._log.error(
+                "defect",
+                message="A fault of the gateway's own. Please report it with this line.",
+                count=count,
+                **about,
+            ),
+        )
+
+    def unknown_account_id(self, account_id: str) -> None:
+        """The emulated token endpoint was asked for an account that is not configured."""
+        self._strangers.hit(
+            "account_id",
+            lambda count: self._log.warning(
+                "unknown_account_id",
+                message="A caller asked for a token of an account that is not configured; it gets "
+                "the placeholder of the account that its base URL names.",
+                account_id=account_id,
+                count=count,
+            ),
+        )
+
+    def store_file_set_aside(self, sentence: str) -> None:
+        """A token file could not be read; `sentence` says which, and where it is kept."""
+        self._log.error("store_file_set_aside", message=sentence)
+
+    def body_not_kept(self, error: OSError) -> None:
+        """A body goes on streaming, but could not be sent again: no temporary file for it."""
+        self._faults.hit(
+            "body_not_kept",
+            lambda count: self._log.warning(
+                "body_not_kept",
+                message="No temporary file for a call's body, so a refusal of it is passed on: "
+                "check replay.dir and the free space there.",
+                reason=error.strerror or type(error).__name__,
+                count=count,
+            ),
+        )

@@ -1,0 +1,176 @@
+"""Metrics of this process, for Prometheus. `docs/metrics.md` says what each means.
+
+Labels stay few: methods and routes come from fixed tables, accounts from the configuration.
+No metric holds a path, a query, a token or a secret.
+"""
+
+import platform
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    Info,
+    ProcessCollector,
+    disable_created_metrics,
+)
+from prometheus_client.exposition import choose_encoder
+
+from gateway.core.diagnosis import Chart
+from gateway.core.events import ForeignMint, Minted, MintFailed, RefusalCause, Refused, TokenEvent
+from gateway.core.routes import METHODS, OTHER
+from gateway.observe.token_gauges import TokenGauges
+from gateway.ports import CallReport, ReplayOutcome
+
+PREFIX: Final = "zoom_gateway"
+
+BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+"""Seconds. Zoom's API mostly answers in 50 to 500 ms; the longest call is ended by
+`upstream.idle_timeout`."""
+
+UNKNOWN: Final = "unknown"
+"""The account of a call that was refused before its account was known."""
+
+SUCCESS: Final = "success"
+PREVIOUS_SECRET: Final = "previous_secret"  # noqa: S105  a label, no secret
+"""The results of mints that succeeded; the others are the values of `MintFailure`."""
+
+Observe = Callable[[float], None]
+
+
+class _Families:
+    """The metrics that are counted as things happen."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"{PREFIX}_{name}", text, labels, registry=registry)
+
+        def histogram(name: str, text: str) -> Histogram:
+            return Histogram(
+                f"{PREFIX}_{name}", text, ("account",), registry=registry, buckets=BUCKETS
+            )
+
+        self.requests = counter(
+            "requests", "Calls answered.", "account", "method", "route", "status"
+        )
+        self.duration = histogram("request_duration_seconds", "Calls, as their callers saw them.")
+        self.upstream = histogram("upstream_duration_seconds", "Calls, without waits for tokens.")
+        self.inflight = Gauge(
+            f"{PREFIX}_inflight_requests", "Calls being served.", registry=registry
+        )
+        self.replays = counter("replays", "How refused calls ended.", "account", "outcome")
+        self.mints = counter(
+            "token_mints", "Mints tried.", "account", "app", "index", "reason", "result"
+        )
+        self.refusals = counter("token_refusals", "Refusals by Zoom.", "account", "cause")
+        self.foreign = counter("token_foreign_mints", "Tokens others killed.", "account")
+
+
+class Metrics:
+    """Implements `Observer`. All metrics live in a registry of their own.
+
+    `accounts` are the configured names: what alerts watch is there for each from the start.
+    `charts` gives the newest chart of each account and is called at every scrape, as is `wall`
+    (seconds since the epoch). Not for use by several threads at once.
+    """
+
+    def __init__(
+        self,
+        accounts: Iterable[str],
+        charts: Callable[[], Mapping[str, Chart]],
+        wall: Callable[[], float],
+        version: str,
+    ) -> None:
+        # One more series for each counter and histogram, and no alert needs it.
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # theirs
+        self.registry = CollectorRegistry(auto_describe=False)
+        self._families = _Families(self.registry)
+        self._accounts = tuple(accounts)
+        self._requests: dict[tuple[str, str, str, int], Callable[[], None]] = {}
+        self._durations: dict[str, tuple[Observe, Observe]] = {}
+        self._began = self._families.inflight.inc
+        self._ended = self._families.inflight.dec
+        self._prepare()
+        Info(f"{PREFIX}_build", "What runs here.", registry=self.registry).info(
+            {"version": version, "python": platform.python_version()}
+        )
+        self.registry.register(TokenGauges(PREFIX, charts, wall))
+        ProcessCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+
+    def _prepare(self) -> None:
+        """A rate over a series that is born with its first event misses that event."""
+        families = self._families
+        for account in self._accounts:
+            families.foreign.labels(account)
+            for outcome in ReplayOutcome:
+                families.replays.labels(account, outcome.value)
+            for cause in RefusalCause:
+                families.refusals.labels(account, cause.value)
+            self._new_account(account)
+
+    # Observer.
+
+    def call_began(self, account: str) -> None:
+        del account
+        self._began()
+
+    def call_ended(self, report: CallReport) -> None:
+        self._ended()
+        account = report.account
+        durations = self._durations.get(account)
+        if durations is None:
+            account = UNKNOWN
+            durations = self._durations.get(UNKNOWN) or self._new_account(UNKNOWN)
+        method = report.method if report.method in METHODS else OTHER
+        key = (account, method, report.route, report.status)
+        count = self._requests.get(key)
+        if count is None:
+            count = self._requests[key] = self._families.requests.labels(*key).inc
+        count()
+        durations[0](report.duration)
+        if report.upstream_duration:
+            durations[1](report.upstream_duration)
+        if report.outcome is not None:
+            self._families.replays.labels(account, report.outcome.value).inc()
+
+    def token_event(self, account: str, event: TokenEvent) -> None:
+        families = self._families
+        match event:
+            case Refused():
+                families.refusals.labels(account, event.cause.value).inc()
+            case Minted():
+                self._count_mint(
+                    account, event, PREVIOUS_SECRET if event.previous_secret else SUCCESS
+                )
+            case MintFailed():
+                self._count_mint(account, event, event.failure.value)
+            case ForeignMint():
+                families.foreign.labels(account).inc()
+            case _:
+                pass
+
+    def _count_mint(self, account: str, event: Minted | MintFailed, result: str) -> None:
+        slot = event.slot
+        labels = (account, slot.app, str(slot.index), event.cause.value, result)
+        self._families.mints.labels(*labels).inc()
+
+    def _new_account(self, account: str) -> tuple[Observe, Observe]:
+        families = self._families
+        durations = (
+            families.duration.labels(account).observe,
+            families.upstream.labels(account).observe,
+        )
+        self._durations[account] = durations
+        return durations
+
+    # Readers.
+
+    def render(self, accept: str | None) -> tuple[bytes, str]:
+        """Give the body and its Content-Type: OpenMetrics if `accept` asks for it, else text."""
+        encode, content_type = choose_encoder(accept or "")
+        return encode(self.registry), content_type

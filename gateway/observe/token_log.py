@@ -1,0 +1,65 @@
+"""A line for each thing that happens to a token."""
+
+from structlog.typing import FilteringBoundLogger
+
+from gateway.core.events import RefusalCause, Refused, TokenEvent
+from gateway.observe.throttle import Later, Throttle, call_later
+from gateway.observe.token_lines import line_of
+from gateway.ports import CallReport
+
+REFUSALS_PERIOD = 1.0
+"""Seconds between two warnings of refusals with the same cause: a dead token brings hundreds."""
+
+_BECAME = {
+    RefusalCause.SUPERSEDED: "had been replaced already",
+    RefusalCause.TOKEN: "was set aside",
+    RefusalCause.FRESH: "was set aside, though Zoom had never accepted it",
+    RefusalCause.HOLDOFF: "stays: too many new tokens were refused in a row",
+    RefusalCause.ENDPOINT: "is alive: the endpoint refuses by itself",
+    RefusalCause.UNDECIDED: "stays: no probe told in time whether it is alive",
+}
+"""What became of the token, by the refusal's cause."""
+
+
+class TokenLog:
+    """Implements `Observer`."""
+
+    def __init__(self, log: FilteringBoundLogger, later: Later = call_later) -> None:
+        self._log = log
+        self._throttle = Throttle(REFUSALS_PERIOD, later)
+
+    def call_began(self, account: str) -> None: ...
+
+    def call_ended(self, report: CallReport) -> None: ...
+
+    def token_event(self, account: str, event: TokenEvent) -> None:
+        if isinstance(event, Refused):
+            self._refused(account, event)
+            return
+        line = line_of(event)
+        if line is not None:
+            tell = getattr(self._log, line.level)
+            tell(line.event, message=line.message, account=account, **line.fields)
+
+    def _refused(self, account: str, event: Refused) -> None:
+        self._log.debug(
+            "token_refused",
+            message=f"Zoom refused token {event.generation}, which {_BECAME[event.cause]}.",
+            account=account,
+            generation=event.generation,
+            endpoint=event.endpoint,
+            cause=event.cause.value,
+        )
+        self._throttle.hit(
+            (account, event.cause), lambda count: self._refusals(account, event.cause, count)
+        )
+
+    def _refusals(self, account: str, cause: RefusalCause, count: int) -> None:
+        calls = "1 call" if count == 1 else f"{count} calls"
+        self._log.warning(
+            "token_refusals",
+            message=f"Zoom refused the token of {calls}; it {_BECAME[cause]}.",
+            account=account,
+            cause=cause.value,
+            count=count,
+        )

@@ -1,0 +1,213 @@
+import http.server
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from gateway.cli import status as module
+from gateway.cli.status import status
+from gateway.core.diagnosis import Chart
+from gateway.core.status import ReadinessGate, Replica, snapshot
+from tests.observe.charts import NOW, WALL, healthy, held_off, tokenless, troubled
+
+Answer = tuple[int, dict[str, str], bytes]
+
+
+class Gateway(http.server.ThreadingHTTPServer):
+    """Answers each path as told, and keeps what it was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.answers: dict[str, Answer] = {}
+        self.asked: list[str] = []
+        self.url = f"http://127.0.0.1:{self.server_port}"
+
+    def says(self, body: object) -> None:
+        self.answers["/status.json"] = (200, {}, json.dumps(body).encode())
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    server: Gateway
+
+    def do_GET(self) -> None:
+        self.server.asked.append(self.path)
+        code, headers, body = self.server.answers.get(self.path, (404, {}, b"no"))
+        self.send_response(code)
+        for name, value in {"Content-Length": str(len(body)), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.fixture
+def gateway() -> Iterator[Gateway]:
+    with Gateway() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def run(gateway: Gateway) -> Callable[..., Result]:
+    def command(*arguments: str) -> Result:
+        options = arguments if "--url" in arguments else ("--url", gateway.url, *arguments)
+        return CliRunner().invoke(status, options)
+
+    return command
+
+
+def body(**charts: Chart) -> dict[str, Any]:
+    replica = Replica("gw-1", "1.2.3", 42, NOW - 7500)
+    return snapshot(charts, ReadinessGate().look(charts, charts), replica, NOW, WALL)
+
+
+def test_all_is_well(gateway: Gateway, run: Any) -> None:
+    gateway.says(body(default=healthy()))
+    result = run()
+    assert result.exit_code == 0
+    assert result.stdout.startswith("ok All is well: calls get a token.\n")
+    assert "replica gw-1, version 1.2.3, process 42, up for 2 h 5 min" in result.stdout
+    assert "account default: ok" in result.stdout
+    spare, active = (line for line in result.stdout.splitlines() if line.startswith("default/"))
+    assert "spare 1" in spare
+    assert "█████░░░░░░░░░░░░░░░ 15 min of 1 h" in spare
+    assert "active 2" in active
+    assert "15 min ago (rotation, by gw-1)" in active
+
+
+def test_something_is_wrong_and_what_to_do(gateway: Gateway, run: Any) -> None:
+    gateway.says(body(default=held_off(), marketing=troubled()))
+    result = run()
+    assert result.exit_code == 1
+    assert result.stdout.startswith("degraded Account default: Zoom refuses a token")
+    assert "error: Zoom refuses a token it issued 2 s ago" in result.stdout
+    assert "  Use a second app instead of a second index." in result.stdout
+    assert "active 1 (not seen accepted)" in result.stdout
+    assert "out" in result.stdout
+
+
+def test_not_ready_is_not_well(gateway: Gateway, run: Any) -> None:
+    gateway.says(body(default=tokenless()))
+    result = run()
+    assert result.exit_code == 1
+    assert result.stdout.startswith("unready Not ready: There is no usable token")
+    assert "next try in 60 s" in result.stdout
+
+
+def test_no_colour_codes_in_a_pipe(gateway: Gateway, run: Any) -> None:
+    gateway.says(body(default=held_off()))
+    assert "\x1b" not in run().stdout
+
+
+def test_json_as_it_is(gateway: Gateway, run: Any) -> None:
+    gateway.says(body(default=troubled()))
+    result = run("--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout) == body(default=troubled())
+
+
+def test_nobody_listens(run: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    result = run("--url", f"http://127.0.0.1:{port}")
+    assert result.exit_code == 2
+    assert "cannot be reached: Connection refused." in result.stderr
+    assert "Check that it runs" in result.stderr
+
+
+def test_somebody_listens_and_says_nothing(run: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        result = run("--url", url, "--timeout", "0.1")
+    assert result.exit_code == 2
+    assert "no answer within 0.1 s" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ((404, {}, b"no"), "it answers 404"),
+        ((200, {}, b"<html>"), "its answer is not JSON"),
+        ((200, {}, b"[]"), "its answer is not a status"),
+        ((200, {}, b"{}"), "its answer is not a status"),
+    ],
+)
+def test_something_else_listens(gateway: Gateway, run: Any, answer: Answer, words: str) -> None:
+    gateway.answers["/status.json"] = answer
+    result = run()
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert "not the proxy's port" in result.stderr
+
+
+def test_a_status_of_another_version(gateway: Gateway, run: Any) -> None:
+    gateway.says({"state": "ok", "sentence": "x", "accounts": [{}]})
+    result = run()
+    assert result.exit_code == 2
+    assert "another version's status" in result.stderr
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://127.0.0.1/", "127.0.0.1:9090", ""])
+def test_only_http(run: Any, url: str) -> None:
+    result = run("--url", url)
+    assert result.exit_code == 2
+    assert "must begin with http://" in result.stderr
+
+
+@pytest.mark.parametrize("url", ["http://[::1", "http://127.0.0.1:port", "http://", "http://a b"])
+def test_a_url_that_is_none(run: Any, url: str) -> None:
+    result = run("--url", url)
+    assert result.exit_code == 2
+    assert "cannot be reached" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "location", ["http://127.0.0.2/status.json", "http://127.0.0.1:1/x", "ftp://127.0.0.1/x"]
+)
+def test_no_other_host_is_asked(gateway: Gateway, run: Any, location: str) -> None:
+    gateway.answers["/status.json"] = (302, {"Location": location}, b"")
+    result = run()
+    assert result.exit_code == 2
+    assert len(gateway.asked) == 1
+
+
+def test_a_redirect_on_the_same_host_is_followed(gateway: Gateway, run: Any) -> None:
+    gateway.says(body(default=healthy()))
+    gateway.answers["/base/status.json"] = (302, {"Location": "/status.json"}, b"")
+    result = run("--url", f"{gateway.url}/base")
+    assert result.exit_code == 0
+    assert gateway.asked == ["/base/status.json", "/status.json"]
+
+
+def test_an_environments_proxy_is_not_asked(
+    gateway: Gateway, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    gateway.says(body(default=healthy()))
+    assert run().exit_code == 0
+
+
+def test_what_the_other_side_says_does_not_steer_the_terminal(gateway: Gateway, run: Any) -> None:
+    said = body(default=healthy())
+    said["sentence"] = "well\x1b[2J\x07 [bold]done[/bold]"
+    gateway.says(said)
+    result = run()
+    assert "\x1b" not in result.stdout
+    assert "well?[2J? [bold]done[/bold]" in result.stdout
+
+
+class Ascii:
+    encoding = "ascii"
+
+
+def test_bars_where_blocks_cannot_be_shown() -> None:
+    bar = module._bar(Ascii())  # type: ignore[arg-type]
+    assert (bar(0.25), bar(7), bar(-1)) == ("#####" + "." * 15, "#" * 20, "." * 20)

@@ -1,0 +1,114 @@
+"""One of each kind of line that the gateway can write."""
+
+import errno
+import logging
+
+from structlog.typing import FilteringBoundLogger
+
+from gateway.core.diagnosis import holdoff_sentence
+from gateway.core.errors import MintFailure
+from gateway.core.events import (
+    EndpointSuspected,
+    ForeignMint,
+    HoldoffBegan,
+    HoldoffEnded,
+    LostMint,
+    Minted,
+    MintFailed,
+    RefusalCause,
+    Refused,
+    SlotOut,
+    SlotsLinked,
+    StoreDown,
+    StoreUp,
+    Switched,
+    TokenEvent,
+)
+from gateway.core.token import Cause
+from gateway.observe.access_log import AccessLog
+from gateway.observe.gateway_log import GatewayLog
+from gateway.observe.token_log import TokenLog
+from gateway.ports import CallReport, ReplayOutcome
+from tests.observe.charts import A0, A1
+
+
+def minted(*, previous_secret: bool = False) -> Minted:
+    return Minted(A0, Cause.START, 1, 3600.0, previous_secret=previous_secret, took=0.25)
+
+
+def mint_failed(failure: MintFailure) -> MintFailed:
+    return MintFailed(A0, Cause.EXPIRY, failure, "Zoom answers 503.", 0.5)
+
+
+EVERY: list[tuple[TokenEvent, str, str, str]] = [
+    (minted(), "info", "token_minted", "Minted token 1 in slot default/0 (start), good for 1 h."),
+    (minted(previous_secret=True), "warning", "token_minted", "only the previous client secret"),
+    (
+        mint_failed(MintFailure.SERVER_ERROR),
+        "warning",
+        "mint_failed",
+        "slot default/0: Zoom answers 503. The next try is in 0.5 s.",
+    ),
+    (mint_failed(MintFailure.INVALID_CLIENT), "error", "mint_failed", "No retry cures this"),
+    (Switched(1, A0), "info", "token_switched", "The spare token 1 of slot default/0"),
+    (
+        ForeignMint(4, A0),
+        "warning",
+        "foreign_mint",
+        "Another program mints with these credentials: it killed token 4",
+    ),
+    (SlotOut(A1, "out of range"), "warning", "slot_out", "Slot default/1 is out"),
+    (SlotsLinked((A0, A1)), "warning", "slots_linked", "treated as one"),
+    (
+        EndpointSuspected("GET /v2/users/{userId}", 600.0),
+        "warning",
+        "endpoint_suspected",
+        "GET /v2/users/{userId} refuses a token that is alive",
+    ),
+    (HoldoffBegan(3, 2.0, 8.0), "error", "holdoff_began", holdoff_sentence(2.0)),
+    (HoldoffEnded(3), "info", "holdoff_ended", "Zoom accepts token 3"),
+    (LostMint(A0), "warning", "mint_lost", "Zoom may have made a token that nobody holds"),
+    (StoreDown("no space left"), "warning", "store_down", "no space left"),
+    (StoreUp(), "info", "store_up", "works again"),
+]
+
+
+def calls() -> list[CallReport]:
+    route = "/v2/users/{userId}/meetings"
+    good = CallReport("0f8e7c52", "10.1.4.17", "default", "GET", route, 200, 0.1874, 0.1852, 0.0)
+    good.generation, good.bytes_out, good.tracking_id = 5, 1843, "v=2.0;clid=us04;rid=WEB_1f"
+    replayed = CallReport("9a01bb3d", "10.1.4.17", "default", "POST", route, 201, 0.9, 0.4, 0.42)
+    replayed.generation, replayed.replays, replayed.outcome = 6, 1, ReplayOutcome.RECOVERED
+    replayed.bytes_in, replayed.bytes_out = 512, 2210
+    failed = CallReport("77d2c0ee", "10.1.4.20", "default", "GET", "other", 503, 8.0, 0.0, 8.0)
+    failed.bytes_out, failed.error = 121, "token_unavailable"
+    return [good, replayed, failed]
+
+
+def write_all(log: FilteringBoundLogger) -> None:
+    """Write at least one line of every kind and form."""
+    access, tokens, gateway = AccessLog(log), TokenLog(log, never), GatewayLog(log, never)
+    gateway.started("0.1.0", "127.0.0.1:8080", "127.0.0.1:9090", "memory", ["default"])
+    for call in calls():
+        access.call_ended(call)
+    for event, *_ in EVERY:
+        tokens.token_event("default", event)
+    tokens.token_event("default", Refused(5, "GET /v2/users/{userId}", RefusalCause.TOKEN))
+    gateway.store_file_set_aside(
+        "the token file /tokens/default.json cannot be read (it is no JSON); it was kept as "
+        "/tokens/default.json.1"
+    )
+    gateway.body_not_kept(OSError(errno.ENOSPC, "No space left on device"))
+    gateway.unknown_account_id("abc123")
+    try:
+        raise LookupError("a text that is not shown")  # noqa: TRY301  the example of a fault
+    except LookupError as error:
+        gateway.defect(error)
+    logging.getLogger("aiohttp.server").error("Error handling request from %s", "10.1.4.17")
+    gateway.draining("SIGTERM", 3)
+    gateway.stopped(0)
+    gateway.stopped(2)
+
+
+def never(*_: object) -> None:
+    """Stands for a timer."""

@@ -1,0 +1,117 @@
+"""The pages say what the code does: nothing is missing, nothing is invented."""
+
+import io
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from gateway.core.errors import MintFailure
+from gateway.core.events import RefusalCause
+from gateway.core.token import Cause
+from gateway.observe.fields import ALLOWED, ALWAYS
+from gateway.observe.logs import configure
+from gateway.observe.metrics import PREVIOUS_SECRET, SUCCESS, Metrics
+from gateway.ports import ReplayOutcome
+from tests.observe.charts import WALL, healthy
+from tests.observe.lines import EVERY, calls, write_all
+
+DOCS = Path(__file__).parents[2] / "docs"
+METRICS = (DOCS / "metrics.md").read_text()
+LOGS = (DOCS / "logs.md").read_text()
+
+
+def rows(text: str, heading: str) -> dict[str, list[str]]:
+    """The table below a heading: the first cell's name, and the others."""
+    section = text.split(f"\n## {heading}\n")[1].split("\n## ", maxsplit=1)[0]
+    lines = [line for line in section.splitlines() if line.startswith("| `")]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return {first.strip("`"): rest for first, *rest in cells}
+
+
+def documented_metrics() -> dict[str, tuple[str, set[str]]]:
+    found = {}
+    for heading in ("Calls", "Tokens", "The process"):
+        for name, (kind, labels, meaning, _) in rows(METRICS, heading).items():
+            assert meaning
+            found[name] = (kind, set(re.findall(r"`(\w+)`", labels)))
+    return found
+
+
+def real_metrics() -> dict[str, tuple[str, set[str]]]:
+    metrics = Metrics(("default",), lambda: {"default": healthy()}, lambda: WALL, "1")
+    for call in calls():
+        metrics.call_ended(call)
+    for event, *_ in EVERY:
+        metrics.token_event("default", event)
+    found = {}
+    for family in metrics.registry.collect():
+        suffix = {"counter": "_total", "info": "_info"}.get(family.type, "")
+        kind = {"info": "gauge"}.get(family.type, family.type)
+        labels = {label for sample in family.samples for label in sample.labels} - {"le"}
+        found[f"{family.name}{suffix}"] = (kind, labels)
+    return found
+
+
+def test_every_metric_is_documented_and_no_other() -> None:
+    documented, real = documented_metrics(), real_metrics()
+    # Only Linux tells of processes.
+    everywhere = {name for name in documented if not name.startswith("process_")}
+    assert everywhere <= real.keys() <= documented.keys()
+    for name, told in real.items():
+        assert (name, documented[name]) == (name, told)
+
+
+@pytest.mark.parametrize(
+    ("label", "values"),
+    [
+        ("outcome", {one.value for one in ReplayOutcome}),
+        ("reason", {one.value for one in Cause}),
+        ("result", {one.value for one in MintFailure} | {SUCCESS, PREVIOUS_SECRET}),
+        ("cause", {one.value for one in RefusalCause}),
+    ],
+)
+def test_every_value_of_a_label_is_documented_and_no_other(label: str, values: set[str]) -> None:
+    table = METRICS.split("\n## ")[0]
+    (row,) = (line for line in table.splitlines() if line.startswith(f"| `{label}` |"))
+    assert set(re.findall(r"`(\w+)`", row)) - {label} == values
+
+
+def test_alerts_name_real_metrics_and_labels() -> None:
+    real = real_metrics()
+    section = METRICS.split("\n## Alerts worth having\n")[1]
+    expressions = re.findall(r"```promql\n(.*?)```", section, re.DOTALL)
+    names = set(re.findall(r"zoom_gateway_\w+", "".join(expressions)))
+    assert len(names) >= 6
+    assert names <= real.keys()
+
+
+def test_every_field_is_documented_and_no_other() -> None:
+    documented = rows(LOGS, "Fields")
+    assert set(documented) == ALLOWED | set(ALWAYS)
+    assert all(meaning for (meaning,) in documented.values())
+
+
+@pytest.fixture
+def written(_logging_as_it_was: None) -> list[dict[str, object]]:
+    stream = io.StringIO()
+    write_all(configure("json", "debug", stream, lambda: WALL))
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_every_event_is_documented_with_its_levels(written: list[dict[str, object]]) -> None:
+    documented = rows(LOGS, "Events")
+    assert set(documented) == {line["event"] for line in written}
+    for line in written:
+        assert str(line["level"]) in documented[str(line["event"])][0]
+
+
+def test_the_examples_are_what_is_written(written: list[dict[str, object]]) -> None:
+    (block,) = re.findall(r"```json\n(.*?)```", LOGS, re.DOTALL)
+    examples = [json.loads(line) for line in block.splitlines()]
+    changing = ("timestamp", "place", "trace")
+    for line in (*examples, *written):
+        for name in changing:
+            line.pop(name, None)
+    assert examples == written
