@@ -30,10 +30,17 @@ format: $(STAMP) ## rewrite the code in the house format
 test: $(STAMP) ## every test that needs nothing but this clone
 	$(BIN)/python -m pytest
 
+core-coverage: $(STAMP) ## each core module, covered in full by its own test file
+	$(BIN)/python scripts/core_coverage.py
+
+docs: $(STAMP) ## write the generated pages anew
+	$(BIN)/python -m gateway.settings.reference > docs/configuration.md
+	$(BIN)/python scripts/slot_diagram.py > docs/slots.md
+
 lock: $(STAMP) ## resolve the locked requirements anew
 	sh scripts/lock.sh $(VENV)
 
 clean: ## remove what was built
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help venv demo lint format test lock clean
+.PHONY: help venv demo lint format test core-coverage docs lock clean

@@ -49,9 +49,14 @@ class UpstreamRequest:
 class UpstreamAnswer(Protocol):
     """The head of an answer; its body follows by iteration, never decompressed."""
 
-    status: int
-    reason: str
-    headers: Headers
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def reason(self) -> str: ...
+
+    @property
+    def headers(self) -> Headers: ...
 
     def chunks(self) -> AsyncIterator[bytes]:
         """The body, as it arrives. Raises UpstreamBrokenError if it ends before its end."""

@@ -73,7 +73,7 @@ def next_step(account: Account, course: Course, now: float) -> Step:
         return _mint(account, due.cause, now, account.slots)
     start = rotation_start(account, token, course)
     if start <= now:
-        return _rotate(account, token, now)
+        return _rotate(account, token, course, now)
     return Rest(min(start, due.at) if due else start)
 
 
@@ -98,11 +98,12 @@ def _share(account: Account, slot_id: SlotId, course: Course) -> float:
     return EARLY if alternatives(account, slot_id) else LATE
 
 
-def _rotate(account: Account, token: Token, now: float) -> Step:
+def _rotate(account: Account, token: Token, course: Course, now: float) -> Step:
     others = alternatives(account, token.slot)
     if any(slot.retry_at <= now for slot in others):
         return _mint(account, Cause.ROTATION, now, others)
-    late = token.issued_at + token.lifetime * LATE
+    share = LATE if others or course.rotate_at is None else course.rotate_at
+    late = token.issued_at + token.lifetime * share
     if now >= late:
         return _mint(account, Cause.ROTATION, now, account.slots)
     return Rest(min([late, *(slot.retry_at for slot in others)]))

@@ -4,6 +4,7 @@ Format 1. A reader refuses a higher number untouched: a newer gateway wrote it. 
 does not know are ignored, so that later versions may add some.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
@@ -131,7 +132,7 @@ def decode(document: Document, identities: Identities, delta: float) -> Account:
     """Read a stored document; `delta` turns the store's times into the replica's.
 
     Slots that are no longer configured are left out, new ones are empty. Raises
-    StoreContentError, naming the field, and never shows a value.
+    StoreContentError, naming the field that is missing, and never shows a value.
     """
     written = document.get("format")
     if not isinstance(written, int) or written < 1:
@@ -143,7 +144,7 @@ def decode(document: Document, identities: Identities, delta: float) -> Account:
         )
     try:
         return _decode(document, identities, delta)
-    except (KeyError, TypeError, ValueError, AttributeError) as problem:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as problem:
         # The text of a ValueError may quote a value, which may be a token.
         field = str(problem) if isinstance(problem, KeyError) else type(problem).__name__
         raise StoreContentError(f"the stored document cannot be read: {field}") from None
@@ -151,7 +152,7 @@ def decode(document: Document, identities: Identities, delta: float) -> Account:
 
 def _decode(document: Document, identities: Identities, delta: float) -> Account:
     def at(moment: Any) -> float:
-        return float(moment) + delta
+        return _finite(moment) + delta
 
     stored = {_id(raw): raw for raw in document["slots"]}
     known = {slot for slot, raw in stored.items() if identities.get(slot) == str(raw["identity"])}
@@ -159,7 +160,7 @@ def _decode(document: Document, identities: Identities, delta: float) -> Account
         _decode_slot(slot, stored[slot], at) if slot in known else Slot(slot) for slot in identities
     )
     if sum(slot.phase is Phase.ACTIVE for slot in slots) > 1:
-        raise ValueError("two tokens are active")
+        raise StoreContentError("the stored document cannot be read: two tokens are active")
     return Account(
         epoch=str(document["epoch"]),
         slots=slots,
@@ -170,7 +171,7 @@ def _decode(document: Document, identities: Identities, delta: float) -> Account
         suspects=MappingProxyType({str(k): at(v) for k, v in document["suspects"].items()}),
         fresh=int(document["fresh"]),
         holdoff=_decode_holdoff(document["holdoff"], at),
-        budget=Budget(float(document["budget"]["level"]), at(document["budget"]["at"])),
+        budget=Budget(_finite(document["budget"]["level"]), at(document["budget"]["at"])),
         minting=_decode_minting(document["minting"], known, at),
         lost=MappingProxyType(
             {_id(raw): at(raw["at"]) for raw in document["lost"] if _id(raw) in known}
@@ -183,15 +184,31 @@ def _decode(document: Document, identities: Identities, delta: float) -> Account
 Moment = Callable[[Any], float]
 
 
+def _finite(raw: Any) -> float:
+    """JSON as Python reads it has infinities and NaN: a token with such a life would never end."""
+    number = float(raw)
+    if not math.isfinite(number):
+        raise ValueError
+    return number
+
+
 def _id(raw: Document) -> SlotId:
     return SlotId(str(raw["app"]), int(raw["index"]))
 
 
+_PHASES: Final = {phase.name.lower(): phase for phase in Phase}
+
+
 def _decode_slot(slot: SlotId, raw: Document, at: Moment) -> Slot:
     token = None if raw["token"] is None else _decode_token(slot, raw["token"], at)
-    phase = Phase[str(raw["phase"]).upper()]
+    phase = _PHASES.get(raw["phase"])
+    if phase is None:
+        raise StoreContentError(f"the stored document cannot be read: slot {slot} has no phase")
     if (token is None) is not (phase is Phase.EMPTY):
-        raise ValueError("a slot is empty if and only if it holds no token")
+        raise StoreContentError(
+            f"the stored document cannot be read: slot {slot} must be empty if and only if it "
+            "holds no token"
+        )
     return Slot(slot, phase, token, str(raw["barred"]), int(raw["failures"]), at(raw["retry_at"]))
 
 

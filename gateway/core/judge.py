@@ -115,6 +115,7 @@ def _superseded(account: Account, refusal: Refusal, now: float) -> Judgement:
     if (
         slot is not None
         and slot.phase is Phase.SPARE
+        and refusal.finding is not Finding.ALIVE
         and not account.on_probation(refusal.endpoint, refusal.generation, now)
     ):
         # A spare that was refused is no spare; should the endpoint be at fault, one is lost

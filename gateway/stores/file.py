@@ -6,7 +6,9 @@ because a lock on a file that is replaced locks nothing. The store's time is the
 
 import asyncio
 import contextlib
+import errno
 import fcntl
+import itertools
 import json
 import os
 import time
@@ -22,6 +24,12 @@ from gateway.stores.record import Record
 
 T = TypeVar("T")
 
+LOCK_PATIENCE: Final = 2.0
+"""Seconds to wait for the lock, which is held for a file's write: its holder is stuck."""
+
+LOCK_POLL: Final = 0.005
+"""Seconds between tries: a thread that waits in the kernel could never give up."""
+
 POLL: Final = 0.25
 """Seconds between looks at a file that another process may write."""
 
@@ -34,10 +42,12 @@ class FileStore:
         directory: Path,
         report: Callable[[str], None],
         wall: Callable[[], float] = time.time,
+        lock_patience: float = LOCK_PATIENCE,
     ) -> None:
         self._directory = directory
         self._report = report
         self._wall = wall
+        self._lock_patience = lock_patience
 
     async def read(self, account: str) -> Stored:
         return await self._run(account, lambda old: (old, old.stored(self._wall())))
@@ -115,10 +125,20 @@ class FileStore:
             self._directory / f"{account}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
         )
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._take(lock)
             yield
         finally:
             os.close(lock)
+
+    def _take(self, lock: int) -> None:
+        deadline = time.monotonic() + self._lock_patience
+        while True:
+            try:
+                return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise TimeoutError(errno.ETIMEDOUT, "another process keeps its lock") from None
+            time.sleep(LOCK_POLL)
 
     def _load(self, account: str) -> Record:
         try:
@@ -127,7 +147,7 @@ class FileStore:
             return Record()
         try:
             return _read_record(json.loads(text))
-        except (ValueError, TypeError, KeyError, RecursionError):
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
             self._rename(account, "it is not a record of this gateway")
             return Record()
 
@@ -139,14 +159,17 @@ class FileStore:
     def _rename(self, account: str, problem: str) -> None:
         path = self._path(account)
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._wall()))
-        aside = path.with_name(f"{path.name}.corrupt-{stamp}-{os.getpid()}")
+        names = (f"{path.name}.corrupt-{stamp}-{number}" for number in itertools.count(1))
+        aside = next(found for name in names if not (found := path.with_name(name)).exists())
         path.rename(aside)
         self._report(f"the token file {path} cannot be read ({problem}); it was kept as {aside}")
 
     def _save(self, account: str, record: Record) -> None:
         path = self._path(account)
-        fresh = path.with_name(f".{path.name}.{os.getpid()}")
-        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        # One name for all: the lock is held, and what a crash left behind is overwritten.
+        fresh = path.with_name(f".{path.name}.new")
+        fresh.unlink(missing_ok=True)
+        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as out:
                 json.dump(asdict(record), out)

@@ -6,6 +6,7 @@ changes still pending are applied on top of it. While the store is down the copy
 """
 
 import asyncio
+import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Final
@@ -46,7 +47,8 @@ class Ledger:
         self._revision = 0
         self._delta = 0.0
         self._pending: list[Change] = []
-        self._untold = 0
+        self._told = 0
+        """So many of the pending changes were told of already, while the store was down."""
         self._writing = asyncio.Lock()
         self._flusher: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
@@ -145,17 +147,22 @@ class Ledger:
             if fence is not None and stored.fence != fence:
                 return False
 
-    def _settle(self, account: Account, count: int, events: list[TokenEvent], now: float) -> bool:
+    def _settle(
+        self, account: Account, count: int, events: list[tuple[TokenEvent, ...]], now: float
+    ) -> bool:
         """The first `count` pending changes are in the store, as `account` has it."""
         self._base = account
-        told = min(self._untold, count)
+        told = min(self._told, count)
         del self._pending[:count]
-        self._untold -= told
+        self._told -= told
         self._note_up()
         self._rebase(now)
-        for event in events if not told else ():
-            self._parts.tell(event)
+        self._tell(events[told:])
         return True
+
+    def _tell(self, events: list[tuple[TokenEvent, ...]]) -> None:
+        for event in itertools.chain.from_iterable(events):
+            self._parts.tell(event)
 
     def _rebase(self, now: float) -> None:
         account, _ = _reduce(self._base, self._pending, now)
@@ -203,12 +210,9 @@ class Ledger:
             self._parts.tell(StoreDown(str(problem)))
         self.store_problem = str(problem)
         # What happened is told now: when the store will have it is unknown.
-        fresh = self._pending[self._untold :]
-        account, _ = _reduce(self._base, self._pending[: self._untold], self._clock.now())
-        _, events = _reduce(account, fresh, self._clock.now())
-        self._untold = len(self._pending)
-        for event in events:
-            self._parts.tell(event)
+        _, events = _reduce(self._base, self._pending, self._clock.now())
+        self._tell(events[self._told :])
+        self._told = len(self._pending)
 
     def _note_up(self) -> None:
         if self.store_problem:
@@ -232,12 +236,13 @@ class Ledger:
 
 def _reduce(
     account: Account, changes: Iterable[Change], now: float
-) -> tuple[Account, list[TokenEvent]]:
-    events: list[TokenEvent] = []
+) -> tuple[Account, list[tuple[TokenEvent, ...]]]:
+    """The account after all changes, and the events of each."""
+    events = []
     account = ledger_rules.advance(account, now)
     for change in changes:
         account, told = change(account, now)
-        events.extend(told)
+        events.append(told)
     return account, events
 
 

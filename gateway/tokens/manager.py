@@ -48,6 +48,8 @@ class ManagerParts:
     wait_timeout: float = 8.0
     mint_timeout: float = 4.0
     lease: float = 3.0
+    mint_in_outage: bool = True
+    """Whether to mint alone while the store does not answer."""
 
 
 class TokenManager:
@@ -92,6 +94,7 @@ class TokenManager:
             rotate_at=parts.rotate_at,
             mint_timeout=parts.mint_timeout,
             lease=parts.lease,
+            mint_in_outage=parts.mint_in_outage,
             rotated=self._compare,
             failed=self._doubt,
             defect=parts.defect,
@@ -223,6 +226,11 @@ class TokenManager:
     @property
     def name(self) -> str:
         return self._parts.account
+
+    def scope(self) -> str:
+        """The managed token's scope, as Zoom sent it; empty while there is none."""
+        token = self.ledger.token()
+        return token.scope if token else ""
 
     @property
     def tried(self) -> bool:

@@ -17,7 +17,7 @@ from gateway.core.course import Course, Mint, Publication, Rest
 from gateway.core.errors import MintError, MintFailure, StoreError
 from gateway.core.token import Cause, Grant, Token
 from gateway.ports import Clock, Lease, Minter, TokenStore
-from gateway.tokens.ledger import Ledger
+from gateway.tokens.ledger import STORE_PAUSE, Ledger
 
 NAP: Final = 15.0
 """Seconds of the longest sleep: timers stand still while a laptop sleeps, tokens age."""
@@ -43,6 +43,7 @@ class MintingParts:
     rotate_at: float | None
     mint_timeout: float
     lease: float
+    mint_in_outage: bool
     rotated: Callable[[Token, Token], None]
     """Told the former and the new token after a rotation into another slot."""
     failed: Callable[[], None]
@@ -100,9 +101,14 @@ class MintLoop:
             await self._under_lease()
         except StoreError as problem:
             self._ledger.store_failed(problem)
-            await self._detached(step)
+            if self._parts.mint_in_outage:
+                await self._detached(step)
+            else:
+                await asyncio.sleep(STORE_PAUSE)
         finally:
             self.minting = False
+        # A store in memory never waits: callers must have their turn between two attempts.
+        await asyncio.sleep(0)
 
     async def _under_lease(self) -> None:
         parts = self._parts

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Iterable
 
 from gateway.core.events import ForeignMint, HoldoffBegan, HoldoffEnded
 from gateway.core.token import SlotId
@@ -10,7 +11,7 @@ from tests.support.virtual_time import virtual
 from tests.support.zoom_in_memory import Zoom
 
 
-def seen(outcomes: list[Outcome]) -> set[str]:
+def seen(outcomes: Iterable[Outcome]) -> set[str]:
     return {outcome.seen for outcome in outcomes}
 
 

@@ -1,0 +1,86 @@
+"""`zoom-gateway demo`: simulator and gateway in one process."""
+
+import asyncio
+from typing import Final
+
+import click
+from structlog.typing import FilteringBoundLogger
+
+from gateway.cli.running import loop_factory, serve
+from gateway.core.errors import ConfigurationError
+from gateway.observe.logs import configure
+from gateway.settings import Settings, load
+from gateway.sim import SimConfig, Simulator
+
+_NEXT: Final = """
+  The gateway listens on http://{listen}, with a Zoom simulator behind it.
+  Its state:             http://{admin}/
+
+  Try, in another terminal:
+
+    curl http://{listen}/v2/users                      no credentials needed
+    curl -X POST {sim}/_sim/kill        kill the token ...
+    curl http://{listen}/v2/users                      ... and nobody notices
+    curl http://{admin}/metrics
+    zoom-gateway status --url http://{admin}
+
+    curl -X PUT {sim}/_sim/faults -d '{{"refuse_all": true}}'
+                                     Zoom refuses every token: watch this log
+    curl -X DELETE {sim}/_sim/faults    all is well again
+
+  Ctrl-C ends it.
+"""
+
+
+@click.command(help="Simulator and gateway together: no credentials, no network.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True)
+@click.option("--admin-port", type=click.IntRange(0, 65535), default=9090, show_default=True)
+@click.option("--sim-port", type=click.IntRange(0, 65535), default=8081, show_default=True)
+@click.option(
+    "--mode", default="single", show_default=True, help="See `zoom-gateway simulate --help`."
+)
+def demo(port: int, admin_port: int, sim_port: int, mode: str) -> None:
+    log = configure("console", "info")
+    try:
+        config = SimConfig(port=sim_port, mode=mode)
+    except ValueError as problem:
+        raise click.BadParameter(str(problem), param_hint="--mode") from None
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        raise SystemExit(runner.run(_run(config, port, admin_port, log)))
+
+
+async def _run(config: SimConfig, port: int, admin_port: int, log: FilteringBoundLogger) -> int:
+    simulator = Simulator(config)
+    try:
+        await simulator.start()
+    except OSError as problem:
+        raise click.ClickException(
+            f"cannot listen on {config.host}:{config.port}: {problem.strerror}. "
+            "Choose another port with --sim-port."
+        ) from None
+    try:
+        settings = _settings(simulator.url, port, admin_port)
+
+        def announce(listen: str, admin: str) -> None:
+            click.echo(_NEXT.format(listen=listen, admin=admin, sim=simulator.url))
+
+        return await serve(settings, log, announce)
+    finally:
+        await simulator.stop()
+
+
+def _settings(sim_url: str, port: int, admin_port: int) -> Settings:
+    """As config/demo.yaml; nothing of the environment, so that it works on any machine."""
+    environ = {
+        "ZOOM_ACCOUNT_ID": "demo-account",
+        "ZOOM_CLIENT_ID": "demo-client",
+        "ZOOM_CLIENT_SECRET": "demo-secret",
+        "ZOOM_GATEWAY_UPSTREAM__API_URL": sim_url,
+        "ZOOM_GATEWAY_UPSTREAM__TOKEN_URL": f"{sim_url}/oauth/token",
+        "ZOOM_GATEWAY_LISTEN__PORT": str(port),
+        "ZOOM_GATEWAY_ADMIN__PORT": str(admin_port),
+    }
+    try:
+        return load(None, environ)
+    except ConfigurationError as error:
+        raise click.ClickException(f"the ports do not go together: {error}") from None

@@ -1,0 +1,42 @@
+"""What several commands share."""
+
+import os
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from gateway.core.errors import ConfigurationError
+from gateway.settings import Settings, load
+
+config_option = click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    default=None,
+    envvar="ZOOM_GATEWAY_CONFIG",
+    help="The YAML file. Without one, the environment alone.",
+)
+
+
+def load_or_exit(config: Path | None) -> Settings:
+    """The settings; on problems all of them are printed, and the exit code is 2."""
+    try:
+        return load(config, os.environ)
+    except ConfigurationError as error:
+        refuse(error, config)
+
+
+def refuse(error: ConfigurationError, config: Path | None) -> NoReturn:
+    """Print every problem and leave with 2."""
+    source = (
+        f"{config} and the environment" if config else "the environment (no --config was given)"
+    )
+    many = len(error.problems) != 1
+    click.echo(
+        f"zoom-gateway: the configuration in {source} cannot be used; "
+        f"{len(error.problems)} problem{'s' if many else ''}:",
+        err=True,
+    )
+    for problem in error.problems:
+        click.echo(f"  - {problem}", err=True)
+    raise SystemExit(2)
