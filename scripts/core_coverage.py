@@ -1,4 +1,4 @@
-# noqa: INP001  scripts are run, not imported as a package
+
 """Is each module of the core covered by its own test file alone, every line and branch of it?
 
     python scripts/core_coverage.py [MODULE ...]

@@ -57,7 +57,7 @@ class Reports:
 async def until(condition: Callable[[], object]) -> None:
     """Poll, up to a deadline."""
     async with asyncio.timeout(DEADLINE):
-        while not condition():  # noqa: ASYNC110  what is waited for is no one's event
+        while not condition():
             await asyncio.sleep(0.001)
 
 

@@ -76,6 +76,14 @@ async def state(client: aiohttp.ClientSession, sim_url: str) -> Any:
         return await answer.json()
 
 
+async def counted(client: aiohttp.ClientSession, sim_url: str, name: str, least: int) -> None:
+    """Wait until the simulator has counted that many."""
+    end = time.monotonic() + 30
+    while (await state(client, sim_url))[name] < least:
+        assert time.monotonic() < end, f"{name} stayed below {least}"
+        await asyncio.sleep(0.02)
+
+
 @asynccontextmanager
 async def killer(
     client: aiohttp.ClientSession, sim_url: str, pause: Callable[[], float]

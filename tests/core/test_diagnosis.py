@@ -1,0 +1,155 @@
+"""What is wrong with an account, in sentences."""
+
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+
+from gateway.core.account import Account, Holdoff
+from gateway.core.course import relate
+from gateway.core.diagnosis import Chart, Diagnosis, Severity, diagnose, holdoff_sentence
+from gateway.core.errors import NEEDS_OPERATOR, MintFailure
+from gateway.core.events import MintFailed
+from gateway.core.slots import Slot
+from gateway.core.token import Cause
+from tests.core.strategies import A0, A1, an_account, minted
+
+
+def chart(account: Account | None = None, now: float = 100.0, **changes: Any) -> Chart:
+    account = minted(an_account(), seen_accepted=True) if account is None else account
+    return Chart(account, now, **changes)
+
+
+def failure(kind: MintFailure) -> MintFailed:
+    return MintFailed(A0, Cause.EXPIRY, kind, f"Zoom says {kind.value}.", 60.0)
+
+
+def only(found: list[Diagnosis]) -> Diagnosis:
+    assert len(found) == 1
+    return found[0]
+
+
+def test_a_healthy_account_has_none() -> None:
+    assert diagnose(chart()) == []
+
+
+class TestNoToken:
+    def test_before_the_first_mint(self) -> None:
+        found = only(diagnose(chart(an_account())))
+        assert (found.code, found.severity) == ("no_token", Severity.ERROR)
+        assert found.sentence == "There is no token yet."
+
+    def test_while_mints_fail_zooms_words_are_passed_on(self) -> None:
+        news = (40.0, failure(MintFailure.SERVER_ERROR))
+        found = only(diagnose(chart(an_account(), mint_failed=news)))
+        assert (found.code, found.since) == ("no_token", 40.0)
+        assert found.sentence == (
+            "There is no usable token, and none can be minted: Zoom says server_error."
+        )
+
+    def test_a_token_in_its_margin_is_none(self) -> None:
+        assert only(diagnose(chart(now=3540.0))).code == "no_token"
+        assert diagnose(chart(now=3539.75)) == []
+
+    @pytest.mark.parametrize("kind", MintFailure)
+    def test_the_advice_says_whose_turn_it_is(self, kind: MintFailure) -> None:
+        advice = only(diagnose(chart(an_account(), mint_failed=(40.0, failure(kind))))).advice
+        assert ("Correct the credentials" in advice) is (kind in NEEDS_OPERATOR)
+        assert ("upstream.token_url" in advice) is (kind not in NEEDS_OPERATOR)
+
+
+def test_while_mints_fail_and_a_token_is_left_it_says_for_how_long() -> None:
+    news = (40.0, failure(MintFailure.TIMEOUT))
+    found = only(diagnose(chart(mint_failed=news)))
+    assert (found.code, found.severity, found.since) == ("mint_failing", Severity.WARNING, 40.0)
+    assert found.sentence == (
+        "Mints fail; the token in use is good for another 3440 s: Zoom says timeout."
+    )
+
+
+class TestFreshTokensRefused:
+    def test_the_sentence_is_the_one_that_is_promised(self) -> None:
+        assert holdoff_sentence(2.2) == (
+            "Zoom refuses a token it issued 2 s ago: the app is deactivated, its owner's role "
+            "changed, or another program mints with the same credentials."
+        )
+
+    def test_counts_from_the_issue_of_the_token_in_use(self) -> None:
+        account = replace(minted(an_account(), at=90.0), holdoff=Holdoff(1, 95.0, 99.0))
+        found = only(diagnose(chart(account)))
+        assert (found.code, found.severity) == ("fresh_refused", Severity.ERROR)
+        assert (found.sentence, found.since) == (holdoff_sentence(10.0), 95.0)
+
+    def test_counts_from_the_hold_off_if_there_is_no_token(self) -> None:
+        account = replace(an_account(), holdoff=Holdoff(1, 95.0, 99.0))
+        found = diagnose(chart(account))
+        assert [one.code for one in found] == ["no_token", "fresh_refused"]
+        assert found[1].sentence == holdoff_sentence(5.0)
+
+
+def test_a_foreign_mint_is_told_with_its_number_and_age() -> None:
+    found = only(diagnose(chart(foreign_mint=(70.0, 3))))
+    assert (found.code, found.severity, found.since) == ("foreign_mint", Severity.WARNING, 70.0)
+    assert found.sentence == (
+        "Another program mints with these credentials: it killed 3 of our tokens, the last one "
+        "30 s ago."
+    )
+
+
+def test_a_previous_secret_in_use_is_told() -> None:
+    found = only(diagnose(chart(previous_secret=True)))
+    assert (found.code, found.severity) == ("previous_secret", Severity.WARNING)
+
+
+def test_a_store_that_is_down_is_told_in_its_own_words() -> None:
+    found = only(diagnose(chart(store_problem="redis does not answer")))
+    assert (found.code, found.severity) == ("store_down", Severity.WARNING)
+    assert found.sentence == "The token store cannot be used: redis does not answer"
+
+
+def test_a_slot_that_is_out_is_told_in_zooms_words() -> None:
+    account = minted(an_account(A0, A1))
+    account = replace(account, slots=(account.slots[0], Slot(A1, barred="Index out of range.")))
+    found = only(diagnose(chart(account)))
+    assert (found.code, found.severity) == ("slot_out", Severity.WARNING)
+    assert found.sentence == "Slot a/1 is out: Index out of range."
+
+
+def test_linked_slots_are_told_and_slots_apart_are_not() -> None:
+    account, _ = relate(minted(an_account(A0, A1)), A1, A0, alive=False)
+    found = only(diagnose(chart(account)))
+    assert found.code == "slots_linked"
+    assert "slots a/0 and a/1 kills the token of the other" in found.sentence
+    account, _ = relate(account, A1, A0, alive=True)
+    assert diagnose(chart(account)) == []
+
+
+def test_a_suspected_endpoint_is_a_notice_while_it_is_suspected() -> None:
+    suspects = MappingProxyType({"GET /y": 200.0, "GET /x": 150.0})
+    account = replace(minted(an_account()), suspects=suspects)
+    found = diagnose(chart(account))
+    assert [one.sentence for one in found] == [
+        "GET /x refuses a token that is alive.",
+        "GET /y refuses a token that is alive.",
+    ]
+    assert {one.severity for one in found} == {Severity.NOTICE}
+    assert len(diagnose(chart(account, 150.0))) == 1
+
+
+def test_the_worst_comes_first() -> None:
+    account = replace(
+        an_account(A0, A1),
+        slots=(Slot(A0), Slot(A1, barred="no")),
+        suspects=MappingProxyType({"GET /x": 150.0}),
+        holdoff=Holdoff(1, 95.0, 99.0),
+    )
+    found = diagnose(chart(account, foreign_mint=(70.0, 3), store_problem="down"))
+    assert [one.code for one in found] == [
+        "no_token",
+        "fresh_refused",
+        "foreign_mint",
+        "store_down",
+        "slot_out",
+        "endpoint_refuses",
+    ]

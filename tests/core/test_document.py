@@ -1,0 +1,258 @@
+"""The stored document: what is written is read again, and what cannot be read is said in words."""
+
+import json
+import traceback
+from collections.abc import Iterator
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.core.account import Account, Due, Holdoff, Incident, Minting, advance
+from gateway.core.backoff import Budget
+from gateway.core.course import relate
+from gateway.core.document import FORMAT, Document, decode, encode
+from gateway.core.errors import StoreContentError, StoreFormatError
+from gateway.core.judge import Refusal, judge
+from gateway.core.slots import Phase, Slot
+from gateway.core.token import Cause, SlotId
+from tests.core.strategies import A0, A1, A2, B0, alike, an_account, json_values, minted
+
+IDENTITIES = {A0: "one", A1: "one", A2: "one", B0: "two"}
+CANARY = "value-"
+"""How every token of these tests begins."""
+
+Path = tuple[str | int, ...]
+
+
+def rich() -> Account:
+    """An account in which every field holds something."""
+    account = minted(an_account(A0, A1, A2, B0), seen_accepted=True)
+    account = minted(minted(account, B0, 10.0), A1, 20.0, seen_accepted=True)
+    account = judge(account, Refusal(3, "GET /x"), 30.0).account
+    account, _ = relate(account, A0, A1, alive=True)
+    account, _ = relate(account, A1, A2, alive=False)
+    slots = tuple(
+        replace(slot, barred="no", failures=2, retry_at=45.5) if slot.id == A2 else slot
+        for slot in account.slots
+    )
+    return replace(
+        account,
+        slots=slots,
+        suspects=MappingProxyType({"GET /y": 640.0}),
+        fresh=3,
+        holdoff=Holdoff(3, 30.0, 34.25),
+        budget=Budget(17.5, 30.0),
+        minting=Minting(A0, 31.0, 9, "replica-2", Cause.REFUSAL),
+        lost=MappingProxyType({B0: 12.0}),
+        incident=Incident(3, A1, "GET /x", explained=True, confirmed=True),
+    )
+
+
+def stored(account: Account | None = None, delta: float = 0.0) -> Document:
+    """What a store gives back: through JSON."""
+    document = encode(account or rich(), IDENTITIES, delta)
+    return dict(json.loads(json.dumps(document)))
+
+
+def every_path(value: Any, path: Path = ()) -> Iterator[Path]:
+    inner: list[tuple[str | int, Any]] = []
+    if isinstance(value, dict):
+        inner = list(value.items())
+    elif isinstance(value, list):
+        inner = list(enumerate(value))
+    for key, one in inner:
+        yield (*path, key)
+        yield from every_path(one, (*path, key))
+
+
+def parent(document: Any, path: Path) -> Any:
+    for key in path[:-1]:
+        document = document[key]
+    return document
+
+
+def complaint(document: Document) -> str:
+    """All that could be logged if the document is refused; nothing if it can be used."""
+    try:
+        account = decode(document, IDENTITIES, 0.0)
+    except StoreContentError as error:
+        return "".join(traceback.format_exception(error))
+    encode(advance(account, 40.0), IDENTITIES, 0.0)
+    return ""
+
+
+PATHS = sorted(every_path(stored()), key=str)
+
+REQUIRED = [
+    path
+    for path in PATHS
+    if len(path) == 1 or (isinstance(path[-1], str) and path[0] not in ("trials", "suspects"))
+]
+
+
+class TestRoundTrip:
+    @pytest.mark.parametrize("delta", [0.0, 1_700_000_000.5, -1_000_000.25])
+    def test_everything_comes_back(self, delta: float) -> None:
+        assert alike(decode(stored(delta=delta), IDENTITIES, -delta), rich())
+
+    def test_an_empty_account_comes_back(self) -> None:
+        account = an_account(*IDENTITIES)
+        assert decode(stored(account), IDENTITIES, 0.0) == account
+
+    def test_the_account_of_the_test_leaves_no_field_empty(self) -> None:
+        """A guard: else a field that is not written would not be missed."""
+        blank = an_account(*IDENTITIES)
+        for name in Account.__dataclass_fields__:
+            assert name == "epoch" or getattr(rich(), name) != getattr(blank, name), name
+
+    def test_times_are_written_in_the_stores_seconds(self) -> None:
+        document = stored(delta=1000.0)
+        assert document["rotate_at"] == 2820.0
+        assert document["due"]["at"] == 1030.0
+        assert document["slots"][0]["token"]["issued_at"] == 1000.0
+        assert document["slots"][0]["token"]["expires_at"] == 4600.0
+        assert document["holdoff"] == {"generation": 3, "since": 1030.0, "until": 1034.25}
+        assert document["budget"] == {"level": 17.5, "at": 1030.0}
+        assert document["lost"] == [{"app": "b", "index": 0, "at": 1012.0}]
+
+    def test_the_names_are_those_that_other_gateways_read(self) -> None:
+        document = stored()
+        assert document["format"] == FORMAT == 1
+        assert sorted(document) == [
+            "apart", "budget", "due", "epoch", "format", "fresh", "generation", "holdoff",
+            "incident", "lost", "minting", "rotate_at", "slots", "suspects", "trials",
+        ]  # fmt: skip
+        assert sorted(document["slots"][0]) == [
+            "app", "barred", "failures", "identity", "index", "phase", "retry_at", "token",
+        ]  # fmt: skip
+        assert [slot["phase"] for slot in document["slots"]] == [
+            "spare", "aside", "empty", "active",
+        ]  # fmt: skip
+
+    def test_unknown_fields_are_ignored(self) -> None:
+        document = stored()
+        for path in ((), ("slots", 0), ("slots", 0, "token"), ("due",), ("budget",)):
+            parent(document, (*path, ""))["of a later version"] = {"any": "thing"}
+        assert alike(decode(document, IDENTITIES, 0.0), rich())
+
+
+class TestTheConfigurationChanged:
+    def test_slots_come_in_its_order(self) -> None:
+        identities = dict(reversed(IDENTITIES.items()))
+        account = decode(stored(), identities, 0.0)
+        assert [slot.id for slot in account.slots] == [B0, A2, A1, A0]
+
+    def test_a_new_slot_is_empty(self) -> None:
+        new = SlotId("c", 0)
+        account = decode(stored(), {**IDENTITIES, new: "three"}, 0.0)
+        assert account.slots[-1] == Slot(new)
+
+    def test_a_slot_that_is_gone_is_forgotten_with_all_that_names_it(self) -> None:
+        account = decode(stored(), {A2: "one"}, 0.0)
+        assert [slot.id for slot in account.slots] == [A2]
+        assert account.slots[0].barred == "no"
+        assert (account.minting, dict(account.lost), dict(account.apart)) == (None, {}, {})
+        assert account.generation == 3
+
+    def test_another_client_under_the_same_name_does_not_inherit_the_token(self) -> None:
+        account = decode(stored(), {**IDENTITIES, B0: "another"}, 0.0)
+        assert account.slots[-1] == Slot(B0)
+        assert account.active is None
+        assert dict(account.lost) == {}
+
+    def test_a_spare_steps_in_for_a_token_that_was_dropped(self) -> None:
+        account = advance(decode(stored(), {**IDENTITIES, B0: "another"}, 0.0), 40.0)
+        assert account.active is not None
+        assert account.active.slot == A0
+
+
+class TestFormat:
+    @pytest.mark.parametrize("written", [2, 3, 10**400])
+    def test_of_a_newer_gateway_is_refused_and_not_read(self, written: int) -> None:
+        with pytest.raises(StoreFormatError, match="a newer gateway wrote it; upgrade this one"):
+            decode({"format": written}, IDENTITIES, 0.0)
+
+    @pytest.mark.parametrize("written", [0, -1, None, "1", 1.0, [], {}])
+    def test_that_is_none_is_content_that_cannot_be_read(self, written: object) -> None:
+        with pytest.raises(StoreContentError, match="no valid field 'format'") as caught:
+            decode({**stored(), "format": written}, IDENTITIES, 0.0)
+        assert not isinstance(caught.value, StoreFormatError)
+
+    def test_that_is_missing_is_content_that_cannot_be_read(self) -> None:
+        with pytest.raises(StoreContentError, match="no valid field 'format'"):
+            decode({}, IDENTITIES, 0.0)
+
+
+class TestContentThatCannotBeRead:
+    @pytest.mark.parametrize("path", REQUIRED, ids=str)
+    def test_names_the_field_that_is_missing(self, path: Path) -> None:
+        document = stored()
+        del parent(document, path)[path[-1]]
+        with pytest.raises(StoreContentError, match=f"'{path[-1]}'"):
+            decode(document, IDENTITIES, 0.0)
+
+    def test_two_active_tokens(self) -> None:
+        document = stored()
+        document["slots"][0]["phase"] = "active"
+        with pytest.raises(StoreContentError, match="two tokens are active"):
+            decode(document, IDENTITIES, 0.0)
+
+    def test_a_phase_that_is_none(self) -> None:
+        document = stored()
+        document["slots"][0]["phase"] = "ACTIVE"
+        with pytest.raises(StoreContentError, match="slot a/0 has no phase"):
+            decode(document, IDENTITIES, 0.0)
+
+    @pytest.mark.parametrize(("slot", "phase"), [(0, Phase.EMPTY), (2, Phase.SPARE)])
+    def test_a_phase_that_does_not_fit_the_token(self, slot: int, phase: Phase) -> None:
+        document = stored()
+        document["slots"][slot]["phase"] = phase.name.lower()
+        with pytest.raises(StoreContentError, match="empty if and only if"):
+            decode(document, IDENTITIES, 0.0)
+
+    @pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity", "1" + "0" * 400])
+    @pytest.mark.parametrize(
+        "path",
+        [
+            ("rotate_at",),
+            ("slots", 0, "token", "issued_at"),
+            ("slots", 0, "token", "expires_at"),
+            ("slots", 2, "retry_at"),
+            ("suspects", "GET /y"),
+            ("holdoff", "until"),
+            ("budget", "level"),
+            ("budget", "at"),
+        ],
+        ids=str,
+    )
+    def test_a_moment_that_is_none(self, path: Path, text: str) -> None:
+        document = stored()
+        parent(document, path)[path[-1]] = json.loads(text)
+        with pytest.raises(StoreContentError):
+            decode(document, IDENTITIES, 0.0)
+
+    @given(st.sampled_from(PATHS), json_values)
+    def test_any_damage_is_read_or_refused_and_never_shown(self, path: Path, value: Any) -> None:
+        document = stored()
+        parent(document, path)[path[-1]] = value
+        assert CANARY not in complaint(document)
+
+    @given(st.sampled_from(PATHS), st.text(max_size=20).map(lambda text: CANARY + text))
+    def test_a_token_in_a_wrong_place_is_not_shown(self, path: Path, value: str) -> None:
+        document = stored()
+        parent(document, path)[path[-1]] = value
+        assert CANARY not in complaint(document)
+
+    @given(json_values)
+    def test_any_other_content_is_refused(self, value: Any) -> None:
+        with pytest.raises(StoreContentError):
+            decode({"format": 1, "slots": value}, IDENTITIES, 0.0)
+
+
+def test_a_due_mint_without_an_endpoint_comes_back() -> None:
+    account = replace(an_account(*IDENTITIES), due=Due(Cause.REQUEST, 4.0))
+    assert decode(stored(account), IDENTITIES, 0.0) == account

@@ -1,0 +1,78 @@
+"""`zoom-gateway check`: findings in words, exit codes for programs."""
+
+from pathlib import Path
+
+from tests.support.load import control, session
+from tests.support.processes import Process, credentials, environment, simulator
+
+
+async def _check(*arguments: str, **variables: str) -> tuple[int, str]:
+    child = await Process.start("check", *arguments, env=environment(**variables))
+    return await child.ended(), child.output
+
+
+async def test_all_is_well() -> None:
+    async with simulator() as sim:
+        code, said = await _check(**credentials(sim))
+        assert (code, "All is well." in said) == (0, True), said
+        code, said = await _check("--mint", **credentials(sim))
+    assert code == 0
+    assert "Zoom takes the token for GET /v2/users/me" in said
+
+
+async def test_without_mint_no_token_is_minted() -> None:
+    async with simulator() as sim, session() as client:
+        await _check(**credentials(sim))
+        async with client.get(f"{sim}/_sim/state") as answer:
+            assert (await answer.json())["mint_attempts"] == 0
+
+
+async def test_nobody_answers() -> None:
+    async with simulator() as sim:
+        gone = sim
+    code, said = await _check("--mint", **credentials(gone))
+    assert code == 1
+    assert "cannot be reached" in said
+    assert "upstream.api_url" in said
+    assert "Traceback" not in said
+
+
+async def test_a_token_index_that_zoom_does_not_grant() -> None:
+    slots = '[{"name":"default","client_id":"demo-client","token_indexes":[0,7]}]'
+    async with simulator("--max-index", "1") as sim:
+        code, said = await _check(
+            "--mint", **credentials(sim), ZOOM_GATEWAY_ACCOUNTS__DEFAULT__APPS=slots
+        )
+    assert code == 1
+    assert "slot default/7" in said
+    assert "token_indexes" in said
+
+
+async def test_a_token_that_zoom_refuses() -> None:
+    async with simulator() as sim, session() as client:
+        await control(client, sim, "faults", {"refuse_all": True}, "PUT")
+        code, said = await _check("--mint", **credentials(sim))
+    assert code == 1
+    assert "refuses the token it just issued" in said
+
+
+async def test_a_secret_file_that_others_can_read(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("demo-secret\n")
+    secret.chmod(0o644)
+    async with simulator() as sim:
+        variables = credentials(sim)
+        del variables["ZOOM_CLIENT_SECRET"]
+        variables["ZOOM_CLIENT_SECRET_FILE"] = str(secret)
+        code, said = await _check("--mint", **variables)
+        assert code == 1
+        assert f"chmod 600 {secret}" in said
+        secret.chmod(0o600)
+        code, said = await _check("--mint", **variables)
+    assert code == 0, said
+
+
+async def test_no_configuration_at_all() -> None:
+    code, said = await _check()
+    assert code == 2
+    assert "ZOOM_CLIENT_SECRET" in said
