@@ -1,4 +1,3 @@
-
 """Is each module of the core covered by its own test file alone, every line and branch of it?
 
     python scripts/core_coverage.py [MODULE ...]
