@@ -1,0 +1,122 @@
+"""`HttpUpstream`: calls to one origin, over connections that are used again and again."""
+
+import ssl
+
+from gateway.core.errors import UpstreamBrokenError, UpstreamConnectError
+from gateway.ports import UpstreamRequest
+from gateway.zoom.upstream.answer import HttpAnswer
+from gateway.zoom.upstream.connection import Connection
+from gateway.zoom.upstream.dial import dial, parse_origin
+from gateway.zoom.upstream.head import IDEMPOTENT, encode_head
+from gateway.zoom.upstream.pool import IDLE_LIMIT, MAX_IDLE, Pool
+from gateway.zoom.upstream.sender import BodySender
+
+
+class HttpUpstream:
+    """The API, over HTTP/1.1. Implements `Upstream`; for one event loop.
+
+    `api_url` is scheme, host and port; times are in seconds. `idle_timeout` counts while it is
+    Zoom's turn only: not while our caller owes the rest of the body, or reads slowly.
+    Raises ConfigurationError for a URL that cannot be used.
+    """
+
+    def __init__(
+        self,
+        api_url: str,
+        *,
+        connect_timeout: float = 3.0,
+        idle_timeout: float = 60.0,
+        tls: ssl.SSLContext | None = None,
+        max_idle: int = MAX_IDLE,
+        idle_limit: float = IDLE_LIMIT,
+    ) -> None:
+        self._origin = parse_origin(api_url, tls)
+        self._connect_timeout = connect_timeout
+        self._idle_timeout = idle_timeout
+        self._pool = Pool(max_idle=max_idle, idle_limit=idle_limit)
+
+    def __repr__(self) -> str:
+        return f"<HttpUpstream {self._origin}, {self.idle} idle, {self.in_use} in use>"
+
+    @property
+    def host(self) -> bytes:
+        """What belongs into `Host`: the port is named only where it is not the scheme's own."""
+        return self._origin.authority
+
+    @property
+    def idle(self) -> int:
+        """Connections that wait for a call."""
+        return self._pool.idle
+
+    @property
+    def in_use(self) -> int:
+        """Connections whose answer was not closed yet."""
+        return self._pool.in_use
+
+    async def send(self, request: UpstreamRequest) -> HttpAnswer:
+        """See `Upstream.send`. Raises ValueError for a request that cannot be written down."""
+        head, length = encode_head(request)
+        reused = self._pool.take()
+        if reused is not None:
+            answer = await self._exchange(reused, request, head, length)
+            if answer is not None:
+                return answer
+        fresh = await self._dial()
+        answer = await self._exchange(fresh, request, head, length)
+        assert answer is not None  # noqa: S101  # only a reused connection may be stale
+        return answer
+
+    async def close(self) -> None:
+        """Close every connection, the ones in use too, and return when that is done."""
+        await self._pool.close()
+
+    async def _dial(self) -> Connection:
+        connection = await dial(
+            self._origin,
+            lambda sock: Connection(sock, self._idle_timeout, self._pool.lost),
+            self._connect_timeout,
+        )
+        if self._pool.closed:
+            connection.cut()
+            raise UpstreamConnectError("The gateway shuts down")
+        self._pool.add(connection)
+        return connection
+
+    async def _exchange(
+        self, connection: Connection, request: UpstreamRequest, head: bytes, length: int
+    ) -> HttpAnswer | None:
+        """One sending. None: the connection was stale, and the call may be sent again."""
+        connection.begin(head_only=request.method == "HEAD")
+        sender: BodySender | None = None
+        if request.body is None:
+            connection.write(head)
+            connection.sent = True
+        else:
+            sender = BodySender(connection, head, request.body, length)
+        reader = connection.reader
+        try:
+            while not reader.head_complete:
+                if connection.failure is not None:
+                    raise connection.failure  # noqa: TRY301  # the clean-up below is for it, too
+                await connection.wait()
+        except BaseException as error:
+            self._pool.release(connection)
+            if sender is not None:
+                await sender.stop()
+            if _stale(connection, error) and _repeatable(request, sender):
+                return None
+            raise
+        return HttpAnswer(connection, self._pool, sender)
+
+
+def _stale(connection: Connection, error: BaseException) -> bool:
+    """Whether the peer closed a kept connection before it said anything about this call."""
+    broken = isinstance(error, UpstreamBrokenError)
+    return broken and connection.reused and not connection.reader.started
+
+
+def _repeatable(request: UpstreamRequest, sender: BodySender | None) -> bool:
+    """Whether sending again does no harm: Zoom may have acted on bytes that were written."""
+    if sender is None:
+        return request.method in IDEMPOTENT
+    return not sender.asked
