@@ -127,8 +127,11 @@ class TokenStore(Protocol):
     async def release(self, lease: Lease) -> None:
         """Only the owner's lease is given back; another's is left alone."""
 
-    async def set_aside(self, account: str, problem: str) -> bool:
-        """Move content that cannot be read out of the way, keeping it. False: it stays."""
+    async def set_aside(self, account: str, revision: int, problem: str) -> bool:
+        """Move content that cannot be read out of the way, keeping it. False: it stays.
+
+        Content of another revision is another's and stays, but that counts as done.
+        """
 
     async def changed(self, account: str, revision: int) -> None:
         """Return when the document's revision may differ from `revision`."""
@@ -159,11 +162,11 @@ class CallTokens(Protocol):
     async def first(self) -> Token:
         """The active token. Waits for one; raises TokenUnavailableError."""
 
-    async def better(self, refused: Token) -> Token | None:
+    async def better(self, refused: Token, *, expired: bool = False) -> Token | None:
         """Zoom refused `refused`: a better token to send the call again with.
 
-        None: none is to be had, or none would help; pass Zoom's answer on. Never raises but
-        for cancellation.
+        `expired`: Zoom says that its life is over. None: none is to be had, or none would help;
+        pass Zoom's answer on. Never raises but for cancellation.
         """
 
     def accepted(self, token: Token) -> None:

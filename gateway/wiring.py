@@ -18,7 +18,7 @@ from gateway.clock import SystemClock
 from gateway.core.routes import Endpoints, RouteTable
 from gateway.core.status import Readiness, ReadinessGate, Replica, snapshot
 from gateway.core.token import SlotId
-from gateway.core.verdict import Verdict, classify, decode_body
+from gateway.core.verdict import classify, decode_body
 from gateway.observe.access_log import AccessLog
 from gateway.observe.fanout import Fanout
 from gateway.observe.gateway_log import GatewayLog
@@ -234,7 +234,7 @@ def prober(api: HttpUpstream) -> TokenProber:
 def _is_refusal(status: int, is_head: bool, body: bytes, encoding: str) -> bool:  # noqa: FBT001  the prober's signature
     del is_head
     decoded = decode_body(encoding.encode("latin-1"), body)
-    return classify(status, b"application/json", decoded) is Verdict.REFUSED
+    return classify(status, b"application/json", decoded).refuses
 
 
 def identities(account: AccountSettings) -> dict[SlotId, str]:

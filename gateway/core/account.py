@@ -18,6 +18,9 @@ from gateway.core.token import Cause, SlotId, Token
 SUSPICION: Final = 600.0
 """Seconds in which an endpoint that refuses a living token is judged by a probe."""
 
+LATE_MINT: Final = 30.0
+"""Seconds in which a lost mint may still come about at Zoom, and kill a token minted after it."""
+
 Pair = frozenset[SlotId]
 
 
@@ -217,10 +220,10 @@ def _close_incident(account: Account, generation: int, refused: tuple[int, ...])
     return replace(account, incident=None), foreign
 
 
-def explained(account: Account, token: Token) -> bool:
+def explained(account: Account, token: Token, now: float) -> bool:
     """True if a mint of our own may have killed this token."""
     lost = any(
-        at >= token.issued_at and may_kill(account, slot, token.slot)
+        (at > token.issued_at or now - at < LATE_MINT) and may_kill(account, slot, token.slot)
         for slot, at in account.lost.items()
     )
     under_way = account.minting is not None and may_kill(account, account.minting.slot, token.slot)

@@ -12,6 +12,9 @@ MINT_CAP: Final = 30.0
 OPERATOR_PAUSE: Final = 60.0
 """Seconds between mints that only an operator can cure: wrong credentials stay wrong."""
 
+RETRY_AFTER_CAP: Final = 300.0
+"""Seconds. A longer `Retry-After` is not believed: it would outlive the fault."""
+
 HOLDOFF_STEPS: Final = (4.0, 8.0, 16.0, 32.0, 60.0)
 """Seconds without a mint after each further fresh token that Zoom refuses."""
 
@@ -31,19 +34,23 @@ def mint_pause(
     seconds   0.5    1    2    4    8    16    30
     ========  ===  ===  ===  ===  ===  ====  ====
 
-    plus up to 20 %; never less than Zoom's `Retry-After`.
+    plus up to 20 %; never less than Zoom's `Retry-After`, up to its cap.
     """
-    if failure in NEEDS_OPERATOR:
+    if failure in NEEDS_OPERATOR or failure is MintFailure.INVALID_INDEX:
         base = OPERATOR_PAUSE
     else:
         base = min(MINT_CAP, MINT_BASE * 2 ** min(failures - 1, 16))
-    return max(base * (1 + JITTER_SHARE * jitter), retry_after or 0.0)
+    return max(base * (1 + JITTER_SHARE * jitter), min(retry_after or 0.0, RETRY_AFTER_CAP))
 
 
 def holdoff(fresh_mints: int, jitter: float) -> float:
     """Seconds that must pass after `fresh_mints` mints in a row were for nothing."""
     step = min(max(fresh_mints - FREE_FRESH_MINTS, 0), len(HOLDOFF_STEPS) - 1)
     return HOLDOFF_STEPS[step] * (1 + JITTER_SHARE * jitter)
+
+
+LONGEST_HOLDOFF: Final = HOLDOFF_STEPS[-1] * (1 + JITTER_SHARE)
+"""Seconds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,9 @@ SPREAD: Final = 5.0
 SPREAD_SHARE: Final = 0.02
 """The spread is never more than this share of the life."""
 
-_APP_WIDE: Final = frozenset({MintFailure.INVALID_CLIENT, MintFailure.INVALID_ACCOUNT})
+_APP_WIDE: Final = frozenset(
+    {MintFailure.INVALID_CLIENT, MintFailure.INVALID_ACCOUNT, MintFailure.RATE_LIMITED}
+)
 _SLOT_ONLY: Final = frozenset({MintFailure.INVALID_INDEX, MintFailure.REFUSED})
 
 
@@ -55,9 +57,9 @@ class Mint:
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """Nothing to do before `until`; None: until something happens."""
+    """Nothing to do before `until`."""
 
-    until: float | None
+    until: float
 
 
 Step = Mint | Rest
@@ -110,9 +112,8 @@ def _rotate(account: Account, token: Token, course: Course, now: float) -> Step:
 
 
 def _mint(account: Account, cause: Cause, now: float, among: tuple[Slot, ...] | list[Slot]) -> Step:
-    candidates = [slot for slot in among if not slot.barred]
-    if not candidates:
-        return Rest(None)
+    # With every slot out, the refusal may have been Zoom's error, or be cured there: try, slowly.
+    candidates = [slot for slot in among if not slot.barred] or list(account.slots)
     ready = [slot for slot in candidates if slot.retry_at <= now]
     if not ready:
         return Rest(min(slot.retry_at for slot in candidates))
@@ -154,6 +155,15 @@ def abandon(account: Account, now: float) -> Outcome:
         return account, ()
     lost = _note_lost(account.lost, left.slot, now)
     return replace(account, minting=None, lost=lost), (LostMint(left.slot),)
+
+
+def lost(account: Account, minting: Minting, now: float) -> Outcome:
+    """This mint happened, but its token came too late to be published."""
+    left = account.minting
+    if left is not None and left.fence == minting.fence:
+        account = replace(account, minting=None)
+    noted = _note_lost(account.lost, minting.slot, now)
+    return replace(account, lost=noted), (LostMint(minting.slot),)
 
 
 def _note_lost(lost: Mapping[SlotId, float], slot: SlotId, now: float) -> Mapping[SlotId, float]:

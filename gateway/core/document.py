@@ -6,11 +6,12 @@ does not know are ignored, so that later versions may add some.
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final
 
-from gateway.core.account import Account, Due, Holdoff, Incident, Minting
-from gateway.core.backoff import Budget
+from gateway.core.account import SUSPICION, Account, Due, Holdoff, Incident, Minting
+from gateway.core.backoff import JITTER_SHARE, LONGEST_HOLDOFF, RETRY_AFTER_CAP, Budget
 from gateway.core.errors import StoreContentError, StoreFormatError
 from gateway.core.secret import Secret
 from gateway.core.slots import Phase, Slot
@@ -148,6 +149,24 @@ def decode(document: Document, identities: Identities, delta: float) -> Account:
         # The text of a ValueError may quote a value, which may be a token.
         field = str(problem) if isinstance(problem, KeyError) else type(problem).__name__
         raise StoreContentError(f"the stored document cannot be read: {field}") from None
+
+
+def clamp(account: Account, now: float) -> Account:
+    """Bring in what a store's clock that was set back would put off beyond all measure."""
+    longest = RETRY_AFTER_CAP * (1 + JITTER_SHARE)
+    held, due = account.holdoff, account.due
+    return replace(
+        account,
+        slots=tuple(
+            replace(slot, retry_at=min(slot.retry_at, now + longest)) for slot in account.slots
+        ),
+        suspects=MappingProxyType(
+            {key: min(until, now + SUSPICION) for key, until in account.suspects.items()}
+        ),
+        holdoff=held and replace(held, until=min(held.until, now + LONGEST_HOLDOFF)),
+        due=due and replace(due, at=min(due.at, now + LONGEST_HOLDOFF)),
+        budget=replace(account.budget, at=min(account.budget.at, now)),
+    )
 
 
 def _decode(document: Document, identities: Identities, delta: float) -> Account:

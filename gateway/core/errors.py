@@ -41,7 +41,7 @@ class ConfigurationError(GatewayError):
         self.problems = problems
 
 
-@dataclass
+@dataclass(eq=False)
 class CallRefusedError(GatewayError):
     """A call that is not forwarded: the caller must change it.
 
@@ -64,7 +64,7 @@ class TokenError(GatewayError):
     slug = "token"
 
 
-@dataclass
+@dataclass(eq=False)
 class TokenUnavailableError(TokenError):
     """No token came in time. `retry_after` is in whole seconds, at least 1."""
 
@@ -109,7 +109,7 @@ NEEDS_OPERATOR = frozenset({MintFailure.INVALID_CLIENT, MintFailure.INVALID_ACCO
 """Failures that no retry cures."""
 
 
-@dataclass
+@dataclass(eq=False)
 class MintError(TokenError):
     """One attempt at the token endpoint failed. `retry_after` in seconds, where Zoom said so."""
 

@@ -8,7 +8,8 @@ In order, the first that applies:
 3. The endpoint is on trial or suspected, or the call is refused for the second time: ask a probe.
    It finds the token alive: the endpoint is at fault, and suspected; pass on. No verdict: pass on.
 4. The token was never seen accepted, and two such were replaced at once already: begin the next
-   hold-off, or, if this token's own hold-off has passed, go on.
+   hold-off, or, if this token's own hold-off has passed, go on. A spare that was accepted takes
+   over meanwhile; without one, calls go on with this token, and Zoom's answer is passed on.
 5. The token is at fault: set it aside. Switch to a spare and make its rotation due, or wait for
    a mint.
 """
@@ -72,6 +73,8 @@ class Refusal:
     second: bool = False
     """The same call was refused before, with another token."""
     finding: Finding = Finding.NONE
+    expired: bool = False
+    """Zoom says that the token's life is over."""
     jitter: float = 0.0
     """In [0, 1)."""
 
@@ -140,7 +143,17 @@ def _begin_holdoff(account: Account, refusal: Refusal, token: Token, now: float)
     seconds = holdoff(account.fresh, refusal.jitter)
     account = replace(account, holdoff=Holdoff(token.generation, now, now + seconds))
     began = HoldoffBegan(token.generation, now - token.issued_at, seconds)
-    return Judgement(account, Ruling.PASS, (_refused(refusal, RefusalCause.HOLDOFF), began))
+    told = (_refused(refusal, RefusalCause.HOLDOFF), began)
+    stand_in = spare(account, now)
+    if stand_in is None or stand_in.token is None or stand_in.token.accepted_at is None:
+        return Judgement(account, Ruling.PASS, told)
+    account = replace(
+        account,
+        fresh=account.fresh + 1,
+        slots=machine.refuse(account.slots, token.generation),
+        due=Due(Cause.REFUSAL, now + seconds, refusal.endpoint),
+    )
+    return _switch(account, refusal, stand_in.token, told)
 
 
 def _endpoint_at_fault(account: Account, refusal: Refusal, now: float) -> Judgement:
@@ -165,7 +178,7 @@ def _token_at_fault(account: Account, refusal: Refusal, token: Token, now: float
     account = replace(
         account,
         fresh=account.fresh + fresh,
-        incident=account.incident if fresh else _incident(account, refusal, token),
+        incident=account.incident if fresh else _incident(account, refusal, token, now),
         slots=machine.refuse(account.slots, token.generation),
         due=Due(Cause.REFUSAL, now, refusal.endpoint),
     )
@@ -173,21 +186,27 @@ def _token_at_fault(account: Account, refusal: Refusal, token: Token, now: float
     stand_in = spare(account, now)
     if stand_in is None or stand_in.token is None:
         return Judgement(account, Ruling.WAIT, told)
-    generation = stand_in.token.generation
+    return _switch(account, refusal, stand_in.token, told)
+
+
+def _switch(
+    account: Account, refusal: Refusal, stand_in: Token, told: tuple[TokenEvent, ...]
+) -> Judgement:
     account = replace(
         account,
-        slots=machine.promote(account.slots, stand_in.id),
-        trials=_with(account.trials, refusal.endpoint, generation),
+        slots=machine.promote(account.slots, stand_in.slot),
+        trials=_with(account.trials, refusal.endpoint, stand_in.generation),
     )
-    return Judgement(account, Ruling.RETRY, (*told, Switched(generation, stand_in.id)))
+    switched = Switched(stand_in.generation, stand_in.slot)
+    return Judgement(account, Ruling.RETRY, (*told, switched))
 
 
-def _incident(account: Account, refusal: Refusal, token: Token) -> Incident:
+def _incident(account: Account, refusal: Refusal, token: Token, now: float) -> Incident:
     return Incident(
         token.generation,
         token.slot,
         refusal.endpoint,
-        explained=explained(account, token),
+        explained=refusal.expired or explained(account, token, now),
         confirmed=refusal.finding is Finding.DEAD,
     )
 

@@ -3,7 +3,7 @@
 Sources: Zoom's error table ("Using Zoom APIs", Errors), the operations' own documentation
 (124 under 400 for about twenty of them, product codes under 401) and answers that users
 published. Codes are reused between products, so a code counts only together with its status;
-messages are read for one thing alone, since 4700 "Invalid access token, does not contain
+messages are read for two things alone, since 4700 "Invalid access token, does not contain
 scopes" begins like 124 "Invalid access token".
 """
 
@@ -20,6 +20,9 @@ well under 4 KiB, an HTML page of its front under 16."""
 _SCOPES_MISSING: Final = "does not contain scopes"
 """In the messages of 4711, 4700, 104 and 201: a new token has the same scopes."""
 
+_LIFE_OVER: Final = "token is expired"
+"""In one of the messages of 124. Others ("Invalid or expired token") leave it open."""
+
 _TOKEN_INVALID: Final = 124
 """The only code that refuses the token under 400."""
 
@@ -32,10 +35,17 @@ class Verdict(Enum):
 
     REFUSED = "refused"
     """Zoom says that the token is not valid. It did not act on the call."""
+    EXPIRED = "expired"
+    """The same, and why: its life is over. Nobody else's mint killed it."""
     ACCEPTED = "accepted"
     """Only a valid token gets this answer."""
     UNKNOWN = "unknown"
     """Nothing: redirects, rate limits, faults, pages of the front."""
+
+    @property
+    def refuses(self) -> bool:
+        """Whether a new token may help."""
+        return self in {Verdict.REFUSED, Verdict.EXPIRED}
 
 
 class _Said(NamedTuple):
@@ -61,6 +71,10 @@ def _scopes_missing(said: _Said) -> bool:
     return _SCOPES_MISSING in said.message.lower()
 
 
+def _expired(said: _Said) -> bool:
+    return _LIFE_OVER in said.message.lower()
+
+
 class _Row(NamedTuple):
     statuses: range
     holds: Callable[[_Said], bool]
@@ -71,7 +85,9 @@ _TABLE: Final = (
     _Row(range(200, 300), _anything, Verdict.ACCEPTED),
     _Row(range(401, 402), lambda s: _scopes_missing(s) and _has_code(s), Verdict.ACCEPTED),
     _Row(range(401, 402), _scopes_missing, Verdict.UNKNOWN),
+    _Row(range(401, 402), _expired, Verdict.EXPIRED),
     _Row(range(401, 402), _anything, Verdict.REFUSED),
+    _Row(range(400, 401), lambda s: s.code == _TOKEN_INVALID and _expired(s), Verdict.EXPIRED),
     _Row(range(400, 401), lambda s: s.code == _TOKEN_INVALID, Verdict.REFUSED),
     _Row(range(400, 401), lambda s: s.code == _NOT_RECOGNIZED, Verdict.UNKNOWN),
     _Row(range(400, 401), _has_code, Verdict.ACCEPTED),

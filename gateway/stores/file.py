@@ -13,7 +13,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -70,8 +70,8 @@ class FileStore:
     async def release(self, lease: Lease) -> None:
         await self._run(lease.account, lambda old: rules.release(old, lease))
 
-    async def set_aside(self, account: str, problem: str) -> bool:
-        await self._in_thread(lambda: self._set_aside(account, problem))
+    async def set_aside(self, account: str, revision: int, problem: str) -> bool:
+        await self._in_thread(lambda: self._set_aside(account, revision, problem))
         return True
 
     async def changed(self, account: str, revision: int) -> None:
@@ -151,10 +151,14 @@ class FileStore:
             self._rename(account, "it is not a record of this gateway")
             return Record()
 
-    def _set_aside(self, account: str, problem: str) -> None:
+    def _set_aside(self, account: str, revision: int, problem: str) -> None:
         with self._locked(account):
-            if self._path(account).exists():
-                self._rename(account, problem)
+            old = self._load(account)
+            if old.document is None or old.revision != revision:
+                return
+            self._rename(account, problem)
+            # The lease and its fence stay: a former holder's must not look new.
+            self._save(account, replace(old, document=None, revision=old.revision + 1))
 
     def _rename(self, account: str, problem: str) -> None:
         path = self._path(account)

@@ -46,9 +46,9 @@ class MemoryStore:
     async def release(self, lease: Lease) -> None:
         self._apply(lease.account, lambda old: rules.release(old, lease))
 
-    async def set_aside(self, account: str, problem: str) -> bool:
+    async def set_aside(self, account: str, revision: int, problem: str) -> bool:
         """Content of this process cannot be of another format."""
-        del account, problem
+        del account, revision, problem
         return False
 
     async def changed(self, account: str, revision: int) -> None:

@@ -3,11 +3,12 @@
 import asyncio
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final, Protocol
 
 from gateway.core.endpoint import Endpoint
 from gateway.core.errors import TokenUnavailableError
-from gateway.core.judge import Finding, Ruling
+from gateway.core.judge import Finding, Refusal, Ruling
 from gateway.core.token import Token
 from gateway.ports import Clock
 from gateway.tokens.ledger import Ledger
@@ -23,7 +24,7 @@ class Bench(Protocol):
     clock: Clock
     wait_timeout: float
 
-    def judge(self, refused: Token, endpoint: str, *, second: bool, finding: Finding) -> Ruling: ...
+    def judge(self, refusal: Refusal) -> Ruling: ...
 
     async def verdict(self, token: Token, endpoint: str) -> Finding: ...
 
@@ -31,8 +32,8 @@ class Bench(Protocol):
         self, token: Token, endpoint: str, refused: tuple[int, ...], sent_at: float
     ) -> None: ...
 
-    def outlook(self) -> tuple[str, float | None]:
-        """Why there is no token, and the moment of the next attempt, if one is planned."""
+    def outlook(self) -> tuple[str, float]:
+        """Why there is no token, and the moment of the next attempt."""
 
 
 class CallSession:
@@ -54,15 +55,16 @@ class CallSession:
         self._sent_at = self._bench.clock.now()
         return token
 
-    async def better(self, refused: Token) -> Token | None:
+    async def better(self, refused: Token, *, expired: bool = False) -> Token | None:
         if len(self._refused) == MAX_REFUSALS:
             return None
         second = bool(self._refused)
         self._refused = (*self._refused, refused.generation)
-        ruling = self._judge(refused, Finding.NONE, second=second)
+        refusal = Refusal(refused.generation, self._endpoint, second, expired=expired)
+        ruling = self._bench.judge(refusal)
         if ruling is Ruling.PROBE:
             finding = await self._verdict(refused)
-            ruling = self._judge(refused, finding, second=second)
+            ruling = self._bench.judge(replace(refusal, finding=finding))
         if ruling in (Ruling.PASS, Ruling.PROBE):
             return None
         try:
@@ -77,9 +79,6 @@ class CallSession:
 
     def accepted(self, token: Token) -> None:
         self._bench.accepted(token, self._endpoint, self._refused, self._sent_at)
-
-    def _judge(self, refused: Token, finding: Finding, *, second: bool) -> Ruling:
-        return self._bench.judge(refused, self._endpoint, second=second, finding=finding)
 
     async def _verdict(self, refused: Token) -> Finding:
         before = self._bench.clock.now()
@@ -106,8 +105,7 @@ class CallSession:
     async def _next_change(self, changes: asyncio.Event, deadline: float) -> None:
         reason, next_try = self._bench.outlook()
         now = self._bench.clock.now()
-        hopeless = next_try is not None and next_try > deadline
-        if not hopeless and now < deadline:
+        if next_try <= deadline and now < deadline:
             try:
                 async with asyncio.timeout(deadline - now):
                     await changes.wait()
@@ -115,5 +113,5 @@ class CallSession:
                 pass
             else:
                 return
-        wait = 1.0 if next_try is None else next_try - self._bench.clock.now()
+        wait = next_try - self._bench.clock.now()
         raise TokenUnavailableError(reason, retry_after=max(1, math.ceil(wait)))

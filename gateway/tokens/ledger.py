@@ -13,7 +13,7 @@ from typing import Final
 
 from gateway.core import account as ledger_rules
 from gateway.core.account import Account, Change
-from gateway.core.document import Identities, decode, encode
+from gateway.core.document import Identities, clamp, decode, encode
 from gateway.core.errors import StoreContentError, StoreError, StoreFormatError
 from gateway.core.events import StoreDown, StoreUp, TokenEvent
 from gateway.core.token import Token
@@ -176,7 +176,9 @@ class Ledger:
         except StoreFormatError:
             raise
         except StoreContentError as problem:
-            if not await self._parts.store.set_aside(self._parts.name, str(problem)):
+            if not await self._parts.store.set_aside(
+                self._parts.name, stored.revision, str(problem)
+            ):
                 raise
             stored = await self._fetch()
             account = self._localise(stored)
@@ -197,7 +199,7 @@ class Ledger:
         if stored.document is None:
             return self._anew(self._clock.now())
         account = decode(stored.document, self._parts.identities, self._delta)
-        return _pin(account, self._base)
+        return _pin(clamp(account, self._clock.now()), self._base)
 
     def _anew(self, now: float) -> Account:
         """The store lost the document: what this replica holds is put back under a new epoch."""

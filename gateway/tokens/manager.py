@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -95,6 +95,7 @@ class TokenManager:
             mint_timeout=parts.mint_timeout,
             lease=parts.lease,
             mint_in_outage=parts.mint_in_outage,
+            alive=self._is_alive,
             rotated=self._compare,
             failed=self._doubt,
             defect=parts.defect,
@@ -129,11 +130,9 @@ class TokenManager:
     def call(self, endpoint: Endpoint) -> CallSession:
         return CallSession(self, endpoint)
 
-    def judge(self, refused: Token, endpoint: str, *, second: bool, finding: Finding) -> Ruling:
+    def judge(self, refusal: Refusal) -> Ruling:
         """Decide on a refusal, and change the document accordingly."""
-        refusal = Refusal(
-            refused.generation, endpoint, second, finding, jitter=self._parts.chance()
-        )
+        refusal = replace(refusal, jitter=self._parts.chance())
         account = self.ledger.view()
         judgement = judge(account, refusal, self.clock.now())
         if judgement.account == account:
@@ -155,8 +154,8 @@ class TokenManager:
                 lambda account, now: accepted(account, token.generation, endpoint, refused, now)
             )
 
-    def outlook(self) -> tuple[str, float | None]:
-        """Why there is no token, and when the next attempt is, if one is planned."""
+    def outlook(self) -> tuple[str, float]:
+        """Why there is no token, and when the next attempt is."""
         account, now = self.ledger.view(), self.clock.now()
         worst = self.diagnoses()
         reason = worst[0].sentence if worst else "No token came in time."
@@ -165,12 +164,15 @@ class TokenManager:
         step = next_step(account, self._loop.course(), now)
         if not isinstance(step, Rest):
             return reason, now
-        return reason, float("inf") if step.until is None else step.until
+        return reason, step.until
 
     # What the manager does on its own account.
 
     def _changed(self) -> None:
         self.desk.account_changed()
+
+    async def _is_alive(self, token: Token) -> bool:
+        return await self.desk.verdict(token, "") is Finding.ALIVE
 
     def _compare(self, former: Token, fresh: Token) -> None:
         """Does the former token live on beside the one just minted in another slot?"""

@@ -6,7 +6,7 @@ other: it is never kept as a result, only its backoff is.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -44,8 +44,10 @@ class MintingParts:
     mint_timeout: float
     lease: float
     mint_in_outage: bool
+    alive: Callable[[Token], Awaitable[bool]]
+    """Whether a probe finds the token alive."""
     rotated: Callable[[Token, Token], None]
-    """Told the former and the new token after a rotation into another slot."""
+    """Told the former token, alive before a rotation into another slot, and the new one."""
     failed: Callable[[], None]
     """Told after a mint that failed."""
     defect: Callable[[Exception], None]
@@ -90,7 +92,7 @@ class MintLoop:
         self._ledger.changes().set()
 
     async def _rest(self, step: Rest, woken: asyncio.Event) -> None:
-        seconds = NAP if step.until is None else step.until - self._clock.now()
+        seconds = step.until - self._clock.now()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, min(NAP, seconds))):
                 await woken.wait()
@@ -144,7 +146,7 @@ class MintLoop:
                     return
 
     async def _mint(self, step: Mint, lease: Lease) -> None:
-        former = self._ledger.account.active
+        former = await self._comparable(step)
         since = self._clock.now()
         note = Minting(step.slot, since, lease.fence, self._parts.replica, step.cause)
         if not await self._ledger.commit(partial(_begin, note), lease):
@@ -159,15 +161,24 @@ class MintLoop:
             self._ledger.apply(change)
             published = True
         if not published:
-            self._ledger.apply(rules.abandon)
-        self._conclude(step, outcome, former, published=published)
+            self._ledger.apply(lambda account, now: rules.lost(account, note, now))
+        self._conclude(outcome, former if published else None)
+
+    async def _comparable(self, step: Mint) -> Token | None:
+        """The active token, if it is alive now and the mint will show whether it kills it."""
+        former = self._ledger.account.active
+        if step.cause is not Cause.ROTATION or former is None:
+            return None
+        if not rules.to_compare(self._ledger.account, former, step.slot):
+            return None
+        return former if await self._parts.alive(former) else None
 
     async def _detached(self, step: Mint) -> None:
         """The store is down, so nobody can be asked: mint alone."""
-        former, since = self._ledger.account.active, self._clock.now()
+        since = self._clock.now()
         outcome = await self._ask(step)
         self._ledger.apply(self._change(step, outcome, since))
-        self._conclude(step, outcome, former, published=True)
+        self._conclude(outcome, None)
 
     async def _ask(self, step: Mint) -> Grant | MintError:
         """One attempt, with its own deadline."""
@@ -192,17 +203,13 @@ class MintLoop:
         course = self.course()
         return lambda account, now: rules.publish(account, news, course, now)
 
-    def _conclude(
-        self, step: Mint, outcome: Grant | MintError, former: Token | None, *, published: bool
-    ) -> None:
+    def _conclude(self, outcome: Grant | MintError, former: Token | None) -> None:
         self.tried = True
         if isinstance(outcome, MintError):
             self._parts.failed()
             return
         fresh = self._ledger.account.active
-        if not published or fresh is None or former is None or step.cause is not Cause.ROTATION:
-            return
-        if rules.to_compare(self._ledger.account, former, fresh.slot):
+        if former is not None and fresh is not None and fresh.generation > former.generation:
             self._parts.rotated(former, fresh)
 
 

@@ -29,11 +29,13 @@ class Accounts:
 
     def __init__(self, contexts: Iterable[AccountContext]) -> None:
         self._by_name = {context.name: context for context in contexts}
+        # A gateway for one account serves it whatever its name is.
+        self._unnamed = next(iter(self._by_name)) if len(self._by_name) == 1 else DEFAULT
         self._by_id = {c.account_id: c for c in self._by_name.values() if c.account_id}
 
     def named(self, name: str | None) -> AccountContext:
-        """Give an account; None: the default one. Raises CallRefusedError (404)."""
-        context = self._by_name.get(DEFAULT if name is None else name)
+        """Give an account; None: the default or only one. Raises CallRefusedError (404)."""
+        context = self._by_name.get(self._unnamed if name is None else name)
         if context is None:
             # What is configured is nobody's business who has to ask.
             raise CallRefusedError(

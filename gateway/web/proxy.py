@@ -207,13 +207,13 @@ class Proxy:
         while True:
             received = await self._send(visit, call, token)
             verdict = await received.judge(call.method)
-            if verdict is not Verdict.REFUSED:
+            if not verdict.refuses:
                 if verdict is Verdict.ACCEPTED:
                     tokens.accepted(token)
                 if report.replays:
                     report.outcome = ReplayOutcome.RECOVERED
                 return received
-            better = await self._better(visit, tokens, token)
+            better = await self._better(visit, tokens, token, verdict)
             if better is None:
                 return received
             visit.received = None
@@ -232,19 +232,22 @@ class Proxy:
         visit.received = received = Received(answer)
         return received
 
-    async def _better(self, visit: Visit, tokens: CallTokens, refused: Token) -> Token | None:
+    async def _better(
+        self, visit: Visit, tokens: CallTokens, refused: Token, verdict: Verdict
+    ) -> Token | None:
         """After a refusal: the token to send the call again with, if it can be sent again."""
         report = visit.report
         report.outcome = ReplayOutcome.REFUSED
+        expired = verdict is Verdict.EXPIRED
         if report.replays + 1 == MAX_SENDINGS:
             return None
         if not visit.can_replay():
             report.outcome = ReplayOutcome.IMPOSSIBLE
-            self._tell(tokens, refused)
+            self._tell(tokens.better(refused, expired=expired))
             return None
         report.outcome = ReplayOutcome.FAILED  # if the call ends while we wait
         waited = report.token_wait
-        better = await self._timed(visit, tokens.better(refused))
+        better = await self._timed(visit, tokens.better(refused, expired=expired))
         visit.paused += report.token_wait - waited
         if better is None:
             report.outcome = ReplayOutcome.REFUSED
@@ -260,12 +263,14 @@ class Proxy:
         finally:
             visit.report.token_wait += self._now() - began
 
-    def _tell(self, tokens: CallTokens, refused: Token) -> None:
+    def _tell(self, reporting: Coroutine[Any, Any, object]) -> None:
         """Report a refusal for the good of other calls; this one does not wait for it."""
-        if len(self._background) < BACKGROUND:
-            task = asyncio.create_task(_discard(tokens.better(refused)))
-            self._background.add(task)
-            task.add_done_callback(self._told)
+        if len(self._background) >= BACKGROUND:
+            reporting.close()
+            return
+        task = asyncio.create_task(_discard(reporting))
+        self._background.add(task)
+        task.add_done_callback(self._told)
 
     def _told(self, task: "asyncio.Task[None]") -> None:
         self._background.discard(task)

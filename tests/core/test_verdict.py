@@ -22,8 +22,8 @@ SCOPES = "Invalid access token, does not contain scopes:[user:read:admin]."
 # zoom-facts, section 2: the refusals, and what is none.
 DOCUMENTED = [
     (401, JSON, said(124, "Invalid access token."), REFUSED),
-    (401, JSON, said(124, "Access token is expired."), REFUSED),
-    (400, JSON, said(124, "Access token is expired."), REFUSED),
+    (401, JSON, said(124, "Access token is expired."), Verdict.EXPIRED),
+    (400, JSON, said(124, "Access token is expired."), Verdict.EXPIRED),
     (400, JSON, said(124, "Invalid access token."), REFUSED),
     *((401, JSON, said(code, "Invalid token"), REFUSED) for code in (100, 106, 300, 401, 1002)),
     *((401, JSON, said(code, "Invalid token"), REFUSED) for code in (1500, 7010, 30031002)),
@@ -177,3 +177,10 @@ def test_any_answer_gets_a_verdict(status: int, kind: bytes, body: bytes) -> Non
 @given(st.binary(max_size=300), st.sampled_from([b"gzip", b"deflate", b"br", b"", b"gzip,gzip"]))
 def test_decoding_never_raises(body: bytes, coding: bytes) -> None:
     assert len(decode_body(coding, body)) <= BODY_LIMIT
+
+
+def test_a_new_token_may_help_after_a_refusal_for_whatever_reason() -> None:
+    assert {verdict for verdict in Verdict if verdict.refuses} == {
+        Verdict.REFUSED,
+        Verdict.EXPIRED,
+    }

@@ -86,3 +86,13 @@ async def test_two_hundred_calls_on_a_cold_start_cost_one_mint() -> None:
         counted = await state(client, sim)
     assert tally.statuses == {200: 200}
     assert counted["mints"]["total"] == 1
+
+
+async def test_a_life_shorter_than_promised_is_no_foreign_mint() -> None:
+    async with simulator() as sim, session() as client:
+        await control(client, sim, "config", {"token_life": 1.5, "expires_in": 3600})
+        async with gateway(sim) as gate:
+            tally = await steady(client, f"{gate.url}/v2/users/me", 50, 4)
+            foreign = await metric(client, gate.admin, "zoom_gateway_token_foreign_mints_total")
+    assert tally.statuses == {200: 200}
+    assert foreign == {'{account="default"}': 0.0}

@@ -55,7 +55,8 @@ class ScriptedCall:
             raise tokens.unavailable
         return token(tokens.current)
 
-    async def better(self, refused: Token) -> Token | None:
+    async def better(self, refused: Token, *, expired: bool = False) -> Token | None:
+        del expired
         tokens = self._tokens
         tokens.refused.append(refused.generation)
         tokens.asked.set()

@@ -49,7 +49,8 @@ class _Call(ScriptedCall):
     async def first(self) -> Token:
         return await self._simulated.minted((await super().first()).generation)
 
-    async def better(self, refused: Token) -> Token | None:
+    async def better(self, refused: Token, *, expired: bool = False) -> Token | None:
+        del expired
         chosen = await super().better(refused)
         return None if chosen is None else await self._simulated.minted(chosen.generation)
 
