@@ -189,6 +189,8 @@ class RudePeer:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.settimeout(5)
         self.url = f"http{'s' if tls else ''}://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.heard = threading.Event()
+        self.loop_stands_still = threading.Event()
         self.hung_up = threading.Event()
 
     def serve(self) -> None:
@@ -200,6 +202,8 @@ class RudePeer:
             sock = self._tls.wrap_socket(sock, server_side=True)
         with sock:
             sock.recv(10)
+            self.heard.set()
+            self.loop_stands_still.wait(5)
             sock.sendall(REFUSED)
         self.hung_up.set()
 
@@ -217,8 +221,9 @@ async def test_a_refusal_that_lies_unread_in_the_socket_is_not_lost_by_the_next_
 
     async def body() -> AsyncIterator[bytes]:
         yield b"x" * 60_000
-        await asyncio.sleep(0)
-        assert peer.hung_up.wait(5)  # the loop stands still
+        await eventually(peer.heard.is_set)
+        peer.loop_stands_still.set()
+        assert peer.hung_up.wait(5)
         while True:
             yield b"x" * size
             await asyncio.sleep(0)
