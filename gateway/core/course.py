@@ -5,9 +5,10 @@
 - Rotation, at half of the life, into another slot: make before break. With nowhere else to mint,
   at nine tenths of it, in the token's own slot: that mint may break calls in flight.
 - A mint that a refusal causes waits for its turn of the budget.
-- A slot that failed waits for its backoff; one that Zoom refuses is out.
+- A slot that failed waits for its backoff; one that Zoom refuses is out while another works.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -71,12 +72,25 @@ def next_step(account: Account, course: Course, now: float) -> Step:
     due = account.due
     if token is None:
         return _mint(account, _missing(account), now, account.slots)
+    ends = _stand_in_ends(account, token)
+    if ends <= now:
+        own = [slot for slot in account.slots if slot.id == token.slot]
+        return _mint(account, Cause.ROTATION, now, own)
     if due is not None and due.at <= now:
         return _mint(account, due.cause, now, account.slots)
-    start = rotation_start(account, token, course)
+    start = min(ends, rotation_start(account, token, course))
     if start <= now:
         return _rotate(account, token, course, now)
     return Rest(min(start, due.at) if due else start)
+
+
+def _stand_in_ends(account: Account, token: Token) -> float:
+    """When a token that stands in for younger ones, refused from their first call on, is renewed.
+
+    The stored rotation time is the youngest's, and what is due goes into its slot.
+    """
+    stands_in = token.generation != account.generation and account.fresh > 0
+    return token.issued_at + token.lifetime * LATE if stands_in else math.inf
 
 
 def _missing(account: Account) -> Cause:
@@ -112,8 +126,10 @@ def _rotate(account: Account, token: Token, course: Course, now: float) -> Step:
 
 
 def _mint(account: Account, cause: Cause, now: float, among: tuple[Slot, ...] | list[Slot]) -> Step:
-    # With every slot out, the refusal may have been Zoom's error, or be cured there: try, slowly.
-    candidates = [slot for slot in among if not slot.barred] or list(account.slots)
+    candidates = [slot for slot in among if not slot.barred]
+    if not candidates or (account.active is None and all(slot.failures for slot in candidates)):
+        # Nothing else is left, and what Zoom refused may be cured there: try, slowly.
+        candidates = list(account.slots)
     ready = [slot for slot in candidates if slot.retry_at <= now]
     if not ready:
         return Rest(min(slot.retry_at for slot in candidates))
@@ -142,18 +158,19 @@ def _best(account: Account, ready: list[Slot]) -> Slot:
 
 def begin(account: Account, minting: Minting, now: float) -> Outcome:
     """A mint is about to be asked for. One that was left unfinished is a lost one."""
-    account, events = abandon(account, now)
+    account, events = abandon(account)
     if minting.cause is Cause.REFUSAL:
         account = replace(account, budget=account.budget.drawn(now))
     return replace(account, minting=minting), events
 
 
-def abandon(account: Account, now: float) -> Outcome:
+def abandon(account: Account) -> Outcome:
     """The mint in progress will not be published."""
     left = account.minting
     if left is None:
         return account, ()
-    lost = _note_lost(account.lost, left.slot, now)
+    # As of its beginning: it explains no death of the token that is minted in its stead.
+    lost = _note_lost(account.lost, left.slot, left.since)
     return replace(account, minting=None, lost=lost), (LostMint(left.slot),)
 
 

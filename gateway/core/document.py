@@ -163,6 +163,7 @@ def clamp(account: Account, now: float) -> Account:
         suspects=MappingProxyType(
             {key: min(until, now + SUSPICION) for key, until in account.suspects.items()}
         ),
+        lost=MappingProxyType({slot: min(at, now) for slot, at in account.lost.items()}),
         holdoff=held and replace(held, until=min(held.until, now + LONGEST_HOLDOFF)),
         due=due and replace(due, at=min(due.at, now + LONGEST_HOLDOFF)),
         budget=replace(account.budget, at=min(account.budget.at, now)),

@@ -72,7 +72,7 @@ class ForeignMint:
 
 @dataclass(frozen=True, slots=True)
 class SlotOut:
-    """Zoom does not grant this slot; it is out until the configuration changes."""
+    """Zoom does not grant this slot; it is out as long as another one works."""
 
     slot: SlotId
     message: str

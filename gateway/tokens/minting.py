@@ -14,7 +14,7 @@ from typing import Final
 from gateway.core import course as rules
 from gateway.core.account import Account, Minting, Outcome
 from gateway.core.course import Course, Mint, Publication, Rest
-from gateway.core.errors import MintError, MintFailure, StoreError
+from gateway.core.errors import MAY_HAVE_MINTED, MintError, MintFailure, StoreError
 from gateway.core.token import Cause, Grant, Token
 from gateway.ports import Clock, Lease, Minter, TokenStore
 from gateway.tokens.ledger import STORE_PAUSE, Ledger
@@ -160,7 +160,7 @@ class MintLoop:
             self._ledger.store_failed(problem)
             self._ledger.apply(change)
             published = True
-        if not published:
+        if not published and _may_have_minted(outcome):
             self._ledger.apply(lambda account, now: rules.lost(account, note, now))
         self._conclude(outcome, former if published else None)
 
@@ -215,3 +215,7 @@ class MintLoop:
 
 def _begin(note: Minting, account: Account, now: float) -> Outcome:
     return rules.begin(account, note, now)
+
+
+def _may_have_minted(outcome: Grant | MintError) -> bool:
+    return isinstance(outcome, Grant) or outcome.failure in MAY_HAVE_MINTED

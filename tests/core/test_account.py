@@ -4,20 +4,11 @@ from dataclasses import replace
 from types import MappingProxyType
 
 import pytest
-from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-)
 
 from gateway.core import account as rules
 from gateway.core import slots as machine
 from gateway.core.account import (
     Account,
-    Due,
     Incident,
     Minting,
     accepted,
@@ -31,41 +22,11 @@ from gateway.core.account import (
     worth_noting,
 )
 from gateway.core.backoff import Budget
-from gateway.core.course import (
-    Course,
-    Mint,
-    Publication,
-    Rest,
-    abandon,
-    begin,
-    failed,
-    next_step,
-    publish,
-    relate,
-    request,
-)
-from gateway.core.document import decode, encode
-from gateway.core.errors import MintFailure
-from gateway.core.events import ForeignMint, HoldoffEnded, TokenEvent
-from gateway.core.judge import Finding, Judgement, Refusal, Ruling, judge, vindicate
-from gateway.core.secret import Secret
+from gateway.core.events import ForeignMint, HoldoffEnded
 from gateway.core.slots import Phase, Slot
-from gateway.core.token import Cause, Grant, SlotId
-from tests.core.strategies import (
-    A0,
-    A1,
-    A2,
-    B0,
-    a_token,
-    alike,
-    an_account,
-    jitters,
-    lifetimes,
-    mint_error,
-    minted,
-    short_waits,
-    slot_lists,
-)
+from gateway.core.token import Cause, SlotId
+from tests.core.account_machine import AccountMachine
+from tests.core.strategies import A0, A1, A2, B0, a_token, an_account, minted
 
 
 def pair(one: SlotId, other: SlotId) -> frozenset[SlotId]:
@@ -294,286 +255,63 @@ class TestForeignMint:
 
 class TestExplained:
     TOKEN = a_token(1, A0, at=100.0)
+    LATER = 700.0
 
     def holding(self, **changes: object) -> Account:
         account = minted(an_account(A0, A1, B0), at=100.0)
         return replace(account, **changes)  # type: ignore[arg-type]
 
+    def after_losing(self, slot: SlotId, at: float) -> Account:
+        return self.holding(lost=MappingProxyType({slot: at}))
+
     def test_nothing_explains_it_by_itself(self) -> None:
-        assert not explained(self.holding(), self.TOKEN)
+        assert not explained(self.holding(), self.TOKEN, self.LATER)
 
-    @pytest.mark.parametrize(("at", "slot"), [(100.0, A0), (150.0, A0), (150.0, A1)])
-    def test_a_lost_mint_since_it_was_issued_does(self, at: float, slot: SlotId) -> None:
-        assert explained(self.holding(lost=MappingProxyType({slot: at})), self.TOKEN)
+    @pytest.mark.parametrize(("at", "slot"), [(100.25, A0), (150.0, A0), (150.0, A1)])
+    def test_a_lost_mint_noted_after_it_was_issued_does(self, at: float, slot: SlotId) -> None:
+        assert explained(self.after_losing(slot, at), self.TOKEN, self.LATER)
 
-    @pytest.mark.parametrize(("at", "slot"), [(99.75, A0), (150.0, B0)])
-    def test_a_lost_mint_before_it_or_of_another_app_does_not(
+    @pytest.mark.parametrize(("at", "slot"), [(99.75, A0), (100.0, A0), (100.0, A1), (150.0, B0)])
+    def test_a_lost_mint_noted_no_later_than_that_or_of_another_app_does_not(
         self, at: float, slot: SlotId
     ) -> None:
-        assert not explained(self.holding(lost=MappingProxyType({slot: at})), self.TOKEN)
+        assert not explained(self.after_losing(slot, at), self.TOKEN, self.LATER)
 
-    def test_a_lost_mint_in_a_slot_seen_apart_does_not(self) -> None:
-        account = self.holding(
-            lost=MappingProxyType({A1: 150.0}), apart=MappingProxyType({pair(A0, A1): True})
-        )
-        assert not explained(account, self.TOKEN)
+    @pytest.mark.parametrize("slot", [A0, A1])
+    def test_a_lost_mint_noted_before_it_may_still_come_about_for_half_a_minute(
+        self, slot: SlotId
+    ) -> None:
+        account = self.after_losing(slot, 99.5)
+        assert explained(account, self.TOKEN, 129.25)
+        assert not explained(account, self.TOKEN, 129.5)
+
+    def test_one_of_another_app_never_does_however_recent(self) -> None:
+        assert not explained(self.after_losing(B0, 99.5), self.TOKEN, 100.0)
+
+    @pytest.mark.parametrize("now", [151.0, LATER])
+    def test_a_lost_mint_in_a_slot_seen_apart_does_not(self, now: float) -> None:
+        apart = MappingProxyType({pair(A0, A1): True})
+        account = replace(self.after_losing(A1, 150.0), apart=apart)
+        assert not explained(account, self.TOKEN, now)
 
     @pytest.mark.parametrize(("slot", "expected"), [(A0, True), (A1, True), (B0, False)])
     def test_a_mint_in_progress_in_a_slot_that_may_kill_it_does(
         self, slot: SlotId, *, expected: bool
     ) -> None:
         minting = Minting(slot, 150.0, 1, "replica", Cause.ROTATION)
-        assert explained(self.holding(minting=minting), self.TOKEN) is expected
+        assert explained(self.holding(minting=minting), self.TOKEN, self.LATER) is expected
 
     @pytest.mark.parametrize(("slot", "expected"), [(A1, True), (B0, False)])
     def test_a_younger_token_of_a_slot_that_may_kill_it_does(
         self, slot: SlotId, *, expected: bool
     ) -> None:
         account = minted(self.holding(), slot, 150.0)
-        assert explained(account, self.TOKEN) is expected
+        assert explained(account, self.TOKEN, self.LATER) is expected
 
     def test_an_older_token_does_not(self) -> None:
         account = minted(minted(an_account(A0, A1), A1), at=100.0)
         assert account.active is not None
-        assert not explained(account, account.active)
-
-
-ENDPOINTS = st.sampled_from(["GET /x", "GET /y"])
-IDENTITY = "fingerprint"
-
-
-class AccountMachine(RuleBasedStateMachine):
-    """An account as its replicas drive it: any events in any order, time moving forward."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.account = an_account()
-        self.now = 0.0
-        self.mint: Mint | None = None
-        """In progress."""
-        self.fence = 0
-
-    @initialize(slots=slot_lists, now=st.sampled_from([0.0, 1_000_000.0]))
-    def start(self, slots: tuple[SlotId, ...], now: float) -> None:
-        self.now = now
-        self.account = empty("epoch", slots, now)
-
-    def set(self, account: Account) -> None:
-        self.account = advance(account, self.now)
-
-    def step(self, jitter: float = 0.0) -> Mint | Rest:
-        return next_step(self.account, Course(jitter=jitter), self.now)
-
-    # What happens.
-
-    @rule(
-        back=st.integers(0, 3),
-        endpoint=ENDPOINTS,
-        second=st.booleans(),
-        finding=st.sampled_from(Finding),
-        jitter=jitters,
-    )
-    def a_call_is_refused(
-        self, back: int, endpoint: str, finding: Finding, jitter: float, *, second: bool
-    ) -> None:
-        before = self.account
-        refusal = Refusal(before.generation - back, endpoint, second, jitter=jitter)
-        judgement = judge(before, refusal, self.now)
-        if judgement.ruling is Ruling.PROBE:
-            assert judgement == Judgement(before, Ruling.PROBE)
-            judgement = judge(before, replace(refusal, finding=finding), self.now)
-        self.check_refusal(before, judgement, refusal)
-        self.set(judgement.account)
-
-    def check_refusal(self, before: Account, judgement: Judgement, refusal: Refusal) -> None:
-        token, after = before.active, judgement.account
-        assert after.generation == before.generation
-        if token is None or token.generation != refusal.generation:
-            assert after.due == before.due
-            assert after.active == token
-            return
-        held = before.holdoff
-        if held and self.now < held.until and token.accepted_at is None:
-            assert (after, judgement.ruling) == (before, Ruling.PASS)
-        if judgement.ruling is Ruling.PASS:
-            assert after.due == before.due
-            assert after.usable(self.now) is not None
-            assert token_phase(after, token.generation) is Phase.ACTIVE
-        if judgement.ruling is Ruling.RETRY:
-            assert after.active is not None
-            assert after.active.generation != refusal.generation
-
-    @rule(
-        back=st.integers(0, 3),
-        endpoint=ENDPOINTS,
-        refused=st.lists(st.integers(0, 3), max_size=2),
-    )
-    def a_call_is_accepted(self, back: int, endpoint: str, refused: list[int]) -> None:
-        newest = self.account.generation
-        account, events = accepted(
-            self.account, newest - back, endpoint, tuple(newest - n for n in refused), self.now
-        )
-        assert account.active is None or self.account.active is not None
-        if back == 0 and token_phase(account, newest) is not Phase.EMPTY:
-            assert (account.fresh, account.holdoff) == (0, None)
-        else:
-            assert account.holdoff == self.account.holdoff
-        self.check_foreign(events)
-        self.set(account)
-
-    def check_foreign(self, events: tuple[TokenEvent, ...]) -> None:
-        told = [event for event in events if isinstance(event, ForeignMint)]
-        assert len(told) <= 1
-        incident = self.account.incident
-        if told:
-            assert incident is not None
-            assert not incident.explained
-
-    @rule(jitter=jitters)
-    def the_minter_looks(self, jitter: float) -> None:
-        step = self.step(jitter)
-        if isinstance(step, Rest):
-            return
-        slot = next(slot for slot in self.account.slots if slot.id == step.slot)
-        assert not slot.barred
-        assert slot.retry_at <= self.now
-        lost, drawn = self.account.minting, self.account.budget.filled(self.now).level
-        self.fence += 1
-        note = Minting(step.slot, self.now, self.fence, "replica", step.cause)
-        account, events = begin(self.account, note, self.now)
-        assert account.minting == note
-        assert len(events) == (lost is not None)
-        left = account.budget.filled(self.now).level
-        assert left == drawn - (step.cause is Cause.REFUSAL)
-        self.mint = step
-        self.set(account)
-
-    @precondition(lambda self: self.mint)
-    @rule(life=lifetimes)
-    def the_mint_succeeds(self, life: float) -> None:
-        assert self.mint is not None
-        before, grant = self.account, Grant(Secret("value"), life)
-        news = Publication(grant, self.mint.slot, self.mint.cause, "replica", self.now)
-        account, _ = publish(before, news, Course(), self.now)
-        assert account.generation == before.generation + 1
-        assert account.active is not None
-        assert account.active.generation == account.generation
-        assert (account.due, account.minting) == (None, None)
-        self.mint = None
-        self.set(account)
-
-    @precondition(lambda self: self.mint)
-    @rule(
-        failure=st.sampled_from(MintFailure),
-        retry_after=st.sampled_from([None, 5.0]),
-        jitter=jitters,
-    )
-    def the_mint_fails(
-        self, failure: MintFailure, retry_after: float | None, jitter: float
-    ) -> None:
-        assert self.mint is not None
-        before = self.account
-        error = mint_error(failure, retry_after)
-        account, _ = failed(before, self.mint, error, jitter, self.now)
-        assert account.active == before.active
-        assert account.generation == before.generation
-        assert account.minting is None
-        step = next_step(account, Course(), self.now)
-        assert not isinstance(step, Mint) or step.slot != self.mint.slot
-        self.mint = None
-        self.set(account)
-
-    @precondition(lambda self: self.mint)
-    @rule()
-    def the_minter_dies(self) -> None:
-        """Its note stays until somebody else begins."""
-        self.mint = None
-
-    @rule()
-    def a_mint_is_abandoned(self) -> None:
-        account, events = abandon(self.account, self.now)
-        assert account.minting is None
-        assert len(events) == (self.account.minting is not None)
-        self.mint = None
-        self.set(account)
-
-    @rule(older=st.integers(0, 3), newer=st.integers(0, 3), alive=st.booleans())
-    def a_probe_compares_two_slots(self, older: int, newer: int, *, alive: bool) -> None:
-        ids = [slot.id for slot in self.account.slots]
-        one, other = ids[older % len(ids)], ids[newer % len(ids)]
-        if one != other and one.app == other.app:
-            account, _ = relate(self.account, one, other, alive=alive)
-            assert linked(account, one, other) is not alive
-            self.set(account)
-
-    @rule(back=st.integers(0, 3), finding=st.sampled_from(Finding))
-    def a_probe_asks_about_a_token_set_aside(self, back: int, finding: Finding) -> None:
-        account, _ = vindicate(self.account, self.account.generation - back, finding, self.now)
-        if account.slots != self.account.slots:
-            assert finding is Finding.ALIVE
-            assert self.account.active is None
-        self.set(account)
-
-    @rule()
-    def an_operator_asks_for_a_token(self) -> None:
-        account = request(self.account, self.now)
-        assert account.due == Due(Cause.REQUEST, self.now)
-        self.set(account)
-
-    @rule(seconds=short_waits)
-    def time_passes(self, seconds: float) -> None:
-        self.now += seconds
-        self.set(self.account)
-
-    @rule()
-    def the_minter_rests_as_long_as_it_said(self) -> None:
-        step = self.step()
-        if isinstance(step, Rest) and step.until is not None:
-            self.now = max(self.now, step.until)
-            self.set(self.account)
-
-    # What always holds.
-
-    @invariant()
-    def at_most_one_token_is_active_and_it_is_usable(self) -> None:
-        holders = [slot for slot in self.account.slots if slot.phase is Phase.ACTIVE]
-        assert len(holders) <= 1
-        assert self.account.usable(self.now) == self.account.active
-
-    @invariant()
-    def no_generation_is_younger_than_the_newest_or_held_twice(self) -> None:
-        held = [slot.token.generation for slot in self.account.slots if slot.token]
-        assert len(set(held)) == len(held)
-        assert max(held, default=0) <= self.account.generation
-
-    @invariant()
-    def the_budget_stays_within_its_bounds(self) -> None:
-        assert 0.0 <= self.account.budget.filled(self.now).level <= Budget.BURST
-
-    @invariant()
-    def a_rest_ends_later_than_now(self) -> None:
-        step = self.step()
-        assert isinstance(step, Mint) or step.until is None or step.until > self.now
-
-    @invariant()
-    def without_a_token_somebody_mints_or_knows_when(self) -> None:
-        step = self.step()
-        if isinstance(step, Rest) and step.until is None:
-            assert all(slot.barred for slot in self.account.slots)
-
-    @invariant()
-    def while_a_hold_off_runs_no_younger_refusal_makes_a_mint_due(self) -> None:
-        held, due, token = self.account.holdoff, self.account.due, self.account.active
-        running = held is not None and self.now < held.until
-        if held and running and token and token.accepted_at is None and due:
-            assert due.cause is Cause.REQUEST or due.at <= held.since
-
-    @invariant()
-    def the_document_says_it_all(self) -> None:
-        identities = {slot.id: IDENTITY for slot in self.account.slots}
-        for delta in (0.0, -1_000_000.25, 1_700_000_000.5):
-            stored = encode(self.account, identities, delta)
-            assert alike(decode(stored, identities, -delta), self.account)
+        assert not explained(account, account.active, self.LATER)
 
 
 TestAccountMachine = AccountMachine.TestCase

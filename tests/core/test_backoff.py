@@ -4,10 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.backoff import Budget, holdoff, mint_pause
+from gateway.core.backoff import (
+    LONGEST_HOLDOFF,
+    RETRY_AFTER_CAP,
+    Budget,
+    holdoff,
+    mint_pause,
+)
 from gateway.core.errors import NEEDS_OPERATOR, MintFailure
 
-PASSING = sorted(set(MintFailure) - NEEDS_OPERATOR)
+LASTING = sorted({*NEEDS_OPERATOR, MintFailure.INVALID_INDEX})
+PASSING = sorted(set(MintFailure) - set(LASTING))
 
 
 class TestMintPause:
@@ -16,8 +23,8 @@ class TestMintPause:
         pauses = [mint_pause(failure, count, None, 0.0) for count in range(1, 10)]
         assert pauses == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]
 
-    @pytest.mark.parametrize("failure", sorted(NEEDS_OPERATOR))
-    def test_is_a_minute_for_what_only_an_operator_cures(self, failure: MintFailure) -> None:
+    @pytest.mark.parametrize("failure", LASTING)
+    def test_is_a_minute_for_what_does_not_pass_by_itself(self, failure: MintFailure) -> None:
         assert [mint_pause(failure, count, None, 0.0) for count in (1, 5, 50)] == [60.0] * 3
 
     def test_chance_adds_up_to_a_fifth(self) -> None:
@@ -28,6 +35,13 @@ class TestMintPause:
         assert mint_pause(MintFailure.RATE_LIMITED, 1, 17.0, 0.0) == 17.0
         assert mint_pause(MintFailure.RATE_LIMITED, 6, 2.0, 0.0) == 16.0
 
+    @pytest.mark.parametrize("failure", MintFailure)
+    def test_a_retry_after_beyond_five_minutes_counts_as_five_minutes(
+        self, failure: MintFailure
+    ) -> None:
+        assert mint_pause(failure, 1, 299.75, 0.0) == 299.75
+        assert mint_pause(failure, 1, 86_400.0, 0.75) == 300.0
+
     def test_a_million_failures_are_no_overflow(self) -> None:
         assert mint_pause(MintFailure.TIMEOUT, 1_000_000, None, 0.0) == 30.0
 
@@ -37,11 +51,12 @@ class TestMintPause:
         st.none() | st.floats(0.0, 1e6),
         st.floats(0.0, 1.0, exclude_max=True),
     )
-    def test_is_never_less_than_what_zoom_asks_nor_than_half_a_second(
+    def test_is_at_least_half_a_second_and_what_zoom_asks_and_five_minutes_at_most(
         self, failure: MintFailure, failures: int, retry_after: float | None, jitter: float
     ) -> None:
         pause = mint_pause(failure, failures, retry_after, jitter)
-        assert max(0.5, retry_after or 0.0) <= pause <= max(72.0, retry_after or 0.0)
+        asked = min(retry_after or 0.0, RETRY_AFTER_CAP)
+        assert max(0.5, asked) <= pause <= max(72.0, asked) <= 300.0
 
 
 class TestHoldoff:
@@ -57,6 +72,10 @@ class TestHoldoff:
         self, fresh: int, jitter: float
     ) -> None:
         assert holdoff(fresh, 0.0) <= holdoff(fresh, jitter) < holdoff(fresh, 0.0) * 1.2 + 1e-9
+
+    @given(st.integers(0, 1000), st.floats(0.0, 1.0, exclude_max=True))
+    def test_none_is_longer_than_the_longest(self, fresh: int, jitter: float) -> None:
+        assert holdoff(fresh, jitter) <= LONGEST_HOLDOFF == 72.0
 
 
 class TestBudget:

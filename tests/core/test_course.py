@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.core import slots as machine
-from gateway.core.account import Account, Due, Minting, advance, token_phase
+from gateway.core.account import Account, Due, Minting, advance, explained, token_phase
 from gateway.core.backoff import Budget
 from gateway.core.course import (
     Course,
@@ -18,6 +18,7 @@ from gateway.core.course import (
     abandon,
     begin,
     failed,
+    lost,
     next_step,
     publish,
     relate,
@@ -81,12 +82,40 @@ class TestWithoutAToken:
         account = slot_having(an_account(A0, A1), A0, retry_at=9.0)
         assert step(slot_having(account, A1, retry_at=7.0), 5.0) == Rest(7.0)
 
-    def test_a_barred_slot_is_never_tried(self) -> None:
+    def test_a_barred_slot_is_not_tried_while_another_is_not(self) -> None:
         account = slot_having(an_account(A0, A1), A0, barred="no")
         assert step(account, 5.0) == Mint(A1, Cause.START)
+        assert step(slot_having(account, A1, retry_at=9.0), 5.0) == Rest(9.0)
 
-    def test_if_all_are_barred_nothing_happens_until_something_does(self) -> None:
-        assert step(slot_having(an_account(), A0, barred="no"), 5.0) == Rest(None)
+    def test_if_all_are_barred_each_is_tried_again_at_its_time(self) -> None:
+        account = slot_having(an_account(A0, A1), A0, barred="no", retry_at=9.0)
+        account = slot_having(account, A1, barred="no", retry_at=7.0)
+        assert step(account, 6.75) == Rest(7.0)
+        assert step(account, 7.0) == Mint(A1, Cause.START)
+        account = slot_having(account, A1, retry_at=67.0)
+        assert step(account, 9.0) == Mint(A0, Cause.START)
+
+    def test_a_barred_slot_is_tried_if_all_others_fail(self) -> None:
+        account = slot_having(an_account(A0, B0), A0, barred="no", failures=1)
+        account = slot_having(account, B0, retry_at=60.0, failures=1)
+        assert step(account, 5.0) == Mint(A0, Cause.START)
+
+
+class TestAStandIn:
+    """The token of app a, at hand again since the younger one of app b was refused at once."""
+
+    def account(self) -> Account:
+        account = minted(minted(an_account(A0, B0), A0), B0, at=1800.0)
+        slots = machine.refuse(account.slots, 2)
+        due = Due(Cause.REFUSAL, 3300.0, X)
+        return having(account, slots=machine.promote(slots, A0), fresh=3, due=due)
+
+    def test_is_renewed_late_in_its_own_slot(self) -> None:
+        assert step(self.account(), 3239.0) == Rest(3240.0)
+        assert step(self.account(), 3240.0) == Mint(A0, Cause.ROTATION)
+
+    def test_waits_for_the_mint_that_is_due_if_the_younger_one_was_not_fresh(self) -> None:
+        assert step(having(self.account(), fresh=0), 3240.0) == Rest(3300.0)
 
 
 class TestAMintThatIsDue:
@@ -167,6 +196,11 @@ class TestRotation:
         account = slot_having(minted(an_account(A0, A1)), A1, barred="no")
         assert step(account, 1800.0) == Rest(3240.0)
 
+    def test_is_tried_late_in_a_barred_slot_if_all_are(self) -> None:
+        account = slot_having(minted(an_account(A0)), A0, barred="no", retry_at=3300.0)
+        assert step(account, 3240.0) == Rest(3300.0)
+        assert step(account, 3300.0) == Mint(A0, Cause.ROTATION)
+
     def test_is_late_if_the_other_slot_is_linked(self) -> None:
         account = minted(with_linked(an_account(A0, A1)))
         assert account.rotate_at == 3240.0
@@ -236,23 +270,61 @@ class TestAMintInProgress:
         assert account == having(an_account(), minting=self.NOTE)
         assert events == ()
 
-    def test_that_was_left_unfinished_is_a_lost_one(self) -> None:
+    def test_that_was_left_unfinished_is_a_lost_one_as_of_its_beginning(self) -> None:
         account, _ = begin(an_account(A0, A1), self.NOTE, 5.0)
         later = Minting(A1, 9.0, 2, "other", Cause.EXPIRY)
         account, events = begin(account, later, 9.0)
         assert account.minting == later
-        assert dict(account.lost) == {A0: 9.0}
+        assert dict(account.lost) == {A0: 5.0}
         assert events == (LostMint(A0),)
 
     def test_that_will_not_be_published_is_a_lost_one(self) -> None:
         account, _ = begin(having(an_account(), lost=MappingProxyType({A1: 1.0})), self.NOTE, 5.0)
-        account, events = abandon(account, 9.0)
+        account, events = abandon(account)
         assert account.minting is None
-        assert dict(account.lost) == {A1: 1.0, A0: 9.0}
+        assert dict(account.lost) == {A1: 1.0, A0: 5.0}
         assert events == (LostMint(A0),)
 
     def test_is_abandoned_only_once(self) -> None:
-        assert abandon(an_account(), 9.0) == (an_account(), ())
+        assert abandon(an_account()) == (an_account(), ())
+
+    def test_that_was_left_unfinished_explains_no_death_of_its_successors_token(self) -> None:
+        before = minted(an_account(), seen_accepted=True)
+        account, _ = begin(before, self.NOTE, 5.0)
+        # The note is written a moment after the time that it names.
+        account, _ = begin(account, Minting(A0, 9.0, 2, "other", Cause.ROTATION), 9.25)
+        former = account.active
+        account = minted(account, A0, 9.0)
+        fresh = account.active
+        assert former is not None
+        assert fresh is not None
+        assert explained(account, former, 5000.0)
+        assert not explained(account, fresh, 5000.0)
+
+
+class TestAMintThatCameTooLate:
+    """Its token was minted, but the lease was another's by then."""
+
+    NOTE = TestAMintInProgress.NOTE
+
+    def test_is_a_lost_one_of_its_own_slot(self) -> None:
+        before = having(an_account(A0, A1), minting=self.NOTE, lost=MappingProxyType({A1: 1.0}))
+        account, events = lost(before, self.NOTE, 9.0)
+        assert account == having(before, minting=None, lost=MappingProxyType({A1: 1.0, A0: 9.0}))
+        assert events == (LostMint(A0),)
+
+    def test_leaves_the_mint_that_is_in_progress_now(self) -> None:
+        other = Minting(A1, 8.0, 2, "other", Cause.ROTATION)
+        account, events = lost(having(an_account(A0, A1), minting=other), self.NOTE, 9.0)
+        assert account.minting == other
+        assert dict(account.lost) == {A0: 9.0}
+        assert events == (LostMint(A0),)
+
+    def test_is_lost_even_if_nobody_mints_any_more(self) -> None:
+        account, events = lost(minted(an_account(A0, A1), A1, 6.0), self.NOTE, 9.0)
+        assert dict(account.lost) == {A0: 9.0}
+        assert account.active is not None
+        assert events == (LostMint(A0),)
 
 
 class TestPublication:
@@ -329,7 +401,7 @@ class TestFailure:
             (MintFailure.INVALID_ACCOUNT, [A0, A1]),
             (MintFailure.INVALID_INDEX, [A0]),
             (MintFailure.REFUSED, [A0]),
-            (MintFailure.RATE_LIMITED, [A0, A1, B0]),
+            (MintFailure.RATE_LIMITED, [A0, A1]),
             (MintFailure.SERVER_ERROR, [A0, A1, B0]),
             (MintFailure.MALFORMED, [A0, A1, B0]),
             (MintFailure.TIMEOUT, [A0, A1, B0]),
@@ -361,6 +433,14 @@ class TestFailure:
         assert events[-1] == SlotOut(A1, "Zoom says invalid_index")
         assert minted(account, A1).slots[1].barred == ""
 
+    def test_of_the_index_lets_a_minute_pass_before_the_slot_may_be_tried_again(self) -> None:
+        error = mint_error(MintFailure.INVALID_INDEX)
+        account, _ = failed(an_account(), a_mint(), error, 0.0, 10.0)
+        assert step(account, 10.0) == Rest(70.0)
+        account, _ = failed(account, a_mint(), error, 0.5, 70.0)
+        assert step(account, 70.0) == Rest(136.0)
+        assert step(account, 136.0) == Mint(A0, Cause.START)
+
     def test_of_another_kind_leaves_a_barred_slot_barred(self) -> None:
         account = slot_having(an_account(A0, A1), A1, barred="no")
         error = mint_error(MintFailure.SERVER_ERROR)
@@ -374,8 +454,12 @@ class TestFailure:
         assert account.rotate_at == 3240.0
         assert step(account, 1800.0) == Rest(3240.0)
 
-    def test_of_one_app_lets_the_other_mint(self) -> None:
-        error = mint_error(MintFailure.INVALID_CLIENT)
+    @pytest.mark.parametrize(
+        "failure",
+        [MintFailure.INVALID_CLIENT, MintFailure.INVALID_ACCOUNT, MintFailure.RATE_LIMITED],
+    )
+    def test_of_one_app_lets_the_other_mint(self, failure: MintFailure) -> None:
+        error = mint_error(failure)
         account, _ = failed(an_account(A0, B0), a_mint(), error, 0.0, 10.0)
         assert step(account, 10.0) == Mint(B0, Cause.START)
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gateway.core.account import Account, Due, Holdoff, Incident, Minting, advance
 from gateway.core.backoff import Budget
 from gateway.core.course import relate
-from gateway.core.document import FORMAT, Document, decode, encode
+from gateway.core.document import FORMAT, Document, clamp, decode, encode
 from gateway.core.errors import StoreContentError, StoreFormatError
 from gateway.core.judge import Refusal, judge
 from gateway.core.slots import Phase, Slot
@@ -168,6 +168,59 @@ class TestTheConfigurationChanged:
         account = advance(decode(stored(), {**IDENTITIES, B0: "another"}, 0.0), 40.0)
         assert account.active is not None
         assert account.active.slot == A0
+
+
+class TestAClockThatWasSetBack:
+    """The store's, so that all its moments seem to lie an hour later than they do."""
+
+    NOW = 40.0
+
+    def set_back(self) -> Account:
+        return clamp(decode(stored(), IDENTITIES, 3600.0), self.NOW)
+
+    def test_puts_off_no_mint_by_more_than_the_longest_pauses(self) -> None:
+        account = self.set_back()
+        assert [slot.retry_at for slot in account.slots] == [400.0] * 4
+        assert account.holdoff is not None
+        assert account.holdoff.until == self.NOW + 72.0
+        assert account.due is not None
+        assert account.due.at == self.NOW + 72.0
+
+    def test_makes_no_suspicion_last_longer_than_a_new_one(self) -> None:
+        assert dict(self.set_back().suspects) == {"GET /y": 640.0}
+
+    def test_does_not_stop_the_budget_from_filling(self) -> None:
+        budget = self.set_back().budget
+        assert budget == Budget(17.5, self.NOW)
+        assert budget.turn(self.NOW) == self.NOW
+
+    def test_puts_no_lost_mint_into_the_future(self) -> None:
+        assert dict(self.set_back().lost) == {B0: self.NOW}
+
+    def test_leaves_all_else_as_it_is(self) -> None:
+        before, after = decode(stored(), IDENTITIES, 3600.0), self.set_back()
+        assert [slot.token for slot in after.slots] == [slot.token for slot in before.slots]
+        for name in ("slots", "suspects", "holdoff", "due", "budget", "lost"):
+            after = replace(after, **{name: getattr(before, name)})
+        assert after == before
+
+    def test_an_account_whose_clock_is_in_order_stays_as_it_is(self) -> None:
+        assert clamp(rich(), self.NOW) == rich()
+
+    def test_an_account_that_waits_for_nothing_stays_as_it_is(self) -> None:
+        account = an_account(*IDENTITIES)
+        assert clamp(account, self.NOW) == account
+
+    def test_moments_at_their_limits_stay_as_they_are(self) -> None:
+        account = replace(
+            rich(),
+            slots=tuple(replace(slot, retry_at=400.0) for slot in rich().slots),
+            suspects=MappingProxyType({"GET /y": 640.0}),
+            holdoff=Holdoff(3, 40.0, 112.0),
+            due=Due(Cause.REFUSAL, 112.0, "GET /x"),
+            budget=Budget(17.5, 40.0),
+        )
+        assert clamp(account, self.NOW) == account
 
 
 class TestFormat:

@@ -1,7 +1,7 @@
 """The exceptions: each says whose fault it is, in words, under a slug."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -69,6 +69,20 @@ def test_an_unavailable_token_reads_as_its_reason() -> None:
 def test_a_failed_mint_reads_as_its_message() -> None:
     error = MintError(MintFailure.TIMEOUT, "no answer within 4 s")
     assert (str(error), error.retry_after) == ("no answer within 4 s", None)
+
+
+ERRORS: dict[str, Callable[[], GatewayError]] = {
+    "a refused call": lambda: CallRefusedError(413, "too_large", "The body is too large."),
+    "an unavailable token": lambda: TokenUnavailableError("There is no token yet."),
+    "a failed mint": lambda: MintError(MintFailure.TIMEOUT, "no answer within 4 s"),
+}
+
+
+@pytest.mark.parametrize("kind", ERRORS)
+def test_two_of_the_same_words_are_two_and_can_be_kept_in_a_set(kind: str) -> None:
+    one, other = ERRORS[kind](), ERRORS[kind]()
+    assert str(one) == str(other)
+    assert len({one, other, one}) == 2
 
 
 def test_a_newer_format_keeps_its_fathers_slug() -> None:

@@ -311,6 +311,68 @@ class TestFreshRefusals:
         assert judgement.account.fresh == 5
 
 
+class TestASpareDuringAHoldOff:
+    """Rule 4, while a token that was accepted is at hand."""
+
+    def fresh_beside_a_spare(self) -> Account:
+        """An accepted token in slot 0 is the spare of the third fresh one in a row, in slot 1."""
+        account = minted(an_account(A0, A1), seen_accepted=True)
+        return having(minted(account, A1, 1800.0), fresh=2)
+
+    def test_takes_over_at_once_and_the_next_mint_waits_for_the_end(self) -> None:
+        before = self.fresh_beside_a_spare()
+        judgement = judge(before, Refusal(2, X, jitter=0.5), 1802.0)
+        account = judgement.account
+        assert judgement.ruling is Ruling.RETRY
+        assert token_phase(account, 1) is Phase.ACTIVE
+        assert token_phase(account, 2) is Phase.ASIDE
+        assert account.due == Due(Cause.REFUSAL, 1806.4, X)
+        assert account.holdoff == Holdoff(2, 1802.0, 1806.4)
+        assert (account.fresh, account.incident) == (3, None)
+        assert judgement.events == (
+            refused(2, RefusalCause.HOLDOFF),
+            HoldoffBegan(2, age=2.0, seconds=4.4),
+            Switched(1, A0),
+        )
+
+    def test_has_the_endpoint_on_trial(self) -> None:
+        before = having(self.fresh_beside_a_spare(), trials=MappingProxyType({"GET /y": 2}))
+        account = judge(before, Refusal(2, X), 1802.0).account
+        assert dict(account.trials) == {"GET /y": 2, X: 1}
+        assert judge(account, Refusal(1, X), 1803.0).ruling is Ruling.PROBE
+
+    def test_is_not_asked_of_a_token_that_was_never_accepted(self) -> None:
+        account = having(minted(minted(an_account(A0, A1)), A1), fresh=2)
+        judgement = judge(account, Refusal(2, X), 1.0)
+        assert judgement.ruling is Ruling.PASS
+        assert judgement.account == having(account, holdoff=Holdoff(2, 1.0, 5.0))
+
+    def test_is_not_asked_of_a_token_that_is_about_to_expire(self) -> None:
+        account = self.fresh_beside_a_spare()
+        assert judge(account, Refusal(2, X), 3539.75).ruling is Ruling.RETRY
+        assert judge(account, Refusal(2, X), 3540.0).ruling is Ruling.PASS
+
+    def test_is_judged_as_ever_if_it_is_refused_as_well(self) -> None:
+        account = judge(self.fresh_beside_a_spare(), Refusal(2, X), 1802.0).account
+        judgement = judge(account, Refusal(1, "GET /y"), 1803.0)
+        assert judgement.ruling is Ruling.WAIT
+        assert judgement.account.due == Due(Cause.REFUSAL, 1803.0, "GET /y")
+
+    def test_lets_the_hold_offs_grow_while_it_stands_in_again_and_again(self) -> None:
+        account, now, waits = self.fresh_beside_a_spare(), 1800.0, []
+        for turn in range(6):
+            # Each time another endpoint: one alone would be on trial, and probed.
+            refusal = Refusal(account.generation, f"GET /{turn}")
+            judgement = judge(account, refusal, now)
+            assert judgement.ruling is Ruling.RETRY
+            account, _ = accepted(judgement.account, 1, f"GET /{turn}", (), now)
+            assert account.due is not None
+            waits.append(account.due.at - now)
+            now = account.due.at
+            account = minted(account, A1, now)
+        assert waits == [4.0, 8.0, 16.0, 32.0, 60.0, 60.0]
+
+
 class TestATokenAtFault:
     """Rule 5."""
 
@@ -346,6 +408,19 @@ class TestATokenAtFault:
         assert judge(account, Refusal(1, X), 10.0).account.incident == Incident(
             1, A0, X, explained=True
         )
+
+    def test_is_explained_if_zoom_says_that_its_life_is_over(self) -> None:
+        account = judge(one_accepted_token(), Refusal(1, X, expired=True), 10.0).account
+        assert account.incident == Incident(1, A0, X, explained=True)
+
+    def test_is_explained_by_a_lost_mint_for_half_a_minute(self) -> None:
+        account = minted(an_account(), at=5.0, seen_accepted=True)
+        account = having(account, lost=MappingProxyType({A0: 4.0}))
+        soon = judge(account, Refusal(1, X), 33.75).account.incident
+        later = judge(account, Refusal(1, X), 34.0).account.incident
+        assert soon is not None
+        assert later is not None
+        assert (soon.explained, later.explained) == (True, False)
 
     def test_gives_way_to_the_spare_at_once_and_its_own_slot_is_due(self) -> None:
         judgement = judge(two_accepted_tokens(), Refusal(2, X), 1801.0)

@@ -355,14 +355,43 @@ class StoreContract:
         self, one: TokenStore, other: TokenStore
     ) -> None:
         await one.write("acc", {"n": 1}, revision=0)
-        moved = await one.set_aside("acc", "nobody can read it")
+        moved = await one.set_aside("acc", 1, "nobody can read it")
         found = await other.read("acc")
         assert found.document == (None if moved else {"n": 1})
         assert await other.write("acc", {"n": 2}, revision=found.revision)
         assert (await one.read("acc")).document == {"n": 2}
 
+    async def test_what_another_wrote_meanwhile_is_not_set_aside(
+        self, one: TokenStore, other: TokenStore
+    ) -> None:
+        await one.write("acc", {"n": 1}, revision=0)
+        await other.write("acc", {"n": 2}, revision=1)
+        await one.set_aside("acc", 1, "nobody can read it")
+        assert (await one.read("acc")).document == {"n": 2}
+
+    async def test_a_fence_outlives_content_that_is_set_aside(
+        self, one: TokenStore, other: TokenStore
+    ) -> None:
+        lease = await one.acquire("acc", "one", 3.0)
+        assert lease is not None
+        await one.write("acc", {"n": 1}, revision=0)
+        await other.set_aside("acc", 1, "nobody can read it")
+        assert (await one.read("acc")).fence == lease.fence
+
+    async def test_a_lease_outlives_content_that_is_set_aside(
+        self, one: TokenStore, other: TokenStore
+    ) -> None:
+        lease = await one.acquire("acc", "one", 3.0)
+        assert lease is not None
+        await one.write("acc", {"n": 1}, revision=0)
+        await other.set_aside("acc", 1, "nobody can read it")
+        assert await other.acquire("acc", "other", 3.0) is None
+        revision = (await one.read("acc")).revision
+        assert await one.write("acc", {"n": 2}, revision=revision, fence=lease.fence)
+        assert await one.renew(lease, 3.0)
+
     async def test_setting_nothing_aside_does_no_harm(self, one: TokenStore) -> None:
-        await one.set_aside("acc", "nothing there")
+        await one.set_aside("acc", 0, "nothing there")
         assert (await one.read("acc")).revision == 0
 
     async def test_a_caller_that_goes_away_leaves_the_store_in_order(

@@ -212,7 +212,7 @@ class TestSettingAside:
     async def test_the_document_is_kept_under_another_name(self, disk: Disk) -> None:
         await disk.store().write("acc", {"token": CANARY}, revision=0)
         before = disk.file.read_bytes()
-        assert await disk.store().set_aside("acc", "the field 'slots' is missing")
+        assert await disk.store().set_aside("acc", 1, "the field 'slots' is missing")
         (kept,) = disk.kept()
         assert kept.read_bytes() == before
         assert mode(kept) == 0o600
@@ -222,13 +222,14 @@ class TestSettingAside:
 
     async def test_twice_in_a_second_both_are_kept(self, disk: Disk) -> None:
         for number in (1, 2):
-            await disk.store().write("acc", {"n": number}, revision=0)
-            assert await disk.store().set_aside("acc", "no use")
+            revision = (await disk.store().read("acc")).revision
+            await disk.store().write("acc", {"n": number}, revision=revision)
+            assert await disk.store().set_aside("acc", revision + 1, "no use")
         kept = [json.loads(path.read_bytes())["document"] for path in disk.kept()]
         assert kept == [{"n": 1}, {"n": 2}]
 
     async def test_of_nothing_reports_nothing(self, disk: Disk) -> None:
-        assert await disk.store().set_aside("acc", "no use")
+        assert await disk.store().set_aside("acc", 0, "no use")
         assert not disk.reports
 
 
