@@ -44,6 +44,8 @@ class UpstreamRequest:
     target: bytes
     headers: Headers
     body: AsyncIterator[bytes] | None = None
+    fresh: bool = False
+    """Use a connection that carried no call before: one that is stale would cost the body."""
 
 
 class UpstreamAnswer(Protocol):
@@ -61,8 +63,11 @@ class UpstreamAnswer(Protocol):
     def chunks(self) -> AsyncIterator[bytes]:
         """The body, as it arrives. Raises UpstreamBrokenError if it ends before its end."""
 
-    async def close(self) -> None:
-        """Give the connection back if both directions are complete, else cut it. Idempotent."""
+    async def close(self, *, reuse: bool = True) -> None:
+        """Give the connection back if both directions are complete, else cut it. Idempotent.
+
+        Without `reuse` it is cut in any case.
+        """
 
 
 class Upstream(Protocol):

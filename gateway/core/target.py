@@ -28,6 +28,10 @@ _ABSOLUTE: Final = re.compile(rb"(https?)://([^/?@]+)(?=[/?]|$)", re.IGNORECASE)
 _PREFIX: Final = re.compile(rb"/(?:@|%40)([^/?]*)")
 """`%40`: some URL libraries encode the `@`, and such a call must not reach another account."""
 
+_MAYBE_ACCOUNT: Final = re.compile(
+    rb"(?:/|\.|\\|;|%(?:25)*(?:2[ef]|5c))*(?:@|%(?:25)*40)", re.IGNORECASE
+)
+
 _MAYBE_OAUTH: Final = re.compile(rb"oauth|%", re.IGNORECASE)
 
 _DECODINGS: Final = 5
@@ -84,6 +88,15 @@ def read_target(raw: bytes, host: bytes | None) -> Target:
         account, prefix = match[1].decode("ascii"), match[0]
         raw = _rooted(raw[match.end() :])
     path = raw.partition(b"?")[0]
+    if (
+        account is None
+        and _MAYBE_ACCOUNT.match(path)
+        and b"".join(_segments(path)[:1]).startswith(b"@")
+    ):
+        # Read leniently it names an account; sent on as it is, it would be the default one's call.
+        raise CallRefusedError(
+            404, "unknown_account", "An account is named as /@NAME, spelled like this."
+        )
     return Target(raw, path, account, prefix, _emulated(path))
 
 

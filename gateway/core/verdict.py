@@ -133,21 +133,58 @@ def _listen(content_type: bytes, body: bytes) -> _Said:
 
 
 def decode_body(content_encoding: bytes, body: bytes) -> bytes:
-    """Undo a Content-Encoding: gzip, deflate (zlib's or raw), identity, or several in a row.
+    """Undo a Content-Encoding: gzip, deflate (zlib's or raw), br, zstd, or several in a row.
 
-    Gives at most BODY_LIMIT bytes, whatever a few bytes blow up to, and what there is of a
+    Gives at most BODY_LIMIT bytes, whatever a few bytes blow up to, and what can be had of a
     body that was cut. Nothing (`b""`) if the encoding is unknown or the body is not in it.
     """
     for coding in reversed(content_encoding.lower().split(b",")):
         name = coding.strip()
         if name in {b"gzip", b"x-gzip"}:
-            body = _inflate(body, zlib.MAX_WBITS | 16)
+            body = _gunzip(body)
         elif name == b"deflate":
             # RFC 9110 section 8.4.1.2: some send the raw stream without zlib's frame.
             body = _inflate(body, zlib.MAX_WBITS) or _inflate(body, -zlib.MAX_WBITS)
+        elif name == b"br":
+            body = _unbrotli(body)
+        elif name == b"zstd":
+            body = _unzstd(body)
         elif name not in {b"", b"identity"}:
             return b""
     return body[:BODY_LIMIT]
+
+
+def _gunzip(body: bytes) -> bytes:
+    """All members of it (RFC 1952 section 2.2)."""
+    out = b""
+    while body and len(out) < BODY_LIMIT:
+        member = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        try:
+            out += member.decompress(body, BODY_LIMIT - len(out))
+        except zlib.error:
+            break
+        body = member.unused_data
+    return out
+
+
+def _unbrotli(body: bytes) -> bytes:
+    # Imported when it is met: few answers that are looked at are in it.
+    import brotli  # noqa: PLC0415
+
+    try:
+        return bytes(brotli.Decompressor().process(body, output_buffer_limit=BODY_LIMIT))
+    except brotli.error:
+        return b""
+
+
+def _unzstd(body: bytes) -> bytes:
+    import zstandard  # noqa: PLC0415
+
+    reader = zstandard.ZstdDecompressor().stream_reader(body, read_across_frames=True)
+    try:
+        return reader.read(BODY_LIMIT)
+    except zstandard.ZstdError:
+        return b""
 
 
 def _inflate(body: bytes, window: int) -> bytes:

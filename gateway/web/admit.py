@@ -42,8 +42,8 @@ class Admission:
         self._endpoint_of = endpoint_of
         self._host = host
 
-    def admit(self, request: Request, headers: CallerHeaders) -> Call:
-        """Check a call. Raises CallRefusedError."""
+    def admit(self, request: Request, headers: CallerHeaders, body: CallerBody | None) -> Call:
+        """Check a call, `body` its body. Raises CallRefusedError."""
         if request.broken is not None:
             raise request.broken
         method = request.method
@@ -66,12 +66,13 @@ class Admission:
             self._endpoint_of(method, target.path),
             headers,
             for_upstream(headers, self._host, frame),
-            _body(request, headers),
+            body,
             int(frame[1]) if frame is not None and frame[1].isdigit() else None,
         )
 
 
-def _body(request: Request, headers: CallerHeaders) -> CallerBody | None:
+def body_of(request: Request, headers: CallerHeaders) -> CallerBody | None:
+    """Give the call's body, None if there is none. It may be withheld: see `CallerBody`."""
     if not request.has_body:
         return None
     expects = headers.values(b"expect")

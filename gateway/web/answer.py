@@ -29,6 +29,7 @@ class Answer:
     __slots__ = (
         "_chunked",
         "_connection",
+        "_flushed",
         "_flushing",
         "_http11",
         "_is_head",
@@ -51,6 +52,7 @@ class Answer:
         self._pending: list[bytes] = []
         self._pending_size = 0
         self._flushing: asyncio.Handle | None = None
+        self._flushed = False
         self.keep_alive = keep_alive
         self.status = 0
         """0 until the answer began."""
@@ -113,6 +115,15 @@ class Answer:
         self._flush()
         self.ended = True
 
+    def retract(self) -> bool:
+        """Take back an answer of which no byte has left; tell whether that is so."""
+        if self._flushed:
+            return False
+        self._drop()
+        self._chunked, self._left = False, None
+        self.status = self.sent = 0
+        return True
+
     def abort(self) -> None:
         """Cut the connection so that no caller takes the answer for complete."""
         self._drop()
@@ -133,6 +144,7 @@ class Answer:
         data = pending[0] if len(pending) == 1 else b"".join(pending)
         self._drop()
         if data:
+            self._flushed = True
             self._connection.send(data)
 
     def _flush_quietly(self) -> None:

@@ -11,6 +11,7 @@ from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 from gateway.core.errors import CallRefusedError, GatewayError
+from gateway.core.headers import MAX_HEAD
 from gateway.web.limits import (
     HEAD_TIMEOUT,
     KEEPALIVE,
@@ -22,7 +23,7 @@ from gateway.web.limits import (
     READ_BUFFER,
     STALL,
 )
-from gateway.web.request import Request, parse_refusal
+from gateway.web.request import Request, parse_refusal, too_large
 from gateway.web.wire import CallerGoneError
 
 if TYPE_CHECKING:
@@ -40,7 +41,16 @@ class Connection(RequestHandler):
     of its own is replaced, and what its parser lets through is caught.
     """
 
-    __slots__ = ("_broken", "_failed", "_head_timer", "_server", "_socket", "caller", "receiving")
+    __slots__ = (
+        "_broken",
+        "_failed",
+        "_head_size",
+        "_head_timer",
+        "_server",
+        "_socket",
+        "caller",
+        "receiving",
+    )
 
     def __init__(self, server: "HttpServer", loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(
@@ -61,6 +71,8 @@ class Connection(RequestHandler):
         self._failed = False
         self._broken = False
         self._head_timer: asyncio.TimerHandle | None = None
+        self._head_size = 0
+        """Bytes of a header that is not complete."""
         self.receiving: StreamReader | None = None
         self.caller = ""
         """The caller's address."""
@@ -202,10 +214,16 @@ class Connection(RequestHandler):
         """Give a header HEAD_TIMEOUT seconds to arrive, from its first byte."""
         if self._waiter is None or self._waiter.done():
             self._stop_head_timer()
-        elif self._head_timer is None and data.strip(b"\r\n"):
+            return
+        if self._head_timer is None and data.strip(b"\r\n"):
             self._head_timer = self._loop.call_later(HEAD_TIMEOUT, self._head_late)
+        self._head_size += len(data)
+        if self._head_size > MAX_HEAD and not self._failed:
+            self._failed = True
+            self._fail(too_large("The header is too long."))
 
     def _stop_head_timer(self) -> None:
+        self._head_size = 0
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None

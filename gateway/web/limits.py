@@ -35,6 +35,10 @@ STALL: Final = 120.0
 """How long a caller may send nothing of its body, or take nothing of its answer. nginx's
 client_body_timeout and send_timeout are 60; a laptop that changes its network needs more."""
 
+PEEK: Final = 2.0
+"""How long judging a 400 or 401 waits for its body: a real one comes with the head, and callers
+give up after 15."""
+
 BACKLOG: Final = 1024
 """Connections that wait to be accepted. nginx: 511; the kernel caps it at somaxconn (4096)."""
 

@@ -23,7 +23,7 @@ from gateway.ports import (
     UpstreamRequest,
 )
 from gateway.web.accounts import Accounts
-from gateway.web.admit import Admission, Call
+from gateway.web.admit import Admission, Call, body_of
 from gateway.web.answer import Answer
 from gateway.web.errors import problem_of
 from gateway.web.limits import BACKGROUND, MAX_SENDINGS
@@ -131,10 +131,11 @@ class Proxy:
         headers = read_caller(visit.request.head)
         report = visit.report
         report.request_id = request_id(headers.values(b"x-request-id"), _fresh_id)
-        call = self._admission.admit(visit.request, headers)
+        # Before anything is refused: whether a body still follows decides about the connection.
+        visit.body = body_of(visit.request, headers)
+        call = self._admission.admit(visit.request, headers, visit.body)
         report.account = call.account.name
         report.route = call.endpoint.route
-        visit.body = call.body
         return call
 
     async def _attend(self, visit: Visit, call: Call | Exception) -> Answer:
@@ -217,7 +218,9 @@ class Proxy:
             if better is None:
                 return received
             visit.received = None
-            await received.close()
+            # Zoom may have refused the call on its head alone, and left its body unread: what is
+            # sent next on that connection would be taken for the body.
+            await received.close(reuse=call.body is None)
             report.replays += 1
             token = better
 
@@ -227,7 +230,13 @@ class Proxy:
         body = None if visit.spool is None else visit.spool.stream()
         fields = authorized(call.fields, token.value.reveal())
         answer = await self._upstream.send(
-            UpstreamRequest(call.method, call.target.upstream, fields, body)
+            UpstreamRequest(
+                call.method,
+                call.target.upstream,
+                fields,
+                body,
+                fresh=body is not None and visit.report.replays > 0,
+            )
         )
         visit.received = received = Received(answer)
         return received

@@ -1,5 +1,6 @@
 """An answer of Zoom: looked at where it must be judged, and passed on."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Final
 
@@ -9,6 +10,7 @@ from gateway.core.verdict import BODY_LIMIT, Verdict, classify, decode_body, nee
 from gateway.ports import UpstreamAnswer
 from gateway.web.answer import Answer
 from gateway.web.errors import zooms_reason
+from gateway.web.limits import PEEK
 
 _FIRST_FINAL: Final = 200
 
@@ -16,7 +18,7 @@ _FIRST_FINAL: Final = 200
 class Received:
     """One answer, open until `close`. `headers` are there once it was judged."""
 
-    __slots__ = ("_answer", "_broken", "_peeked", "_rest", "_whole", "headers", "status")
+    __slots__ = ("_answer", "_broken", "_next", "_peeked", "_rest", "_whole", "headers", "status")
 
     headers: AnswerHeaders
 
@@ -25,6 +27,8 @@ class Received:
         self._rest = answer.chunks()
         self._peeked: list[bytes] = []
         self._whole = False
+        self._next: asyncio.Task[bytes | None] | None = None
+        """The piece that was still to come when judging had to end."""
         self._broken: UpstreamError | None = None
         self.status = answer.status
 
@@ -57,24 +61,47 @@ class Received:
             return
         for chunk in self._peeked:
             await answer.write(chunk)
+        if self._next is not None:
+            piece = await self._next
+            if self._broken is not None:
+                raise self._broken
+            await answer.write(piece or b"")
         if not self._whole:
             async for chunk in self._rest:
                 await answer.write(chunk)
         answer.end()
 
-    async def close(self) -> None:
-        """Let go of it. Nobody reads the call's body any more when this returns."""
-        await self._answer.close()
+    async def close(self, *, reuse: bool = True) -> None:
+        """Let go of it. Nobody reads the call's body any more when this returns.
+
+        Without `reuse` the connection is cut.
+        """
+        if self._next is not None:
+            self._next.cancel()
+            await asyncio.wait([self._next])
+        await self._answer.close(reuse=reuse)
 
     async def _peek(self) -> None:
-        size = 0
+        """Look at the body, but not for ever: its message is wanted, the caller waits."""
+        loop = asyncio.get_running_loop()
+        deadline, size = loop.time() + PEEK, 0
+        while size < BODY_LIMIT:
+            # A task, not a time-out around the reading, which would break the answer.
+            self._next = asyncio.create_task(self._piece())
+            done, _ = await asyncio.wait([self._next], timeout=deadline - loop.time())
+            if not done:
+                return
+            piece, self._next = self._next.result(), None
+            if piece is None:
+                self._whole = True
+                return
+            self._peeked.append(piece)
+            size += len(piece)
+
+    async def _piece(self) -> bytes | None:
         try:
-            async for chunk in self._rest:
-                self._peeked.append(chunk)
-                size += len(chunk)
-                if size >= BODY_LIMIT:
-                    return
+            return await anext(self._rest, None)
         except UpstreamError as error:
             # The status has been said; the break matters only if the answer is passed on.
             self._broken = error
-        self._whole = True
+            return None

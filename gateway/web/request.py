@@ -125,10 +125,10 @@ def parse_refusal(error: BaseException) -> CallRefusedError:
     if isinstance(error, LineTooLong):
         if MAX_LINE in error.args:
             return CallRefusedError(414, "target_too_long", "The request line is too long.", True)
-        return _too_large("A header field is too long.")
+        return too_large("A header field is too long.")
     message = getattr(error, "message", "")
     if message == "Too many headers received":
-        return _too_large("There are too many header fields.")
+        return too_large("There are too many header fields.")
     if isinstance(error, BadHttpMethod):
         if "HTTPS" in message:
             return _bad_request("This port speaks HTTP without TLS: use http://.")
@@ -137,7 +137,7 @@ def parse_refusal(error: BaseException) -> CallRefusedError:
     return _bad_request("This is not HTTP/1.1: the request line, a header field or the framing.")
 
 
-def _too_large(message: str) -> CallRefusedError:
+def too_large(message: str) -> CallRefusedError:
     return CallRefusedError(431, "headers_too_large", message, close=True)
 
 

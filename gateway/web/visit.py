@@ -53,7 +53,7 @@ class Visit:
     async def own_up(self, problem: Problem, *, draining: bool) -> None:
         """Answer with an error; too late for that, cut the connection. Raises CallerGoneError."""
         self.report.error = problem.slug
-        if self.answer.status:
+        if self.answer.status and not self.answer.retract():
             self.answer.abort()
             return
         if problem.close:

@@ -246,3 +246,11 @@ def test_exactly_one_of_each_of_ours_whatever_comes(fields: list[Field]) -> None
     assert names(sent).count(b"host") == 1
     assert names(sent).count(b"transfer-encoding") == 1
     assert sent[-1] == (b"Authorization", b"Bearer secret")
+
+
+def test_all_fields_together_have_a_limit() -> None:
+    fields = [(b"X", b"a" * 99)] * 10
+    assert read_caller(fields, 1000).kept == fields
+    with pytest.raises(CallRefusedError) as error:
+        read_caller(fields, 999)
+    assert (error.value.status, error.value.close) == (431, True)

@@ -248,3 +248,16 @@ def test_names_that_disagree(raw: bytes, names: list[bytes], authorizations: lis
     with pytest.raises(CallRefusedError) as error:
         choose(raw, names, authorizations)
     assert (error.value.status, error.value.slug_) == (400, "account_conflict")
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"//@two/v2/users", b"/./@two/v2", b"/%2540two/v2", b"/%2e/@two", b"/%2F@two", b"/;x/@two/v2"],
+)
+def test_an_account_named_in_another_spelling_is_not_sent_on(raw: bytes) -> None:
+    assert refused(raw) == (404, "unknown_account")
+
+
+@pytest.mark.parametrize("raw", [b"/v2/@me", b"/v2//@me/x", b"/%2E%2Ev2/a@b", b"/.@x.d/v2"])
+def test_an_at_sign_elsewhere_is_none_of_our_business(raw: bytes) -> None:
+    assert read(raw).upstream == raw

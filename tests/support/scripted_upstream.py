@@ -52,6 +52,8 @@ class Sent:
     has_body: bool = False
     body_ended: bool = False
     closed: bool = False
+    fresh: bool = False
+    reusable: bool = True
 
     def values(self, name: bytes) -> list[bytes]:
         return [value for key, value in self.headers if key.lower() == name.lower()]
@@ -80,8 +82,9 @@ class ScriptedAnswer:
             else:
                 yield piece
 
-    async def close(self) -> None:
+    async def close(self, *, reuse: bool = True) -> None:
         self._sent.closed = True
+        self._sent.reusable = reuse
         if self._feeding is not None:
             self._feeding.cancel()
             await asyncio.wait([self._feeding])
@@ -102,6 +105,7 @@ class ScriptedUpstream:
         assert isinstance(request.target, bytes)
         sent = Sent(request.method, request.target, list(request.headers))
         sent.has_body = request.body is not None
+        sent.fresh = request.fresh
         self.sent.append(sent)
         self.arrived.set()
         reply = self._next(sent) if self.choose is None else None

@@ -344,3 +344,43 @@ async def test_405_says_what_is_allowed() -> None:
         heard = await caller.call(b"TRACE / HTTP/1.1\r\n" + HOST + b"\r\n")
         assert heard.one(b"allow").startswith(b"GET, HEAD, POST")
         assert json.loads(heard.body)["code"] == 405
+
+
+WITHHELD = {
+    "an unknown account": (b"POST /@nobody/x HTTP/1.1", b"", 404),
+    "two accounts": (b"POST /@a/x HTTP/1.1", b"X-Zoom-Account: b\r\n", 400),
+    "a bad target": (b"POST //@two/x HTTP/1.1", b"", 404),
+    "a spelling of the token endpoint": (b"POST //oauth/token HTTP/1.1", b"", 404),
+    "another host": (b"POST http://evil.test/x HTTP/1.1", b"", 421),
+    "a method": (b"TRACE /x HTTP/1.1", b"", 405),
+    "a long target": (b"POST /" + b"a" * 8192 + b" HTTP/1.1", b"", 414),
+}
+
+
+@pytest.mark.parametrize("name", WITHHELD)
+async def test_a_body_that_waits_for_100_is_not_taken_for_the_next_call(name: str) -> None:
+    line, fields, status = WITHHELD[name]
+    head = line + b"\r\n" + HOST + fields + b"Expect: 100-continue\r\nContent-Length: 40\r\n\r\n"
+    async with listening() as running, await running.caller() as caller:
+        heard = await caller.call(head)
+        assert heard.status == status
+        assert heard.one(b"connection") == b"close"
+        assert await caller.ended() == b""
+    assert not running.upstream.sent
+
+
+async def test_all_fields_together_have_a_limit() -> None:
+    fields = b"".join(b"X-%d: %b\r\n" % (number, b"a" * 9000) for number in range(8))
+    async with listening() as running, await running.caller() as caller:
+        heard = await caller.call(get(fields=fields))
+        assert (heard.status, heard.slug) == (431, "headers_too_large")
+        assert await caller.ended() == b""
+
+
+async def test_an_unfinished_head_has_the_same_limit() -> None:
+    async with listening() as running, await running.caller() as caller:
+        await caller.send(b"GET / HTTP/1.1\r\n" + HOST)
+        for number in range(20):
+            await caller.send(b"X-%d: %b\r\n" % (number, b"a" * 9000))
+        heard = await caller.hear()
+        assert (heard.status, heard.slug) == (431, "headers_too_large")

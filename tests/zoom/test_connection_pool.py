@@ -4,6 +4,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -327,4 +328,26 @@ async def test_closing_cuts_idle_connections_and_those_in_use() -> None:
         await eventually(lambda: left == 2)
         with pytest.raises(UpstreamConnectError, match="shuts down"):
             await upstream.send(get())
+        await upstream.close()
+
+
+@on_every_loop
+async def test_a_call_that_wants_a_fresh_connection_leaves_the_idle_one_alone() -> None:
+    async with Peer(answering(OK, OK)) as peer:
+        upstream = HttpUpstream(peer.url)
+        await read_and_close(await upstream.send(get()))
+        assert upstream.idle == 1
+        await read_and_close(await upstream.send(replace(get(), fresh=True)))
+        assert upstream.idle == 2
+        await upstream.close()
+
+
+@on_every_loop
+async def test_a_connection_that_is_not_to_be_used_again_is_cut() -> None:
+    async with Peer(answering(OK, OK)) as peer:
+        upstream = HttpUpstream(peer.url)
+        answer = await upstream.send(get())
+        assert await read_all(answer) == b"ok"
+        await answer.close(reuse=False)
+        assert (upstream.idle, upstream.in_use) == (0, 0)
         await upstream.close()

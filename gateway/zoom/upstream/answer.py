@@ -61,14 +61,17 @@ class HttpAnswer:
                 raise
         return connection.take()
 
-    async def close(self) -> None:
+    async def close(self, *, reuse: bool = True) -> None:
         """Give the connection back if both directions are complete, else cut it. Idempotent.
 
+        Without `reuse` it is cut in any case.
         Returns when nobody uses the request's body any more.
         """
         connection, self._connection = self._connection, None
         if connection is None:
             return
+        if not reuse:
+            connection.cut()
         self._pool.release(connection)
         if self._sender is not None:
             await self._sender.stop()

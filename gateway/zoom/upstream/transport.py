@@ -56,7 +56,7 @@ class HttpUpstream:
     async def send(self, request: UpstreamRequest) -> HttpAnswer:
         """See `Upstream.send`. Raises ValueError for a request that cannot be written down."""
         head, length = encode_head(request)
-        reused = self._pool.take()
+        reused = None if request.fresh else self._pool.take()
         if reused is not None:
             answer = await self._exchange(reused, request, head, length)
             if answer is not None:
