@@ -15,6 +15,7 @@ from structlog.typing import FilteringBoundLogger
 
 from gateway import __version__
 from gateway.clock import SystemClock
+from gateway.core.errors import ConfigurationError
 from gateway.core.routes import Endpoints, RouteTable
 from gateway.core.status import Readiness, ReadinessGate, Replica, snapshot
 from gateway.core.token import SlotId
@@ -92,6 +93,7 @@ class Gateway:
                 new_epoch=lambda: secrets.token_hex(8),
                 probe_targets=self._probe_targets(),
                 defect=self.log.defect,
+                credentials=lambda: credentials_print(account),
                 rotate_at=None if token.rotate_at == "auto" else float(token.rotate_at),
                 wait_timeout=token.wait_timeout,
                 mint_timeout=token.mint_timeout,
@@ -234,7 +236,7 @@ def prober(api: HttpUpstream) -> TokenProber:
 def _is_refusal(status: int, is_head: bool, body: bytes, encoding: str) -> bool:  # noqa: FBT001  the prober's signature
     del is_head
     decoded = decode_body(encoding.encode("latin-1"), body)
-    return classify(status, b"application/json", decoded).refuses
+    return classify(status, decoded).refuses
 
 
 def identities(account: AccountSettings) -> dict[SlotId, str]:
@@ -246,6 +248,21 @@ def identities(account: AccountSettings) -> dict[SlotId, str]:
         for app in account.apps
         for index in app.token_indexes
     }
+
+
+def credentials_print(account: AccountSettings) -> str:
+    """A fingerprint that changes with the credentials; one for files that cannot be read, too."""
+    digest = hashlib.sha256()
+    for app in account.apps:
+        try:
+            known = app.credentials()
+        except ConfigurationError as problem:
+            digest.update(repr(problem.problems).encode())
+            continue
+        previous = known.previous_client_secret
+        for part in (known.client_id, known.client_secret.reveal(), previous and previous.reveal()):
+            digest.update(repr(part).encode())
+    return digest.hexdigest()
 
 
 def token_store(settings: Settings, report: Callable[[str], None]) -> TokenStore:

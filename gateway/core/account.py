@@ -4,6 +4,7 @@ Every function that changes it is pure and returns a new one with the events tha
 Times are seconds on one clock: the replica's own in memory, the store's in the store.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -20,6 +21,12 @@ SUSPICION: Final = 600.0
 
 LATE_MINT: Final = 30.0
 """Seconds in which a lost mint may still come about at Zoom, and kill a token minted after it."""
+
+VERDICT_TIME: Final = 2.0
+"""Seconds within which a probe's verdict has come, or will not."""
+
+Refusals = tuple[tuple[int, float], ...]
+"""Generations with which one call was refused, and when."""
 
 Pair = frozenset[SlotId]
 
@@ -69,6 +76,8 @@ class Incident:
     """A mint of our own may have killed it."""
     confirmed: bool = False
     """It is dead, not merely refused by one endpoint."""
+    until: float | None = None
+    """When a mint of our own began that may kill it: later refusals of it prove nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +94,9 @@ class Account:
     """Endpoint: the generation that its refusal brought about, and it has not accepted yet."""
     suspects: Mapping[str, float] = field(default_factory=_nothing)
     """Endpoint: until when its refusals are judged by a probe."""
+    asked: Mapping[str, float] = field(default_factory=_nothing)
+    """Endpoint: until when a probe's verdict on it is awaited. A sibling resource that accepts the
+    token meanwhile ends the trial, but answers no question about this one."""
     fresh: int = 0
     """Mints in a row for tokens that were refused and never seen accepted."""
     holdoff: Holdoff | None = None
@@ -108,8 +120,9 @@ class Account:
         return token if token is not None and token.usable(now) else None
 
     def on_probation(self, endpoint: str, generation: int, now: float) -> bool:
-        """Refusals by this endpoint prove nothing: it is on trial or suspected."""
-        return self.trials.get(endpoint) == generation or self.suspects.get(endpoint, 0.0) > now
+        """Refusals by this endpoint prove nothing: it is on trial, asked about or suspected."""
+        until = max(self.suspects.get(endpoint, 0.0), self.asked.get(endpoint, 0.0))
+        return self.trials.get(endpoint) == generation or until > now
 
 
 Outcome = tuple[Account, tuple[TokenEvent, ...]]
@@ -155,14 +168,20 @@ def advance(account: Account, now: float) -> Account:
     slots = machine.expire(account.slots, now)
     if slots != account.slots:
         account = replace(account, slots=slots)
-    if account.suspects and min(account.suspects.values()) <= now:
-        left = {key: until for key, until in account.suspects.items() if until > now}
-        account = replace(account, suspects=MappingProxyType(left))
+    suspects, asked = _lasting(account.suspects, now), _lasting(account.asked, now)
+    if suspects is not account.suspects or asked is not account.asked:
+        account = replace(account, suspects=suspects, asked=asked)
     if machine.active(account.slots) is None:
         stand_in = spare(account, now)
         if stand_in is not None:
             account = replace(account, slots=machine.promote(account.slots, stand_in.id))
     return account
+
+
+def _lasting(until: Mapping[str, float], now: float) -> Mapping[str, float]:
+    if not until or min(until.values()) > now:
+        return until
+    return MappingProxyType({key: moment for key, moment in until.items() if moment > now})
 
 
 def _mark_accepted(slots: Slots, generation: int, now: float) -> Slots:
@@ -175,7 +194,7 @@ def _mark_accepted(slots: Slots, generation: int, now: float) -> Slots:
 
 
 def accepted(
-    account: Account, generation: int, endpoint: str, refused: tuple[int, ...], now: float
+    account: Account, generation: int, endpoint: str, refused: Refusals, now: float
 ) -> Outcome:
     """Zoom accepted a call with this token, after it had refused it with those in `refused`."""
     if not worth_noting(account, generation, endpoint, refused):
@@ -193,9 +212,7 @@ def accepted(
     return account, (*events, *told)
 
 
-def worth_noting(
-    account: Account, generation: int, endpoint: str, refused: tuple[int, ...]
-) -> bool:
+def worth_noting(account: Account, generation: int, endpoint: str, refused: Refusals) -> bool:
     """False for nearly every call: nothing in the document would change. Cheap."""
     slot = machine.holding(account.slots, generation)
     if slot is None or slot.token is None:
@@ -209,12 +226,18 @@ def worth_noting(
     )
 
 
-def _close_incident(account: Account, generation: int, refused: tuple[int, ...]) -> Outcome:
-    """The same call, refused with one token and accepted with another, proves a death."""
+def _close_incident(account: Account, generation: int, refused: Refusals) -> Outcome:
+    """The same call, refused with one token and accepted with another, proves a death.
+
+    Not so if it was refused after the mint that replaced the token had begun: that may have
+    killed it under the calls in flight.
+    """
     incident = account.incident
     if incident is None or incident.generation == generation:
         return account, ()
-    if not incident.confirmed and incident.generation not in refused:
+    before = math.inf if incident.until is None else incident.until
+    proof = any(dead == incident.generation and at <= before for dead, at in refused)
+    if not incident.confirmed and not proof:
         return account, ()
     foreign = () if incident.explained else (ForeignMint(incident.generation, incident.slot),)
     return replace(account, incident=None), foreign

@@ -15,7 +15,15 @@ from types import MappingProxyType
 from typing import Final
 
 from gateway.core import slots as machine
-from gateway.core.account import Account, Due, Minting, Outcome, alternatives, linked
+from gateway.core.account import (
+    Account,
+    Due,
+    Minting,
+    Outcome,
+    alternatives,
+    linked,
+    may_kill,
+)
 from gateway.core.backoff import mint_pause
 from gateway.core.errors import MAY_HAVE_MINTED, MintError, MintFailure
 from gateway.core.events import LostMint, Minted, MintFailed, SlotOut, SlotsLinked, TokenEvent
@@ -161,6 +169,10 @@ def begin(account: Account, minting: Minting, now: float) -> Outcome:
     account, events = abandon(account)
     if minting.cause is Cause.REFUSAL:
         account = replace(account, budget=account.budget.drawn(now))
+    incident = account.incident
+    mine = incident is not None and may_kill(account, minting.slot, incident.slot)
+    if incident is not None and mine and incident.until is None:
+        account = replace(account, incident=replace(incident, until=now))
     return replace(account, minting=minting), events
 
 
@@ -296,6 +308,15 @@ def replan(account: Account) -> Account:
     if token is None or account.rotate_at is None or alternatives(account, token.slot):
         return account
     return replace(account, rotate_at=token.issued_at + token.lifetime * LATE)
+
+
+def begun(account: Account, now: float) -> Outcome:
+    """A replica starts, or credentials changed: what an operator may have cured is tried again."""
+    slots = tuple(
+        replace(slot, barred="", failures=0, retry_at=min(slot.retry_at, now))
+        for slot in account.slots
+    )
+    return replace(account, slots=slots), ()
 
 
 def request(account: Account, now: float) -> Account:

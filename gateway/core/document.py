@@ -5,12 +5,13 @@ does not know are ignored, so that later versions may add some.
 """
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final
 
-from gateway.core.account import SUSPICION, Account, Due, Holdoff, Incident, Minting
+from gateway.core.account import SUSPICION, VERDICT_TIME, Account, Due, Holdoff, Incident, Minting
 from gateway.core.backoff import JITTER_SHARE, LONGEST_HOLDOFF, RETRY_AFTER_CAP, Budget
 from gateway.core.errors import StoreContentError, StoreFormatError
 from gateway.core.secret import Secret
@@ -18,6 +19,11 @@ from gateway.core.slots import Phase, Slot
 from gateway.core.token import Cause, SlotId, Token
 
 FORMAT: Final = 1
+
+LONGEST_LIFE: Final = 366 * 86400.0
+"""Seconds. Zoom's tokens live an hour; anything is possible but this."""
+
+_UNSENDABLE: Final = re.compile(r"[^\x21-\x7e]")
 
 Document = dict[str, Any]
 
@@ -41,6 +47,7 @@ def encode(account: Account, identities: Identities, delta: float) -> Document:
         "slots": [_encode_slot(slot, identities[slot.id], at) for slot in account.slots],
         "trials": dict(account.trials),
         "suspects": {key: at(until) for key, until in account.suspects.items()},
+        "asked": {key: at(until) for key, until in account.asked.items()},
         "fresh": account.fresh,
         "holdoff": _encode_holdoff(account.holdoff, at),
         "budget": {"level": account.budget.level, "at": at(account.budget.at)},
@@ -50,7 +57,7 @@ def encode(account: Account, identities: Identities, delta: float) -> Document:
             {"slots": [_slot_id(slot) for slot in sorted(pair)], "apart": apart}
             for pair, apart in account.apart.items()
         ],
-        "incident": _encode_incident(account.incident),
+        "incident": _encode_incident(account.incident, at),
     }
 
 
@@ -89,7 +96,7 @@ def _encode_minting(minting: Minting | None, at: At) -> Document | None:
     }
 
 
-def _encode_incident(incident: Incident | None) -> Document | None:
+def _encode_incident(incident: Incident | None, at: At) -> Document | None:
     if incident is None:
         return None
     return {
@@ -98,6 +105,7 @@ def _encode_incident(incident: Incident | None) -> Document | None:
         "endpoint": incident.endpoint,
         "explained": incident.explained,
         "confirmed": incident.confirmed,
+        "until": at(incident.until),
     }
 
 
@@ -163,6 +171,9 @@ def clamp(account: Account, now: float) -> Account:
         suspects=MappingProxyType(
             {key: min(until, now + SUSPICION) for key, until in account.suspects.items()}
         ),
+        asked=MappingProxyType(
+            {key: min(until, now + VERDICT_TIME) for key, until in account.asked.items()}
+        ),
         lost=MappingProxyType({slot: min(at, now) for slot, at in account.lost.items()}),
         holdoff=held and replace(held, until=min(held.until, now + LONGEST_HOLDOFF)),
         due=due and replace(due, at=min(due.at, now + LONGEST_HOLDOFF)),
@@ -189,6 +200,7 @@ def _decode(document: Document, identities: Identities, delta: float) -> Account
         due=_decode_due(document["due"], at),
         trials=MappingProxyType({str(k): int(v) for k, v in document["trials"].items()}),
         suspects=MappingProxyType({str(k): at(v) for k, v in document["suspects"].items()}),
+        asked=MappingProxyType({str(k): at(v) for k, v in document["asked"].items()}),
         fresh=int(document["fresh"]),
         holdoff=_decode_holdoff(document["holdoff"], at),
         budget=Budget(_finite(document["budget"]["level"]), at(document["budget"]["at"])),
@@ -197,7 +209,7 @@ def _decode(document: Document, identities: Identities, delta: float) -> Account
             {_id(raw): at(raw["at"]) for raw in document["lost"] if _id(raw) in known}
         ),
         apart=MappingProxyType(_decode_apart(document["apart"], known)),
-        incident=_decode_incident(document["incident"]),
+        incident=_decode_incident(document["incident"], at),
     )
 
 
@@ -233,12 +245,18 @@ def _decode_slot(slot: SlotId, raw: Document, at: Moment) -> Slot:
 
 
 def _decode_token(slot: SlotId, raw: Document, at: Moment) -> Token:
+    value = str(raw["value"])
+    if _UNSENDABLE.search(value) or not value:
+        raise StoreContentError("the stored document holds a token that no header can carry")
+    issued_at, expires_at = at(raw["issued_at"]), at(raw["expires_at"])
+    if not 0 < expires_at - issued_at <= LONGEST_LIFE:
+        raise StoreContentError("the stored document holds a token whose life makes no sense")
     return Token(
-        value=Secret(str(raw["value"])),
+        value=Secret(value),
         slot=slot,
         generation=int(raw["generation"]),
-        issued_at=at(raw["issued_at"]),
-        expires_at=at(raw["expires_at"]),
+        issued_at=issued_at,
+        expires_at=expires_at,
         cause=Cause(raw["cause"]),
         minter=str(raw["minter"]),
         scope=str(raw["scope"]),
@@ -270,7 +288,7 @@ def _decode_apart(raw: list[Document], known: set[SlotId]) -> dict[frozenset[Slo
     return {pair: apart for pair, apart in pairs if pair <= known}
 
 
-def _decode_incident(raw: Document | None) -> Incident | None:
+def _decode_incident(raw: Document | None, at: Moment) -> Incident | None:
     return (
         None
         if raw is None
@@ -280,5 +298,6 @@ def _decode_incident(raw: Document | None) -> Incident | None:
             str(raw["endpoint"]),
             explained=bool(raw["explained"]),
             confirmed=bool(raw["confirmed"]),
+            until=None if raw["until"] is None else at(raw["until"]),
         )
     )

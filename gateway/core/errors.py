@@ -102,7 +102,9 @@ class MintFailure(StrEnum):
     """The connection broke after the request was sent; Zoom may have minted."""
 
 
-MAY_HAVE_MINTED = frozenset({MintFailure.TIMEOUT, MintFailure.BROKEN, MintFailure.MALFORMED})
+MAY_HAVE_MINTED = frozenset(
+    {MintFailure.TIMEOUT, MintFailure.BROKEN, MintFailure.MALFORMED, MintFailure.SERVER_ERROR}
+)
 """Failures after which a token may exist that nobody holds: a lost mint."""
 
 NEEDS_OPERATOR = frozenset({MintFailure.INVALID_CLIENT, MintFailure.INVALID_ACCOUNT})

@@ -22,6 +22,7 @@ from types import MappingProxyType
 from gateway.core import slots as machine
 from gateway.core.account import (
     SUSPICION,
+    VERDICT_TIME,
     Account,
     Due,
     Holdoff,
@@ -95,7 +96,8 @@ def judge(account: Account, refusal: Refusal, now: float) -> Judgement:
         return _pass(account, refusal, RefusalCause.HOLDOFF)
     in_doubt = refusal.second or account.on_probation(refusal.endpoint, token.generation, now)
     if in_doubt and refusal.finding is Finding.NONE:
-        return Judgement(account, Ruling.PROBE)
+        asked = MappingProxyType({**account.asked, refusal.endpoint: now + VERDICT_TIME})
+        return Judgement(replace(account, asked=asked), Ruling.PROBE)
     if refusal.finding is Finding.UNDECIDED:
         return _pass(account, refusal, RefusalCause.UNDECIDED)
     if refusal.finding is Finding.ALIVE:
@@ -207,7 +209,6 @@ def _incident(account: Account, refusal: Refusal, token: Token, now: float) -> I
         token.slot,
         refusal.endpoint,
         explained=refusal.expired or explained(account, token, now),
-        confirmed=refusal.finding is Finding.DEAD,
     )
 
 

@@ -51,12 +51,11 @@ class Verdict(Enum):
 class _Said(NamedTuple):
     """What the table looks at. `code` is None unless the body is JSON with an integer code."""
 
-    json_type: bool
     code: int | None
     message: str
 
 
-_SILENCE: Final = _Said(json_type=False, code=None, message="")
+_SILENCE: Final = _Said(code=None, message="")
 
 
 def _anything(_: _Said) -> bool:
@@ -69,6 +68,10 @@ def _has_code(said: _Said) -> bool:
 
 def _scopes_missing(said: _Said) -> bool:
     return _SCOPES_MISSING in said.message.lower()
+
+
+def _not_recognized(said: _Said) -> bool:
+    return said.code == _NOT_RECOGNIZED
 
 
 def _expired(said: _Said) -> bool:
@@ -89,44 +92,55 @@ _TABLE: Final = (
     _Row(range(401, 402), _anything, Verdict.REFUSED),
     _Row(range(400, 401), lambda s: s.code == _TOKEN_INVALID and _expired(s), Verdict.EXPIRED),
     _Row(range(400, 401), lambda s: s.code == _TOKEN_INVALID, Verdict.REFUSED),
-    _Row(range(400, 401), lambda s: s.code == _NOT_RECOGNIZED, Verdict.UNKNOWN),
+    _Row(range(400, 401), _not_recognized, Verdict.UNKNOWN),
     _Row(range(400, 401), _has_code, Verdict.ACCEPTED),
     _Row(range(429, 430), _anything, Verdict.UNKNOWN),
-    _Row(range(402, 500), lambda s: s.json_type, Verdict.ACCEPTED),
+    _Row(range(402, 500), _not_recognized, Verdict.UNKNOWN),
+    _Row(range(402, 500), _has_code, Verdict.ACCEPTED),
 )
 """The first row whose statuses hold the answer's and whose question is answered yes decides;
-if none does, UNKNOWN. Bodies are read for 400 and 401 only, so the last row goes by the
-content type: the front's own pages are HTML."""
+if none does, UNKNOWN."""
+
+_LIMITED: Final = 429
 
 
-def needs_body(status: int, method: str) -> bool:
-    """Tell whether `classify` wants the body. An answer to HEAD has none."""
-    return status in {400, 401} and method != "HEAD"
+def needs_body(status: int, method: str, content_type: bytes) -> bool:
+    """Tell whether `classify` wants the body. An answer to HEAD has none.
+
+    Under 400 and 401 whatever it is; else only JSON: the front's own pages are HTML.
+    """
+    if method == "HEAD":
+        return False
+    if status in {400, 401}:
+        return True
+    return 400 < status < 500 and status != _LIMITED and _is_json(content_type)  # noqa: PLR2004  HTTP's classes
 
 
-def classify(status: int, content_type: bytes = b"", body: bytes = b"") -> Verdict:
+def classify(status: int, body: bytes = b"") -> Verdict:
     """Judge an answer.
 
     `body` is the decoded body, at most BODY_LIMIT bytes of it, where `needs_body` asked for it.
     """
-    said = _SILENCE if status < 400 else _listen(content_type, body)  # noqa: PLR2004  HTTP's classes
+    said = _SILENCE if status < 400 else _listen(body)  # noqa: PLR2004  HTTP's classes
     for statuses, holds, verdict in _TABLE:
         if status in statuses and holds(said):
             return verdict
     return Verdict.UNKNOWN
 
 
-def _listen(content_type: bytes, body: bytes) -> _Said:
-    json_type = content_type.partition(b";")[0].strip().lower() == b"application/json"
+def _is_json(content_type: bytes) -> bool:
+    return content_type.partition(b";")[0].strip().lower() == b"application/json"
+
+
+def _listen(body: bytes) -> _Said:
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
-        return _Said(json_type, None, "")
+        return _SILENCE
     if not isinstance(document, dict):
-        return _Said(json_type, None, "")
+        return _SILENCE
     code, message = document.get("code"), document.get("message")
     return _Said(
-        json_type,
         code if type(code) is int else None,
         message if isinstance(message, str) else "",
     )

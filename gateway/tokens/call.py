@@ -1,11 +1,13 @@
 """One call's tokens: the first, and better ones after refusals."""
 
 import asyncio
+import contextlib
 import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, Protocol
 
+from gateway.core.account import Refusals
 from gateway.core.endpoint import Endpoint
 from gateway.core.errors import TokenUnavailableError
 from gateway.core.judge import Finding, Refusal, Ruling
@@ -28,9 +30,7 @@ class Bench(Protocol):
 
     async def verdict(self, token: Token, endpoint: str) -> Finding: ...
 
-    def accepted(
-        self, token: Token, endpoint: str, refused: tuple[int, ...], sent_at: float
-    ) -> None: ...
+    def accepted(self, token: Token, endpoint: str, refused: Refusals, sent_at: float) -> None: ...
 
     def outlook(self) -> tuple[str, float]:
         """Why there is no token, and the moment of the next attempt."""
@@ -44,7 +44,7 @@ class CallSession:
     def __init__(self, bench: Bench, endpoint: Endpoint) -> None:
         self._bench = bench
         self._endpoint = endpoint.key
-        self._refused: tuple[int, ...] = ()
+        self._refused: Refusals = ()
         self._sent_at = 0.0
         self._waited = 0.0
 
@@ -59,7 +59,7 @@ class CallSession:
         if len(self._refused) == MAX_REFUSALS:
             return None
         second = bool(self._refused)
-        self._refused = (*self._refused, refused.generation)
+        self._refused = (*self._refused, (refused.generation, self._bench.clock.now()))
         refusal = Refusal(refused.generation, self._endpoint, second, expired=expired)
         ruling = self._bench.judge(refusal)
         if ruling is Ruling.PROBE:
@@ -71,7 +71,7 @@ class CallSession:
             token = await self._wait(self._bench.ledger.token)
         except TokenUnavailableError:
             return None
-        if token.generation in self._refused:
+        if any(token.generation == generation for generation, _ in self._refused):
             # It was set aside, could not be replaced, and a probe found it alive.
             return None
         self._sent_at = self._bench.clock.now()
@@ -103,15 +103,13 @@ class CallSession:
             self._waited += bench.clock.now() - start
 
     async def _next_change(self, changes: asyncio.Event, deadline: float) -> None:
-        reason, next_try = self._bench.outlook()
+        """Wait for a change. Raises TokenUnavailableError if none can help in time."""
         now = self._bench.clock.now()
-        if next_try <= deadline and now < deadline:
-            try:
+        if self._bench.outlook()[1] <= deadline and now < deadline:
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(deadline - now):
                     await changes.wait()
-            except TimeoutError:
-                pass
-            else:
-                return
+                    return
+        reason, next_try = self._bench.outlook()
         wait = next_try - self._bench.clock.now()
         raise TokenUnavailableError(reason, retry_after=max(1, math.ceil(wait)))

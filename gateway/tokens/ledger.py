@@ -85,14 +85,15 @@ class Ledger:
         account, _ = change(self.view(), now)
         self._pending.append(change)
         self._set(account, now)
-        self._announce()
+        self.announce()
         self._kick()
 
     def changes(self) -> asyncio.Event:
         """Set at the next change. Take it before looking, so that none is missed."""
         return self._changed
 
-    def _announce(self) -> None:
+    def announce(self) -> None:
+        """Let everybody who waits look again."""
         woken, self._changed = self._changed, asyncio.Event()
         woken.set()
         self._parts.changed()
@@ -167,7 +168,7 @@ class Ledger:
     def _rebase(self, now: float) -> None:
         account, _ = _reduce(self._base, self._pending, now)
         self._set(account, now)
-        self._announce()
+        self.announce()
 
     async def _read(self) -> Stored:
         stored = await self._fetch()

@@ -7,11 +7,12 @@ from functools import partial
 from typing import Final
 
 from gateway.core import course as rules
-from gateway.core.account import Account, Outcome, accepted, worth_noting
+from gateway.core.account import Account, Outcome, Refusals, accepted, worth_noting
 from gateway.core.course import Rest, next_step
 from gateway.core.diagnosis import Chart, Diagnosis, diagnose
 from gateway.core.document import Identities
 from gateway.core.endpoint import Endpoint
+from gateway.core.errors import NEEDS_OPERATOR, MintFailure
 from gateway.core.events import ForeignMint, Minted, MintFailed, TokenEvent
 from gateway.core.judge import Finding, Judgement, Refusal, Ruling, judge, vindicate
 from gateway.core.slots import Phase
@@ -24,6 +25,9 @@ from gateway.tokens.probing import ProbeDesk, ProbeTarget
 
 FOREIGN_NEWS: Final = 3600.0
 """Seconds for which a foreign mint is shown as a problem of now."""
+
+WATCH_PAUSE: Final = 1.0
+"""Seconds between looks at the credentials while mints fail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,8 @@ class ManagerParts:
     probe_targets: tuple[ProbeTarget, ...]
     defect: Callable[[Exception], None]
     """Told of an error of the gateway's own."""
+    credentials: Callable[[], str] = str
+    """A fingerprint of the apps' credentials as they are now; files are read afresh."""
     rotate_at: float | None = None
     wait_timeout: float = 8.0
     mint_timeout: float = 4.0
@@ -77,7 +83,8 @@ class TokenManager:
         self._runner: asyncio.Task[None] | None = None
         self._errands: set[asyncio.Task[None]] = set()
         self._vindicated = 0
-        self._mint_failed: tuple[float, MintFailed] | None = None
+        self._mint_failed: dict[SlotId, tuple[float, MintFailed]] = {}
+        """Slot: since when its mints fail, and the newest failure."""
         self._foreign: tuple[float, int] | None = None
         self._previous_secret = False
 
@@ -109,7 +116,20 @@ class TokenManager:
 
     async def _run(self) -> None:
         await self.ledger.look()
+        self.ledger.apply(rules.begun)
+        self._spawn(self._watch_credentials())
         await self._loop.run()
+
+    async def _watch_credentials(self) -> None:
+        """While Zoom refuses the credentials, notice when they change, and try at once."""
+        seen = self._parts.credentials()
+        while True:
+            await asyncio.sleep(WATCH_PAUSE)
+            if not self._mint_failed:
+                continue
+            if (found := self._parts.credentials()) != seen:
+                seen = found
+                self.ledger.apply(rules.begun)
 
     async def close(self) -> None:
         """Stop. A mint in progress is finished, and its token stored: it is never revoked."""
@@ -145,9 +165,7 @@ class TokenManager:
     async def verdict(self, token: Token, endpoint: str) -> Finding:
         return await self.desk.verdict(token, endpoint)
 
-    def accepted(
-        self, token: Token, endpoint: str, refused: tuple[int, ...], sent_at: float
-    ) -> None:
+    def accepted(self, token: Token, endpoint: str, refused: Refusals, sent_at: float) -> None:
         self.desk.accepted(token.generation, sent_at)
         if worth_noting(self.ledger.account, token.generation, endpoint, refused):
             self.ledger.apply(
@@ -202,8 +220,8 @@ class TokenManager:
     async def _vindicate(self, token: Token) -> None:
         endpoint = self.ledger.account.due.endpoint if self.ledger.account.due else ""
         finding = await self.desk.verdict(token, endpoint)
-        if finding is Finding.UNDECIDED:
-            self._vindicated = 0
+        if finding is not Finding.DEAD:
+            self._vindicated = 0  # it may be refused, and doubted, again
         self.ledger.apply(partial(_vindicated, token.generation, finding))
 
     def _spawn(self, errand: Coroutine[None, None, None]) -> None:
@@ -216,11 +234,15 @@ class TokenManager:
     def _tell(self, event: TokenEvent) -> None:
         now = self.clock.now()
         if isinstance(event, Minted):
-            self._mint_failed = None
+            self._mint_failed = {
+                slot: failed
+                for slot, failed in self._mint_failed.items()
+                if slot != event.slot and failed[1].failure in NEEDS_OPERATOR
+            }
             self._previous_secret = event.previous_secret
-        elif isinstance(event, MintFailed):
-            since = self._mint_failed[0] if self._mint_failed else now
-            self._mint_failed = (since, event)
+        elif isinstance(event, MintFailed) and event.failure is not MintFailure.INVALID_INDEX:
+            since = self._mint_failed.get(event.slot, (now, event))[0]
+            self._mint_failed[event.slot] = (since, event)
         elif isinstance(event, ForeignMint):
             self._foreign = (now, (self._foreign[1] if self._foreign else 0) + 1)
         self._parts.observer.token_event(self._parts.account, event)
@@ -247,7 +269,7 @@ class TokenManager:
         return Chart(
             account=self.ledger.view(),
             now=now,
-            mint_failed=self._mint_failed,
+            mint_failed=max(self._mint_failed.values(), key=lambda one: one[0], default=None),
             foreign_mint=foreign,
             previous_secret=self._previous_secret,
             store_problem=self.ledger.store_problem,

@@ -109,6 +109,8 @@ class MintLoop:
                 await asyncio.sleep(STORE_PAUSE)
         finally:
             self.minting = False
+            # Who waits was told that a mint is under way: now when the next one is.
+            self._ledger.announce()
         # A store in memory never waits: callers must have their turn between two attempts.
         await asyncio.sleep(0)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.core.account import Account
+from gateway.core.account import SUSPICION, Account
 from gateway.core.judge import Finding
 from gateway.core.token import Token
 from gateway.ports import Clock, Probe, Prober
@@ -57,6 +57,12 @@ class ProbeDesk:
         self._tasks: set[asyncio.Task[None]] = set()
         self._turn = asyncio.Lock()
         self._sent_at = -SPACING
+        self._proof = (0, 0.0)
+        """The generation that a call was accepted with last, and when that call was sent."""
+        self._denials: dict[int, tuple[str, float]] = {}
+        """Generation: the endpoint that refused a probe with it, and when the probe was sent."""
+        self._liars: dict[str, float] = {}
+        """Endpoints that refused a token others accepted: until when they are not asked."""
 
     async def verdict(self, token: Token, endpoint: str) -> Finding:
         """Is the token, which this endpoint refused just now, alive? Waits at most `PATIENCE`.
@@ -71,7 +77,10 @@ class ProbeDesk:
         """The first that is neither the endpoint in question nor itself suspected."""
         suspects, now = self._account().suspects, self._clock.now()
         for candidate in self._targets:
-            if candidate.endpoint != endpoint and suspects.get(candidate.endpoint, 0.0) <= now:
+            doubted = max(
+                suspects.get(candidate.endpoint, 0.0), self._liars.get(candidate.endpoint, 0.0)
+            )
+            if candidate.endpoint != endpoint and doubted <= now:
                 return candidate.target
         return self._targets[-1].target
 
@@ -100,10 +109,11 @@ class ProbeDesk:
             if not await self._take_turn(begun):
                 return
             self._forget(key, begun)
+            sent_at = self._sent_at
             async with asyncio.timeout(DEADLINE):
                 alive = await self._prober.probe(Probe(token.value, key[1]))
             if alive is not None:
-                finding = Finding.ALIVE if alive else Finding.DEAD
+                finding = Finding.ALIVE if alive else self._denied(key, begun.asked_at, sent_at)
         except TimeoutError:
             pass
         finally:
@@ -127,8 +137,26 @@ class ProbeDesk:
         if self._rounds.get(key) is begun:
             del self._rounds[key]
 
+    def _denied(self, key: tuple[int, bytes], asked_at: float, sent_at: float) -> Finding:
+        """The probe was refused. A call that was accepted meanwhile knows better."""
+        generation, target = key
+        endpoint = next(one.endpoint for one in self._targets if one.target == target)
+        proven, proof_sent_at = self._proof
+        if proven == generation and proof_sent_at > asked_at:
+            self._liars[endpoint] = self._clock.now() + SUSPICION
+            return Finding.ALIVE
+        self._denials = {generation: (endpoint, sent_at)}
+        return Finding.DEAD
+
     def accepted(self, generation: int, sent_at: float) -> None:
         """A call proved what a probe would: it was sent after the refusals, and accepted."""
+        self._proof = (generation, sent_at)
+        if generation in self._denials:
+            endpoint, denied_at = self._denials[generation]
+            if sent_at > denied_at:
+                # The probe's own endpoint refuses by itself.
+                self._liars[endpoint] = self._clock.now() + SUSPICION
+                self._denials = {}
         for (probed, _), begun in self._rounds.items():
             fits = probed == generation and sent_at > begun.asked_at
             if fits and not begun.verdict.done():

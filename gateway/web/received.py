@@ -40,11 +40,11 @@ class Received:
         if self.status < _FIRST_FINAL:
             raise UpstreamBrokenError(f"an answer with status {self.status}")
         self.headers = headers = read_answer(self._answer.headers)
-        if not needs_body(self.status, method):
-            return classify(self.status, headers.content_type)
+        if not needs_body(self.status, method, headers.content_type):
+            return classify(self.status)
         await self._peek()
         body = decode_body(headers.content_encoding, b"".join(self._peeked))
-        return classify(self.status, headers.content_type, body)
+        return classify(self.status, body)
 
     async def pass_on(self, answer: Answer, fields: Sequence[Field]) -> None:
         """Stream it to the caller, with our `fields` added.

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from types import MappingProxyType
 
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -13,6 +14,7 @@ from hypothesis.stateful import (
 )
 
 from gateway.core.account import (
+    VERDICT_TIME,
     Account,
     Due,
     Minting,
@@ -96,7 +98,10 @@ class AccountMachine(RuleBasedStateMachine):
         refusal = Refusal(before.generation - back, endpoint, second, jitter=jitter)
         judgement = judge(before, refusal, self.now)
         if judgement.ruling is Ruling.PROBE:
-            assert judgement == Judgement(before, Ruling.PROBE)
+            asked = MappingProxyType({**before.asked, endpoint: self.now + VERDICT_TIME})
+            assert judgement == Judgement(replace(before, asked=asked), Ruling.PROBE)
+            self.set(judgement.account)
+            before = judgement.account
             judgement = judge(before, replace(refusal, finding=finding), self.now)
         self.check_refusal(before, judgement, refusal)
         self.set(judgement.account)
@@ -133,7 +138,11 @@ class AccountMachine(RuleBasedStateMachine):
     def a_call_is_accepted(self, back: int, endpoint: str, refused: list[int]) -> None:
         newest = self.account.generation
         account, events = accepted(
-            self.account, newest - back, endpoint, tuple(newest - n for n in refused), self.now
+            self.account,
+            newest - back,
+            endpoint,
+            tuple((newest - n, self.now) for n in refused),
+            self.now,
         )
         assert account.active is None or self.account.active is not None
         if back == 0 and token_phase(account, newest) is not Phase.EMPTY:
@@ -157,7 +166,8 @@ class AccountMachine(RuleBasedStateMachine):
         if isinstance(step, Rest):
             return
         slot = next(slot for slot in self.account.slots if slot.id == step.slot)
-        assert not slot.barred or all(slot.barred for slot in self.account.slots)
+        others = [other for other in self.account.slots if not other.barred]
+        assert not slot.barred or all(other.failures for other in others)
         assert slot.retry_at <= self.now
         left_over, drawn = self.account.minting, self.account.budget.filled(self.now).level
         self.fence += 1

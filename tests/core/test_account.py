@@ -168,7 +168,7 @@ class TestAccepted:
 
     def test_a_token_that_is_gone_changes_nothing(self) -> None:
         account = minted(minted(an_account()))
-        assert not worth_noting(account, 1, "GET /x", (1,))
+        assert not worth_noting(account, 1, "GET /x", ((1, 4.0),))
         assert accepted(account, 1, "GET /x", (), 5.0) == (account, ())
 
     def test_only_the_token_itself_is_marked(self) -> None:
@@ -211,8 +211,8 @@ class TestAccepted:
 
     def test_the_acceptance_of_a_replayed_call_is_worth_noting(self) -> None:
         account = minted(minted(an_account(), seen_accepted=True), seen_accepted=True)
-        assert worth_noting(account, 2, "GET /x", (1,))
-        assert accepted(account, 2, "GET /x", (1,), 5.0) == (account, ())
+        assert worth_noting(account, 2, "GET /x", ((1, 4.0),))
+        assert accepted(account, 2, "GET /x", ((1, 4.0),), 5.0) == (account, ())
 
 
 class TestForeignMint:
@@ -226,10 +226,19 @@ class TestForeignMint:
     def test_the_same_call_refused_with_one_token_and_accepted_with_the_next_proves_it(
         self,
     ) -> None:
-        account, events = accepted(self.replaced(), 2, "GET /x", (1,), 5.0)
+        account, events = accepted(self.replaced(), 2, "GET /x", ((1, 4.0),), 5.0)
         assert events == (ForeignMint(1, A0),)
         assert account.incident is None
-        assert accepted(account, 2, "GET /x", (1,), 5.0)[1] == ()
+        assert accepted(account, 2, "GET /x", ((1, 4.0),), 5.0)[1] == ()
+
+    def test_a_refusal_after_our_own_mint_began_does_not_prove_it(self) -> None:
+        account = self.replaced()
+        assert account.incident is not None
+        account = replace(account, incident=replace(account.incident, until=3.0))
+        account, events = accepted(account, 2, "GET /x", ((1, 3.5),), 5.0)
+        assert events == ()
+        assert account.incident is not None
+        assert accepted(account, 2, "GET /x", ((1, 3.0),), 5.0)[1] == (ForeignMint(1, A0),)
 
     def test_a_call_that_was_never_refused_does_not_prove_it(self) -> None:
         account, events = accepted(self.replaced(), 2, "GET /y", (), 5.0)
@@ -243,12 +252,14 @@ class TestForeignMint:
     def test_it_waits_for_the_replacement_to_be_accepted(self) -> None:
         account = minted(an_account(), seen_accepted=True)
         incident = Incident(1, A0, "GET /x", explained=False, confirmed=True)
-        account, events = accepted(replace(account, incident=incident), 1, "GET /x", (1,), 5.0)
+        account, events = accepted(
+            replace(account, incident=incident), 1, "GET /x", ((1, 4.0),), 5.0
+        )
         assert events == ()
         assert account.incident == incident
 
     def test_a_mint_of_our_own_that_explains_it_is_not_counted(self) -> None:
-        account, events = accepted(self.replaced(is_explained=True), 2, "GET /x", (1,), 5.0)
+        account, events = accepted(self.replaced(is_explained=True), 2, "GET /x", ((1, 4.0),), 5.0)
         assert events == ()
         assert account.incident is None
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.core import slots as machine
-from gateway.core.account import Account, Due, Minting, advance, explained, token_phase
+from gateway.core.account import Account, Due, Incident, Minting, advance, explained, token_phase
 from gateway.core.backoff import Budget
 from gateway.core.course import (
     Course,
@@ -17,6 +17,7 @@ from gateway.core.course import (
     Step,
     abandon,
     begin,
+    begun,
     failed,
     lost,
     next_step,
@@ -99,6 +100,17 @@ class TestWithoutAToken:
         account = slot_having(an_account(A0, B0), A0, barred="no", failures=1)
         account = slot_having(account, B0, retry_at=60.0, failures=1)
         assert step(account, 5.0) == Mint(A0, Cause.START)
+
+
+class TestABeginning:
+    """Of a replica, or of new credentials."""
+
+    def test_tries_at_once_what_was_put_off_or_out(self) -> None:
+        account = slot_having(an_account(A0, A1), A0, barred="no", failures=3, retry_at=60.0)
+        account, events = begun(account, 5.0)
+        assert (account.slots[0].barred, account.slots[0].failures) == ("", 0)
+        assert step(account, 5.0) == Mint(A0, Cause.START)
+        assert events == ()
 
 
 class TestAStandIn:
@@ -269,6 +281,18 @@ class TestAMintInProgress:
         account, events = begin(an_account(), self.NOTE, 5.0)
         assert account == having(an_account(), minting=self.NOTE)
         assert events == ()
+
+    def test_that_may_kill_a_refused_token_ends_the_search_for_proof(self) -> None:
+        incident = Incident(1, A0, X, explained=False)
+        account, _ = begin(having(an_account(A0, B0), incident=incident), self.NOTE, 5.0)
+        assert account.incident == replace(incident, until=5.0)
+        later, _ = begin(account, Minting(A0, 9.0, 2, "replica", Cause.REFUSAL), 9.0)
+        assert later.incident == replace(incident, until=5.0)
+
+    def test_in_another_app_leaves_a_refused_token_as_it_is(self) -> None:
+        incident = Incident(1, B0, X, explained=False)
+        account, _ = begin(having(an_account(A0, B0), incident=incident), self.NOTE, 5.0)
+        assert account.incident == incident
 
     def test_that_was_left_unfinished_is_a_lost_one_as_of_its_beginning(self) -> None:
         account, _ = begin(an_account(A0, A1), self.NOTE, 5.0)

@@ -43,12 +43,13 @@ def rich() -> Account:
         account,
         slots=slots,
         suspects=MappingProxyType({"GET /y": 640.0}),
+        asked=MappingProxyType({"GET /z": 41.5}),
         fresh=3,
         holdoff=Holdoff(3, 30.0, 34.25),
         budget=Budget(17.5, 30.0),
         minting=Minting(A0, 31.0, 9, "replica-2", Cause.REFUSAL),
         lost=MappingProxyType({B0: 12.0}),
-        incident=Incident(3, A1, "GET /x", explained=True, confirmed=True),
+        incident=Incident(3, A1, "GET /x", explained=True, confirmed=True, until=31.0),
     )
 
 
@@ -90,7 +91,8 @@ PATHS = sorted(every_path(stored()), key=str)
 REQUIRED = [
     path
     for path in PATHS
-    if len(path) == 1 or (isinstance(path[-1], str) and path[0] not in ("trials", "suspects"))
+    if len(path) == 1
+    or (isinstance(path[-1], str) and path[0] not in ("trials", "suspects", "asked"))
 ]
 
 
@@ -123,7 +125,7 @@ class TestRoundTrip:
         document = stored()
         assert document["format"] == FORMAT == 1
         assert sorted(document) == [
-            "apart", "budget", "due", "epoch", "format", "fresh", "generation", "holdoff",
+            "apart", "asked", "budget", "due", "epoch", "format", "fresh", "generation", "holdoff",
             "incident", "lost", "minting", "rotate_at", "slots", "suspects", "trials",
         ]  # fmt: skip
         assert sorted(document["slots"][0]) == [
@@ -189,6 +191,9 @@ class TestAClockThatWasSetBack:
     def test_makes_no_suspicion_last_longer_than_a_new_one(self) -> None:
         assert dict(self.set_back().suspects) == {"GET /y": 640.0}
 
+    def test_makes_no_verdict_awaited_for_longer_than_it_takes(self) -> None:
+        assert dict(self.set_back().asked) == {"GET /z": 42.0}
+
     def test_does_not_stop_the_budget_from_filling(self) -> None:
         budget = self.set_back().budget
         assert budget == Budget(17.5, self.NOW)
@@ -200,7 +205,7 @@ class TestAClockThatWasSetBack:
     def test_leaves_all_else_as_it_is(self) -> None:
         before, after = decode(stored(), IDENTITIES, 3600.0), self.set_back()
         assert [slot.token for slot in after.slots] == [slot.token for slot in before.slots]
-        for name in ("slots", "suspects", "holdoff", "due", "budget", "lost"):
+        for name in ("slots", "suspects", "asked", "holdoff", "due", "budget", "lost"):
             after = replace(after, **{name: getattr(before, name)})
         assert after == before
 
@@ -241,6 +246,21 @@ class TestFormat:
 
 
 class TestContentThatCannotBeRead:
+    @pytest.mark.parametrize("value", ["", "tökен", "a b", "a\r\nb", "\ud800"])
+    def test_a_token_that_no_header_can_carry(self, value: str) -> None:
+        document = stored()
+        document["slots"][0]["token"]["value"] = value
+        with pytest.raises(StoreContentError, match="no header can carry"):
+            decode(document, IDENTITIES, 0.0)
+
+    @pytest.mark.parametrize("life", [-1.0, 0.0, 1e12])
+    def test_a_life_that_makes_no_sense(self, life: float) -> None:
+        document = stored()
+        token = document["slots"][0]["token"]
+        token["expires_at"] = token["issued_at"] + life
+        with pytest.raises(StoreContentError, match="makes no sense"):
+            decode(document, IDENTITIES, 0.0)
+
     @pytest.mark.parametrize("path", REQUIRED, ids=str)
     def test_names_the_field_that_is_missing(self, path: Path) -> None:
         document = stored()

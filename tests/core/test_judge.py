@@ -9,6 +9,7 @@ import pytest
 from gateway.core import slots as machine
 from gateway.core.account import (
     SUSPICION,
+    VERDICT_TIME,
     Account,
     Due,
     Holdoff,
@@ -153,7 +154,13 @@ class TestInDoubtAProbeIsAsked:
 
     def test_if_the_endpoint_is_on_trial_for_this_token(self) -> None:
         account = on_trial(one_fresh_token(), 1)
-        assert judge(account, Refusal(1, X), 1.0) == Judgement(account, Ruling.PROBE)
+        asked = replace(account, asked=MappingProxyType({X: 1.0 + VERDICT_TIME}))
+        assert judge(account, Refusal(1, X), 1.0) == Judgement(asked, Ruling.PROBE)
+
+    def test_if_a_verdict_on_the_endpoint_is_awaited(self) -> None:
+        account = replace(one_fresh_token(), asked=MappingProxyType({X: 3.0}))
+        assert judge(account, Refusal(1, X), 2.75).ruling is Ruling.PROBE
+        assert judge(account, Refusal(1, X), 3.0).ruling is Ruling.WAIT
 
     def test_not_if_it_was_on_trial_for_another(self) -> None:
         assert judge(on_trial(one_fresh_token(), 7), Refusal(1, X), 1.0).ruling is Ruling.WAIT
@@ -183,7 +190,7 @@ class TestInDoubtAProbeIsAsked:
         judgement = judge(one_accepted_token(), refusal, 1.0)
         assert judgement.ruling is Ruling.WAIT
         assert token_phase(judgement.account, 1) is Phase.ASIDE
-        assert judgement.account.incident == Incident(1, A0, X, explained=False, confirmed=True)
+        assert judgement.account.incident == Incident(1, A0, X, explained=False)
 
 
 class TestALivingToken:
