@@ -1,6 +1,10 @@
 """`zoom-gateway demo`: simulator and gateway in one process."""
 
 import asyncio
+import os
+import shlex
+import sys
+from pathlib import Path
 from typing import Final
 
 import click
@@ -22,7 +26,7 @@ _NEXT: Final = """
     curl -X POST {sim}/_sim/kill        kill the token ...
     curl http://{listen}/v2/users                      ... and nobody notices
     curl http://{admin}/metrics
-    zoom-gateway status --url http://{admin}
+    {program} status --url http://{admin}
 
     curl -X PUT {sim}/_sim/faults -d '{{"refuse_all": true}}'
                                      Zoom refuses every token: watch this log
@@ -62,11 +66,34 @@ async def _run(config: SimConfig, port: int, admin_port: int, log: FilteringBoun
         settings = _settings(simulator.url, port, admin_port)
 
         def announce(listen: str, admin: str) -> None:
-            click.echo(_NEXT.format(listen=listen, admin=admin, sim=simulator.url))
+            click.echo(
+                _NEXT.format(
+                    listen=listen, admin=admin, sim=simulator.url, program=called_as(sys.argv[0])
+                )
+            )
 
         return await serve(settings, log, announce)
     finally:
         await simulator.stop()
+
+
+def called_as(argv0: str) -> str:
+    """Give the words that call this program in another terminal, where no PATH may lead to it.
+
+    A path below the working directory is given relative to it.
+    """
+    if Path(argv0).name == "__main__.py":
+        return f"{_from_here(sys.executable)} -m gateway"
+    return _from_here(argv0)
+
+
+def _from_here(path: str) -> str:
+    # Links are not followed: a virtual environment's python is one, and is known by its place.
+    absolute, here = Path(os.path.abspath(path)), Path.cwd()  # noqa: PTH100  resolve() follows
+    if not absolute.is_relative_to(here):
+        return shlex.quote(str(absolute))
+    near = str(absolute.relative_to(here))
+    return shlex.quote(near if os.sep in near else os.path.join(os.curdir, near))  # noqa: PTH118  Path drops the dot
 
 
 def _settings(sim_url: str, port: int, admin_port: int) -> Settings:

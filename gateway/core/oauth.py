@@ -27,6 +27,13 @@ MAX_ANSWER: Final = 65_536
 MAX_RETRY_AFTER: Final = 3_600.0
 """Seconds. A longer `Retry-After` is cut, so that a wrong date does not stop minting for good."""
 
+MAX_LIFETIME: Final = 30 * 86_400.0
+"""Seconds. Zoom's tokens live an hour; a life that is longer than this is a mistake, and is cut,
+so that the next rotation is a moment that the calendar knows."""
+
+MIN_LIFETIME: Final = 1.0
+"""Seconds. A shorter life is over before a call has reached Zoom."""
+
 MAX_WORDS: Final = 200
 """Characters of Zoom's own text that a message carries."""
 
@@ -236,11 +243,13 @@ def _grant(content: dict[str, object]) -> Grant:
     lifetime = _seconds(content.get("expires_in"))
     if lifetime is None:
         raise _malformed("expires_in is missing, or is no positive number of seconds")
+    if lifetime < MIN_LIFETIME:
+        raise _malformed("expires_in is too short to be used: less than a second")
     scope = content.get("scope")
     api_url = content.get("api_url")
     return Grant(
         value=Secret(value),
-        lifetime=lifetime,
+        lifetime=min(lifetime, MAX_LIFETIME),
         scope=scope if isinstance(scope, str) else "",
         api_url=api_url if isinstance(api_url, str) and api_url else None,
     )

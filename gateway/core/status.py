@@ -18,6 +18,9 @@ from gateway.core.token import Token
 _SECONDS_MATTER: Final = 120
 """Seconds: a shorter span is told in seconds."""
 
+_LAST_MOMENT: Final = 253_402_300_799.0
+"""Seconds since the epoch: 9999-12-31T23:59:59Z, the last that `datetime` knows."""
+
 _UNITS: Final = ((86400, "d", 3600, "h"), (3600, "h", 60, "min"))
 
 
@@ -80,7 +83,7 @@ class ReadinessGate:
             f"Account {name}: no mint was tried yet." for name in charts if name not in tried
         ]
         if self._draining:
-            stopping = "The gateway is stopping and takes no new calls."
+            stopping = "The gateway is stopping: send new calls elsewhere."
             return Readiness(ready=False, state=State.UNREADY, reasons=(stopping, *reasons))
         if not self._opened:
             return Readiness(ready=False, state=State.UNREADY, reasons=(*untried, *reasons))
@@ -144,8 +147,13 @@ def snapshot(
 
 
 def iso(wall: float) -> str:
-    """Give seconds since the epoch as `2026-01-31T12:00:00Z`."""
-    return datetime.fromtimestamp(round(wall), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """Give seconds since the epoch as `2026-01-31T12:00:00Z`.
+
+    Moments before 1970 and after 9999 become those ends: no number may cost the whole page.
+    """
+    # In this order, because both leave their first argument if the second is not a number.
+    within = round(min(_LAST_MOMENT, max(0.0, wall)))
+    return datetime.fromtimestamp(within, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def span(seconds: float) -> str:

@@ -71,7 +71,7 @@ class GatewayLog:
             lambda count: self._log.warning(
                 "unknown_account_id",
                 message="A caller asked for a token of an account that is not configured; it gets "
-                "the placeholder of the account that its base URL names.",
+                "the placeholder of the account that its base URL stands for, if there is one.",
                 account_id=account_id,
                 count=count,
             ),

@@ -121,6 +121,13 @@ SecondsOrZero = Annotated[
 WaitSeconds = Annotated[
     float, Field(gt=0, le=60), Kind("a number of seconds greater than 0, at most 60")
 ]
+LeaseSeconds = Annotated[
+    # A store takes a lease that has more than 60 s to go for one from before its clock was set
+    # back, and so for none.
+    float,
+    Field(gt=0, le=30),
+    Kind("a number of seconds greater than 0, at most 30"),
+]
 Port = Annotated[int, Field(ge=0, le=65535), Kind("a port, 0 to 65535")]
 ByteCount = Annotated[int, Field(ge=0), Kind("a whole number of bytes, 0 or greater")]
 Share = Annotated[float, Field(gt=0, lt=1)]

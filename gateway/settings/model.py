@@ -114,7 +114,7 @@ class StoreSettings(Section):
         description="`memory:` for one process alone, `file:///dir` for the processes of one"
         " machine. The tokens lie in that directory: nobody else may read it.",
     )
-    lease: kinds.Seconds = Field(
+    lease: kinds.LeaseSeconds = Field(
         default=3.0,
         description="Seconds after which the right to mint of a replica that died is taken over.",
     )

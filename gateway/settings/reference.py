@@ -39,8 +39,8 @@ From the strongest to the weakest:
 1. `ZOOM_GATEWAY_SECTION__KEY` in the environment;
 2. the file;
 3. `ZOOM_ACCOUNT_ID`, `ZOOM_CLIENT_ID`, `ZOOM_CLIENT_SECRET`, `ZOOM_CLIENT_SECRET_FILE`: they
-   fill what is unset of the account `default` and its app `default`. Beside other accounts or
-   apps they make these two only if they are complete;
+   fill what is unset of the account `default` and its app `default`. Beside other accounts they
+   make that account only if they are complete; to apps that are configured they never add one;
 4. the default.
 
 - The name of a variable is the key's path with `__` between its steps. `NAME` stands for an

@@ -32,8 +32,9 @@ def variable_of(path: tuple[str, ...]) -> str | None:
 def fill(tree: Tree, environ: Mapping[str, str]) -> None:
     """Set from the short variables what `tree` leaves unset. An empty one counts as unset.
 
-    Beside other accounts or apps, the two `default` ones are made only if the variables are
-    complete, so that a stray one does no harm.
+    Beside other accounts, the account `default` is made only if the variables are complete, so
+    that a stray one does no harm. A list of apps that is configured gets no other app from them:
+    a new app would mint beside those that were meant.
     """
     for_account = {key: environ[name] for key, name in ACCOUNT_KEYS.items() if environ.get(name)}
     for_app = {key: environ[name] for key, name in APP_KEYS.items() if environ.get(name)}
@@ -44,7 +45,7 @@ def fill(tree: Tree, environ: Mapping[str, str]) -> None:
     if account is None:
         return
     _set(account, for_account)
-    app = _app(account.setdefault("apps", []), may_add=complete)
+    app = _app(account.setdefault("apps", [{"name": DEFAULT}]))
     if app is None:
         return
     if any(key in app for key in _SECRETS):
@@ -65,13 +66,9 @@ def _account(accounts: Any, *, may_add: bool) -> Tree | None:
     return account if isinstance(account, dict) else None
 
 
-def _app(apps: Any, *, may_add: bool) -> Tree | None:
-    """The app `default`, made if it may be; None also if the tree has another shape."""
+def _app(apps: Any) -> Tree | None:
+    """The app `default` of a list; None also if the tree has another shape."""
     if not isinstance(apps, list):
         return None
     named = (a for a in apps if isinstance(a, dict) and a.get("name", DEFAULT) == DEFAULT)
-    app = next(named, None)
-    if app is None and (may_add or not apps):
-        app = {"name": DEFAULT}
-        apps.append(app)
-    return app
+    return next(named, None)

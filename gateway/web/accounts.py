@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.core.endpoint import Endpoint
 from gateway.core.errors import CallRefusedError
-from gateway.ports import Tokens
+from gateway.ports import CallTokens, Tokens
 
 DEFAULT: Final = "default"
 """The account of a call that names none."""
@@ -24,6 +25,20 @@ class AccountContext:
     scope: Callable[[], str] = str
 
 
+class _NoTokens:
+    """Implements `Tokens`, and has none."""
+
+    def call(self, endpoint: Endpoint) -> CallTokens:
+        """Raises CallRefusedError (404)."""
+        del endpoint
+        raise _unknown_account()
+
+
+UNDECIDED: Final = AccountContext("unknown", _NoTokens())
+"""The account of a call that names none where none is the default: the emulated token endpoint
+may still pick one. The name is that of calls whose account is not known, in logs and metrics."""
+
+
 class Accounts:
     """The configured accounts, by our name and by Zoom's id."""
 
@@ -37,15 +52,24 @@ class Accounts:
         """Give an account; None: the default or only one. Raises CallRefusedError (404)."""
         context = self._by_name.get(self._unnamed if name is None else name)
         if context is None:
-            # What is configured is nobody's business who has to ask.
-            raise CallRefusedError(
-                404,
-                "unknown_account",
-                "There is no such account here: name a configured one as /@NAME or in "
-                "X-Zoom-Account.",
-            )
+            raise _unknown_account()
         return context
+
+    def named_or_undecided(self, name: str | None) -> AccountContext:
+        """As `named`, but UNDECIDED for a call that names none where none is the default."""
+        if name is None and self._unnamed not in self._by_name:
+            return UNDECIDED
+        return self.named(name)
 
     def with_id(self, account_id: str) -> AccountContext | None:
         """Give the account with Zoom's id, or None."""
         return self._by_id.get(account_id)
+
+
+def _unknown_account() -> CallRefusedError:
+    # What is configured is nobody's business who has to ask.
+    return CallRefusedError(
+        404,
+        "unknown_account",
+        "There is no such account here: name a configured one as /@NAME or in X-Zoom-Account.",
+    )

@@ -17,7 +17,8 @@ class Call(NamedTuple):
     """An admitted call.
 
     `fields` go to Zoom, all but the token. `declared` is the body's length in bytes if it is
-    known, `body` None if there is none. `selected` says that the call named its account.
+    known, `body` None if there is none. `selected` says that the call named its account;
+    `account` may be UNDECIDED only if the call is answered here.
     """
 
     method: str
@@ -58,10 +59,14 @@ class Admission:
         name = chosen_account(
             target, headers.values(b"x-zoom-account"), headers.values(b"authorization")
         )
+        # The emulated token endpoint may find the account in a body that was not read yet.
+        account_of = (
+            self._accounts.named if target.emulated is None else self._accounts.named_or_undecided
+        )
         return Call(
             method,
             target,
-            self._accounts.named(name),
+            account_of(name),
             name is not None,
             self._endpoint_of(method, target.path),
             headers,

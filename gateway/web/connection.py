@@ -5,13 +5,16 @@ import socket
 import struct
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 
+from aiohttp import web
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 from gateway.core.errors import CallRefusedError, GatewayError
 from gateway.core.headers import MAX_HEAD
+from gateway.web.answer import Answer
+from gateway.web.handler import CallHandler
 from gateway.web.limits import (
     HEAD_TIMEOUT,
     KEEPALIVE,
@@ -26,10 +29,6 @@ from gateway.web.limits import (
 from gateway.web.request import Request, parse_refusal, too_large
 from gateway.web.wire import CallerGoneError
 
-if TYPE_CHECKING:
-    from gateway.web.answer import Answer
-    from gateway.web.server import HttpServer
-
 _RESET: Final = struct.pack("ii", 1, 0)
 """SO_LINGER on, zero seconds: closing sends a reset instead of an orderly end."""
 
@@ -43,16 +42,18 @@ class Connection(RequestHandler):
 
     __slots__ = (
         "_broken",
+        "_calls",
         "_failed",
         "_head_size",
         "_head_timer",
-        "_server",
         "_socket",
         "caller",
         "receiving",
     )
 
-    def __init__(self, server: "HttpServer", loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, server: web.Server, calls: CallHandler, loop: asyncio.AbstractEventLoop
+    ) -> None:
         super().__init__(
             server,
             loop=loop,
@@ -65,7 +66,7 @@ class Connection(RequestHandler):
             read_bufsize=READ_BUFFER,
             auto_decompress=False,
         )
-        self._server = server
+        self._calls = calls
         self._socket: asyncio.Transport | None = None
         """Like `transport`, which aiohttp forgets as soon as it starts to close it."""
         self._failed = False
@@ -159,7 +160,7 @@ class Connection(RequestHandler):
         error = kw.get("exc_info")
         gone = self.transport is None or isinstance(error, GatewayError | OSError)
         if isinstance(error, BaseException) and not gone:
-            self._server.unhandled(error)
+            self._calls.unhandled(error)
 
     async def _handle_request(
         self,
@@ -183,8 +184,8 @@ class Connection(RequestHandler):
     def _make_error_handler(self, err_info: _ErrInfo) -> Callable[[Any], Awaitable[Any]]:
         refusal = parse_refusal(err_info.exc)
 
-        def handler(request: Request) -> "Awaitable[Answer]":
-            return self._server.refuse(request, refusal)
+        def handler(request: Request) -> Awaitable[Answer]:
+            return self._calls.refuse(request, refusal)
 
         return handler
 

@@ -75,13 +75,15 @@ class OAuthStub:
         return document
 
     def _account(self, call: Call, account_id: str) -> AccountContext:
-        """The account that the id picks, unless the call named one already."""
-        if not account_id:
-            return call.account
+        """The account that the id picks, or else the call's own.
+
+        Raises CallRefusedError: 400 if they differ, 404 if there is neither.
+        """
         picked = self._accounts.with_id(account_id)
         if picked is None:
-            self._unknown_account_id(account_id[:_SHOWN_ID])
-            return call.account
+            if account_id:
+                self._unknown_account_id(account_id[:_SHOWN_ID])
+            return call.account if call.selected else self._accounts.named(None)
         if call.selected and picked is not call.account:
             raise CallRefusedError(
                 400, "account_conflict", "The account_id is not that of the account named."

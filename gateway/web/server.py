@@ -1,29 +1,14 @@
 """The HTTP server: makes connections and hands their calls to one handler."""
 
 import asyncio
-from collections.abc import Awaitable
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from gateway.core.errors import CallRefusedError
-from gateway.web.answer import Answer
 from gateway.web.connection import Connection
+from gateway.web.handler import CallHandler
 from gateway.web.request import Request
-
-
-class CallHandler(Protocol):
-    """Who answers calls. Neither method raises but for cancellation."""
-
-    def handle(self, request: Request) -> Awaitable[Answer]:
-        """Answer a call."""
-
-    def refuse(self, request: Request, error: CallRefusedError) -> Awaitable[Answer]:
-        """Answer what is no well-formed call; `request` holds nothing of it."""
-
-    def unhandled(self, error: BaseException) -> None:
-        """Hear of an error that nobody expected."""
 
 
 class HttpServer(web.Server):
@@ -37,14 +22,13 @@ class HttpServer(web.Server):
             request_factory=cast(Any, Request),
             handler_cancellation=True,
         )
-        self.refuse = handler.refuse
-        self.unhandled = handler.unhandled
+        self._calls = handler
         self._open: set[Connection] = set()
         self._empty = asyncio.Event()
         self._empty.set()
 
     def __call__(self) -> Connection:
-        return Connection(self, asyncio.get_running_loop())
+        return Connection(self, self._calls, asyncio.get_running_loop())
 
     @property
     def callers(self) -> list[Connection]:

@@ -246,7 +246,7 @@ class TestFormat:
 
 
 class TestContentThatCannotBeRead:
-    @pytest.mark.parametrize("value", ["", "tökен", "a b", "a\r\nb", "\ud800"])
+    @pytest.mark.parametrize("value", ["", "tök", "a b", "a\r\nb", "\ud800"])
     def test_a_token_that_no_header_can_carry(self, value: str) -> None:
         document = stored()
         document["slots"][0]["token"]["value"] = value

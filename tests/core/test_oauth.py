@@ -8,6 +8,7 @@ import pytest
 
 from gateway.core.errors import MintError, MintFailure
 from gateway.core.oauth import (
+    MAX_LIFETIME,
     MAX_RETRY_AFTER,
     TokenAnswer,
     TokenRequest,
@@ -69,7 +70,19 @@ def test_a_good_answer() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "seconds"), [(3600, 3600.0), ("3599", 3599.0), (1.5, 1.5), ("0.5", 0.5)]
+    ("given", "seconds"),
+    [
+        (3600, 3600.0),
+        ("3599", 3599.0),
+        (1.5, 1.5),
+        (1, 1.0),
+        ("1.0", 1.0),
+        (MAX_LIFETIME - 1, MAX_LIFETIME - 1),
+        (MAX_LIFETIME + 1, MAX_LIFETIME),
+        (10**12, MAX_LIFETIME),
+        ("9" * 18, MAX_LIFETIME),
+        (1e308, MAX_LIFETIME),
+    ],
 )
 def test_lives(given: object, seconds: float) -> None:
     assert grant(expires_in=given).lifetime == seconds
@@ -94,6 +107,13 @@ def test_a_token_that_fits_into_no_header_is_none(token: object) -> None:
 )
 def test_a_life_that_is_none(lifetime: object) -> None:
     with pytest.raises(MintError, match="expires_in") as caught:
+        grant(expires_in=lifetime)
+    assert caught.value.failure is MintFailure.MALFORMED
+
+
+@pytest.mark.parametrize("lifetime", [0.999, "0.5", 5e-324, "0.000000001"])
+def test_a_life_that_is_too_short(lifetime: object) -> None:
+    with pytest.raises(MintError, match="expires_in is too short to be used") as caught:
         grant(expires_in=lifetime)
     assert caught.value.failure is MintFailure.MALFORMED
 

@@ -1,4 +1,5 @@
 import json
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -83,7 +84,7 @@ def test_draining_is_for_good() -> None:
     for _ in range(2):
         readiness = look({"one": healthy()}, "one", gate=gate)
         assert not readiness.ready
-        assert readiness.reasons == ("The gateway is stopping and takes no new calls.",)
+        assert readiness.reasons == ("The gateway is stopping: send new calls elsewhere.",)
     assert headline(readiness).startswith("Not ready: The gateway is stopping")
 
 
@@ -234,6 +235,24 @@ def test_it_is_json_and_holds_no_token(chart: Chart) -> None:
     text = json.dumps(report({"default": chart}))
     assert CANARY not in text
     assert "Secret" not in text
+
+
+@pytest.mark.parametrize(
+    ("wall", "text"),
+    [
+        (0.0, "1970-01-01T00:00:00Z"),
+        (WALL + 0.6, "2027-01-15T08:00:01Z"),
+        (-1e12, "1970-01-01T00:00:00Z"),
+        (1e12, "9999-12-31T23:59:59Z"),
+        (253_402_300_799.9, "9999-12-31T23:59:59Z"),
+        (1e308, "9999-12-31T23:59:59Z"),
+        (math.inf, "9999-12-31T23:59:59Z"),
+        (-math.inf, "1970-01-01T00:00:00Z"),
+        (math.nan, "1970-01-01T00:00:00Z"),
+    ],
+)
+def test_moments_beyond_the_calendar_become_its_ends(wall: float, text: str) -> None:
+    assert iso(wall) == text
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The README's commands do what it says, and what it links to is there."""
 
+import asyncio
 import itertools
 import json
 import re
@@ -69,6 +70,25 @@ async def test_what_the_demo_says_to_try_works() -> None:
         for command in tried:
             status, said = await _curl(command)
             assert status == 200, f"{command}: {said}"
+    finally:
+        await child.kill()
+
+
+async def test_the_status_command_that_the_demo_prints_works_without_a_path() -> None:
+    ports = ("--port", "0", "--admin-port", "0", "--sim-port", "0")
+    child = await Process.start("demo", *ports, env=environment())
+    try:
+        command = await child.wait_for_line(" status --url http://")
+        await child.wait_for_line("Minted token 1")
+        status = await asyncio.create_subprocess_exec(
+            *shlex.split(command),
+            env=environment(PATH=""),
+            cwd=ROOT,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said, _ = await status.communicate()
+        assert (status.returncode, said[:3]) == (0, b"ok "), said.decode()
     finally:
         await child.kill()
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.errors import ConfigurationError
+from gateway.stores import record
 from tests.settings.configured import problem, problems, settings
 
 
@@ -34,6 +35,7 @@ from tests.settings.configured import problem, problems, settings
         ("replay.dir", "/"),
         ("store.url", "'memory:'"),
         ("store.url", "file:///var/lib/zoom%20gateway"),
+        ("store.lease", "30"),
         ("store.on_outage", "wait"),
         ("drain.delay", "0"),
         ("log.level", "WARNING"),
@@ -100,7 +102,9 @@ def test_right(key: str, value: str) -> None:
         ("store.url", "'file:///'", "three slashes"),
         ("store.url", "'file:///a?b'", "three slashes"),
         ("store.url", "'file:///a%00'", "three slashes"),
-        ("store.lease", "0", "greater than 0"),
+        ("store.lease", "0", "greater than 0, at most 30"),
+        ("store.lease", "30.1", "must be a number of seconds greater than 0, at most 30"),
+        ("store.lease", "nan", "at most 30"),
         ("store.on_outage", "stop", "must be mint or wait"),
         ("drain.delay", "-1", "0 or greater"),
         ("log.format", "xml", "must be json or console"),
@@ -141,6 +145,13 @@ def test_sections_must_be_mappings() -> None:
 def test_the_directory_of_a_file_store() -> None:
     assert settings("store: {url: 'file:///var/a%20b'}").store.directory == Path("/var/a b")
     assert settings().store.directory is None
+
+
+def test_the_longest_lease_is_one_that_a_store_keeps() -> None:
+    lease = settings("store: {lease: 30}").store.lease
+    taken, _ = record.acquire(record.Record(), "default", "gw-1", lease, now=1000.0)
+    assert taken.held(1000.0)
+    assert taken.held(1000.0 + lease - 1)
 
 
 def test_nothing_changes_afterwards() -> None:

@@ -177,11 +177,45 @@ class TestTheShortVariables:
         [app] = settings(text).accounts["default"].apps
         assert app.credentials().client_secret.reveal() == "file"
 
-    def test_complete_they_add_to_other_accounts_and_apps(self) -> None:
+    def test_complete_they_add_the_default_account_to_others(self) -> None:
         other = "{account_id: o, apps: [{name: blue, client_id: o, client_secret: s}]}"
         assert set(settings(f"accounts: {{sales: {other}}}").accounts) == {"default", "sales"}
-        apps = settings(f"accounts: {{default: {other}}}").accounts["default"].apps
-        assert [app.name for app in apps] == ["blue", "default"]
+
+    def test_they_add_no_app_to_the_files_list(self) -> None:
+        text = "accounts: {default: {apps: [{name: blue, client_id: o, client_secret: s}]}}"
+        account = settings(text).accounts["default"]
+        assert account.account_id == "acc-1"
+        [app] = account.apps
+        assert (app.name, app.client_id) == ("blue", "o")
+
+    @pytest.mark.parametrize(
+        "variables",
+        [
+            {APPS: '[{"name": "blue", "client_id": "o", "client_secret": "s"}]'},
+            {
+                f"{APPS}__0__NAME": "blue",
+                f"{APPS}__0__CLIENT_ID": "o",
+                f"{APPS}__0__CLIENT_SECRET": "s",
+            },
+        ],
+    )
+    def test_they_add_no_app_to_the_variables_list(self, variables: dict[str, str]) -> None:
+        account = settings(None, SHORT | variables).accounts["default"]
+        assert (account.account_id, [app.name for app in account.apps]) == ("acc-1", ["blue"])
+
+    def test_they_complete_the_default_app_of_a_list(self) -> None:
+        blue = "{name: blue, client_id: o, client_secret: s}"
+        text = f"accounts: {{default: {{apps: [{blue}, {{name: default}}]}}}}"
+        apps = settings(text).accounts["default"].apps
+        assert [(app.name, app.client_id) for app in apps] == [
+            ("blue", "o"),
+            ("default", "client-1"),
+        ]
+
+    def test_they_do_not_fill_an_empty_list(self) -> None:
+        assert problem("accounts: {default: {apps: []}}") == (
+            "accounts.default.apps: must be a list of at least one app"
+        )
 
     @pytest.mark.parametrize("stray", SHORT)
     def test_a_stray_one_does_no_harm_to_other_accounts_and_apps(self, stray: str) -> None:

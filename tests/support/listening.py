@@ -95,12 +95,13 @@ async def listening(
     *,
     tokens: ScriptedTokens | None = None,
     accounts: Iterable[AccountContext] = (),
+    has_default: bool = True,
     memory_limit: int = 64 * KIB,
     disk_limit: int = 1024 * KIB,
     directory: str | None = None,
     real_upstream: Upstream | None = None,
 ) -> AsyncIterator[Listening]:
-    """`accounts` come beside `default`, whose Zoom id is `acc-default`."""
+    """`accounts` come beside `default`, if there is one; its Zoom id is `acc-default`."""
     scripted = upstream or ScriptedUpstream()
     tokens = tokens or ScriptedTokens()
     default = AccountContext("default", tokens, "acc-default", lambda: "user:read")
@@ -110,7 +111,7 @@ async def listening(
     spool_failures: list[OSError] = []
     proxy = Proxy(
         ProxyParts(
-            accounts=Accounts([default, *accounts]),
+            accounts=Accounts([default, *accounts] if has_default else accounts),
             upstream=real_upstream or scripted,
             host="api.zoom.test",
             observer=reports,

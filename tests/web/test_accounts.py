@@ -2,8 +2,9 @@
 
 import pytest
 
+from gateway.core.endpoint import Endpoint
 from gateway.core.errors import CallRefusedError
-from gateway.web.accounts import AccountContext, Accounts
+from gateway.web.accounts import UNDECIDED, AccountContext, Accounts
 from tests.support.scripted_tokens import ScriptedTokens
 
 
@@ -24,3 +25,19 @@ def test_none_of_several_others() -> None:
         _accounts("acme", "globex").named(None)
     assert refused.value.status == 404
     assert "acme" not in str(refused.value)
+
+
+def test_undecided_only_where_none_is_named_and_none_is_the_default() -> None:
+    several = _accounts("acme", "globex")
+    assert several.named_or_undecided(None) is UNDECIDED
+    assert several.named_or_undecided("acme").name == "acme"
+    with pytest.raises(CallRefusedError):
+        several.named_or_undecided("initech")
+    assert _accounts("acme").named_or_undecided(None).name == "acme"
+    assert _accounts("acme", "default").named_or_undecided(None).name == "default"
+
+
+def test_no_call_gets_a_token_of_an_account_that_is_undecided() -> None:
+    with pytest.raises(CallRefusedError) as refused:
+        UNDECIDED.tokens.call(Endpoint("GET", "other", "GET /x"))
+    assert refused.value.status == 404

@@ -1,6 +1,7 @@
 """The emulated token endpoint."""
 
 import base64
+from contextlib import AbstractAsyncContextManager
 
 import pytest
 
@@ -14,6 +15,7 @@ JSON = b"Content-Type: application/json"
 BASIC = b"Authorization: Basic " + base64.b64encode(b"id:secret")
 
 EU = AccountContext("eu", ScriptedTokens(), "acc-eu", lambda: "meeting:read")
+US = AccountContext("us", ScriptedTokens(), "acc-us", lambda: "user:read")
 
 PLACEHOLDER = {
     "access_token": "zoom-gateway",
@@ -22,6 +24,11 @@ PLACEHOLDER = {
     "scope": "user:read",
     "api_url": "http://gateway.test:8080",
 }
+
+
+def without_default() -> AbstractAsyncContextManager[Listening]:
+    """Several accounts, of which a call must name one."""
+    return listening(accounts=[EU, US], has_default=False)
 
 
 async def ask(
@@ -107,6 +114,61 @@ async def test_an_unknown_id_is_reported_and_still_answered() -> None:
             document = (await ask(running, target, FORM, body=body)).json()
             assert document["access_token"] == token
         assert running.unknown_ids == ["z" * 64] * 2
+
+
+@pytest.mark.parametrize(
+    ("target", "body"),
+    [
+        (b"/oauth/token", b"grant_type=account_credentials&account_id=acc-eu"),
+        (b"/oauth/token?account_id=acc-eu", None),
+        (b"/@eu/oauth/token", b"account_id=acc-eu"),
+        (b"/@eu/oauth/token", b"account_id=acc-none"),
+        (b"/@eu/oauth/token", b""),
+    ],
+)
+async def test_without_a_default_account_the_id_or_the_name_picks_one(
+    target: bytes, body: bytes | None
+) -> None:
+    async with without_default() as running, await running.caller() as caller:
+        heard = await caller.call(request(target, FORM, method=b"POST", body=body))
+        assert (heard.status, heard.json()["access_token"]) == (200, "zoom-gateway.eu")
+        assert heard.json()["scope"] == "meeting:read"
+
+
+@pytest.mark.parametrize(
+    ("body", "unknown"), [(b"account_id=acc-none", ["acc-none"]), (b"account_id=", []), (b"", [])]
+)
+async def test_without_a_default_account_somebody_must_name_one(
+    body: bytes, unknown: list[str]
+) -> None:
+    async with without_default() as running, await running.caller() as caller:
+        heard = await caller.call(request(b"/oauth/token", FORM, method=b"POST", body=body))
+        assert (heard.status, heard.slug) == (404, "unknown_account")
+        assert running.unknown_ids == unknown
+        heard = await caller.call(request(b"/oauth/token", FORM, method=b"POST", body=b"x=1"))
+        assert heard.status == 404  # the connection goes on
+        assert [report.account for report in await running.reports.get(2)] == ["unknown"] * 2
+    assert running.upstream.sent == []
+
+
+async def test_without_a_default_account_revoking_needs_none() -> None:
+    async with without_default() as running, await running.caller() as caller:
+        heard = await caller.call(request(b"/oauth/revoke", BASIC, method=b"POST", body=b""))
+        assert (heard.status, heard.body) == (200, b'{"status":"success"}')
+
+
+async def test_without_a_default_account_a_name_that_is_none_is_refused() -> None:
+    async with without_default() as running, await running.caller() as caller:
+        form = b"account_id=acc-eu"
+        heard = await caller.call(request(b"/@asia/oauth/token", FORM, method=b"POST", body=form))
+        assert (heard.status, heard.slug) == (404, "unknown_account")
+
+
+async def test_without_a_default_account_calls_to_zoom_must_name_one() -> None:
+    async with without_default() as running, await running.caller() as caller:
+        heard = await caller.call(request(b"/v2/users"))
+        assert (heard.status, heard.slug) == (404, "unknown_account")
+    assert running.upstream.sent == []
 
 
 async def test_an_id_that_contradicts_the_account_named() -> None:
