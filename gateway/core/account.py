@@ -22,6 +22,9 @@ SUSPICION: Final = 600.0
 LATE_MINT: Final = 30.0
 """Seconds in which a lost mint may still come about at Zoom, and kill a token minted after it."""
 
+SUSPICION_STEP: Final = 5.0
+"""Seconds by which a suspicion must grow to be worth a write."""
+
 VERDICT_TIME: Final = 2.0
 """Seconds within which a probe's verdict has come, or will not."""
 

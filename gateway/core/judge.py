@@ -22,6 +22,7 @@ from types import MappingProxyType
 from gateway.core import slots as machine
 from gateway.core.account import (
     SUSPICION,
+    SUSPICION_STEP,
     VERDICT_TIME,
     Account,
     Due,
@@ -96,8 +97,7 @@ def judge(account: Account, refusal: Refusal, now: float) -> Judgement:
         return _pass(account, refusal, RefusalCause.HOLDOFF)
     in_doubt = refusal.second or account.on_probation(refusal.endpoint, token.generation, now)
     if in_doubt and refusal.finding is Finding.NONE:
-        asked = MappingProxyType({**account.asked, refusal.endpoint: now + VERDICT_TIME})
-        return Judgement(replace(account, asked=asked), Ruling.PROBE)
+        return Judgement(_ask(account, refusal.endpoint, now), Ruling.PROBE)
     if refusal.finding is Finding.UNDECIDED:
         return _pass(account, refusal, RefusalCause.UNDECIDED)
     if refusal.finding is Finding.ALIVE:
@@ -105,6 +105,13 @@ def judge(account: Account, refusal: Refusal, now: float) -> Judgement:
     if _exhausted(account, token):
         return _begin_holdoff(account, refusal, token, now)
     return _token_at_fault(account, refusal, token, now)
+
+
+def _ask(account: Account, endpoint: str, now: float) -> Account:
+    if account.asked.get(endpoint, 0.0) > now + VERDICT_TIME / 2:
+        return account  # hardly younger: not worth a write
+    asked = MappingProxyType({**account.asked, endpoint: now + VERDICT_TIME})
+    return replace(account, asked=asked)
 
 
 def _pass(account: Account, refusal: Refusal, cause: RefusalCause) -> Judgement:
@@ -169,6 +176,8 @@ def suspect(account: Account, generation: int, endpoint: str, now: float) -> Out
     incident = account.incident
     if incident is not None and incident.endpoint == endpoint and not incident.confirmed:
         account = replace(account, incident=None)
+    if account.suspects.get(endpoint, 0.0) > now + SUSPICION - SUSPICION_STEP:
+        return account, events
     news = () if endpoint in account.suspects else (EndpointSuspected(endpoint, SUSPICION),)
     suspects = MappingProxyType({**account.suspects, endpoint: now + SUSPICION})
     return replace(account, suspects=suspects), (*events, *news)

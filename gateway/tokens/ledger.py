@@ -143,6 +143,7 @@ class Ledger:
                 self._parts.name, document, revision=self._revision, fence=fence
             ):
                 self._revision += 1
+                self._note_up()
                 return self._settle(account, count, events, now)
             stored = await self._read()
             if fence is not None and stored.fence != fence:
@@ -156,7 +157,6 @@ class Ledger:
         told = min(self._told, count)
         del self._pending[:count]
         self._told -= told
-        self._note_up()
         self._rebase(now)
         self._tell(events[told:])
         return True

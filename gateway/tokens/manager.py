@@ -26,6 +26,9 @@ from gateway.tokens.probing import ProbeDesk, ProbeTarget
 FOREIGN_NEWS: Final = 3600.0
 """Seconds for which a foreign mint is shown as a problem of now."""
 
+STORE_TIME: Final = 2.0
+"""Seconds that a mint in progress may take beyond its own deadline, for the store."""
+
 WATCH_PAUSE: Final = 1.0
 """Seconds between looks at the credentials while mints fail."""
 
@@ -115,8 +118,11 @@ class TokenManager:
         self._runner = asyncio.create_task(self._run(), name=f"minter of {self._parts.account}")
 
     async def _run(self) -> None:
-        await self.ledger.look()
-        self.ledger.apply(rules.begun)
+        try:
+            await self.ledger.look()
+            self.ledger.apply(rules.begun)
+        except Exception as problem:  # noqa: BLE001  without a minter nothing works
+            self._parts.defect(problem)
         self._spawn(self._watch_credentials())
         await self._loop.run()
 
@@ -135,7 +141,7 @@ class TokenManager:
         """Stop. A mint in progress is finished, and its token stored: it is never revoked."""
         self._loop.stop()
         if self._runner is not None:
-            await asyncio.wait([self._runner], timeout=self._parts.mint_timeout)
+            await asyncio.wait([self._runner], timeout=self._parts.mint_timeout + STORE_TIME)
             self._runner.cancel()
             await asyncio.wait([self._runner])
         for errand in self._errands:
@@ -227,7 +233,13 @@ class TokenManager:
     def _spawn(self, errand: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(errand)
         self._errands.add(task)
-        task.add_done_callback(self._errands.discard)
+        task.add_done_callback(self._errand_ended)
+
+    def _errand_ended(self, task: "asyncio.Task[None]") -> None:
+        self._errands.discard(task)
+        problem = None if task.cancelled() else task.exception()
+        if isinstance(problem, Exception):
+            self._parts.defect(problem)
 
     # What people are told.
 
@@ -269,11 +281,17 @@ class TokenManager:
         return Chart(
             account=self.ledger.view(),
             now=now,
-            mint_failed=max(self._mint_failed.values(), key=lambda one: one[0], default=None),
+            mint_failed=self._newest_failure(),
             foreign_mint=foreign,
             previous_secret=self._previous_secret,
             store_problem=self.ledger.store_problem,
         )
+
+    def _newest_failure(self) -> tuple[float, MintFailed] | None:
+        """Another replica may have cured it: the document knows."""
+        failing = {slot.id for slot in self.ledger.view().slots if slot.failures}
+        known = [one for slot, one in self._mint_failed.items() if slot in failing]
+        return max(known, key=lambda one: one[0], default=None)
 
     def diagnoses(self) -> list[Diagnosis]:
         return diagnose(self.chart())

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Final
 
 from gateway.core import course as rules
-from gateway.core.account import Account, Minting, Outcome
+from gateway.core.account import Account, Change, Minting, Outcome
 from gateway.core.course import Course, Mint, Publication, Rest
 from gateway.core.errors import MAY_HAVE_MINTED, MintError, MintFailure, StoreError
 from gateway.core.token import Cause, Grant, Token
@@ -89,7 +89,7 @@ class MintLoop:
     def stop(self) -> None:
         """A mint in progress is finished first: its token must not be lost."""
         self._stopping = True
-        self._ledger.changes().set()
+        self._ledger.announce()
 
     async def _rest(self, step: Rest, woken: asyncio.Event) -> None:
         seconds = step.until - self._clock.now()
@@ -103,6 +103,8 @@ class MintLoop:
             await self._under_lease()
         except StoreError as problem:
             self._ledger.store_failed(problem)
+            if self._stopping:
+                return
             if self._parts.mint_in_outage:
                 await self._detached(step)
             else:
@@ -125,7 +127,7 @@ class MintLoop:
             await self._ledger.refresh()
             # Look again: another replica may have minted meanwhile.
             step = rules.next_step(self._ledger.view(), self.course(), self._clock.now())
-            if isinstance(step, Mint):
+            if isinstance(step, Mint) and not self._stopping:
                 await self._mint(step, lease)
 
     @contextlib.asynccontextmanager
@@ -149,7 +151,9 @@ class MintLoop:
 
     async def _mint(self, step: Mint, lease: Lease) -> None:
         former = await self._comparable(step)
-        since = self._clock.now()
+        if self._stopping:
+            return
+        since, known = self._clock.now(), self._ledger.account.generation
         note = Minting(step.slot, since, lease.fence, self._parts.replica, step.cause)
         if not await self._ledger.commit(partial(_begin, note), lease):
             return
@@ -160,7 +164,7 @@ class MintLoop:
         except StoreError as problem:
             # The token is ours all the same: it is used here, and stored when that works again.
             self._ledger.store_failed(problem)
-            self._ledger.apply(change)
+            self._ledger.apply(_unless_newer(known, change, note))
             published = True
         if not published and _may_have_minted(outcome):
             self._ledger.apply(lambda account, now: rules.lost(account, note, now))
@@ -177,9 +181,10 @@ class MintLoop:
 
     async def _detached(self, step: Mint) -> None:
         """The store is down, so nobody can be asked: mint alone."""
-        since = self._clock.now()
+        since, known = self._clock.now(), self._ledger.account.generation
         outcome = await self._ask(step)
-        self._ledger.apply(self._change(step, outcome, since))
+        note = Minting(step.slot, since, 0, self._parts.replica, step.cause)
+        self._ledger.apply(_unless_newer(known, self._change(step, outcome, since), note))
         self._conclude(outcome, None)
 
     async def _ask(self, step: Mint) -> Grant | MintError:
@@ -217,6 +222,17 @@ class MintLoop:
 
 def _begin(note: Minting, account: Account, now: float) -> Outcome:
     return rules.begin(account, note, now)
+
+
+def _unless_newer(known: int, change: Change, note: Minting) -> Change:
+    """A change that no fence guards: it counts only if nobody has published meanwhile."""
+
+    def apply(account: Account, now: float) -> Outcome:
+        if account.generation > known:
+            return rules.lost(account, note, now)
+        return change(account, now)
+
+    return apply
 
 
 def _may_have_minted(outcome: Grant | MintError) -> bool:

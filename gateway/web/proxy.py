@@ -217,10 +217,10 @@ class Proxy:
             better = await self._better(visit, tokens, token, verdict)
             if better is None:
                 return received
-            visit.received = None
             # Zoom may have refused the call on its head alone, and left its body unread: what is
             # sent next on that connection would be taken for the body.
             await received.close(reuse=call.body is None)
+            visit.received = None
             report.replays += 1
             token = better
 

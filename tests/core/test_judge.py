@@ -157,6 +157,16 @@ class TestInDoubtAProbeIsAsked:
         asked = replace(account, asked=MappingProxyType({X: 1.0 + VERDICT_TIME}))
         assert judge(account, Refusal(1, X), 1.0) == Judgement(asked, Ruling.PROBE)
 
+    def test_a_question_that_was_asked_just_now_changes_nothing(self) -> None:
+        account = replace(on_trial(one_fresh_token(), 1), asked=MappingProxyType({X: 2.5}))
+        assert judge(account, Refusal(1, X), 1.0) == Judgement(account, Ruling.PROBE)
+
+    def test_a_suspicion_that_would_hardly_grow_stays_as_it_is(self) -> None:
+        account, _ = suspect(one_accepted_token(), 1, X, 1.0)
+        assert suspect(account, 1, X, 5.0) == (account, ())
+        later, _ = suspect(account, 1, X, 7.0)
+        assert dict(later.suspects) == {X: 607.0}
+
     def test_if_a_verdict_on_the_endpoint_is_awaited(self) -> None:
         account = replace(one_fresh_token(), asked=MappingProxyType({X: 3.0}))
         assert judge(account, Refusal(1, X), 2.75).ruling is Ruling.PROBE

@@ -80,8 +80,9 @@ class Pool:
         for connection in self._open:
             connection.fail(UpstreamBrokenError("The gateway shuts down"))
         if self._open:
-            self._emptied = asyncio.get_running_loop().create_future()
-            await self._emptied
+            if self._emptied is None:
+                self._emptied = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._emptied)
 
     def _sweep_in(self, seconds: float) -> None:
         self._timer = asyncio.get_running_loop().call_later(seconds, self._sweep)

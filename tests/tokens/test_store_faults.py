@@ -1,0 +1,119 @@
+"""A store that fails at a bad moment, and a manager that ends at one."""
+
+import asyncio
+from typing import Any
+
+from gateway.core.errors import MintFailure, StoreUnavailableError
+from gateway.core.events import StoreDown, StoreUp
+from gateway.ports import Clock, Lease, Stored
+from gateway.stores.memory import MemoryStore
+from tests.support.account import Fleet, load
+from tests.support.virtual_time import VirtualClock, virtual
+from tests.support.zoom_in_memory import Zoom, failure
+
+
+class Failing(MemoryStore):
+    """One replica's way to a store that others reach: `down` cuts it."""
+
+    def __init__(self, clock: Clock, shared: MemoryStore | None = None) -> None:
+        super().__init__(clock)
+        if shared is not None:
+            self._records, self._written = shared._records, shared._written
+        self.down = False
+        self.defect: Exception | None = None
+
+    def _check(self) -> None:
+        if self.defect is not None:
+            defect, self.defect = self.defect, None
+            raise defect
+        if self.down:
+            raise StoreUnavailableError("cut")
+
+    async def read(self, account: str) -> Stored:
+        self._check()
+        return await super().read(account)
+
+    async def write(
+        self, account: str, document: dict[str, Any], *, revision: int, fence: int | None = None
+    ) -> bool:
+        self._check()
+        return await super().write(account, document, revision=revision, fence=fence)
+
+    async def acquire(self, account: str, owner: str, ttl: float) -> Lease | None:
+        self._check()
+        return await super().acquire(account, owner, ttl)
+
+
+@virtual
+async def test_a_store_that_is_down_is_not_called_up_before_it_answered() -> None:
+    store = Failing(VirtualClock())
+    store.down = True
+    async with Fleet(Zoom(), store=store) as fleet:
+        outcomes = await load(fleet, 5, 10)
+        assert {outcome.seen for outcome in outcomes} == {"accepted"}
+        assert len(fleet.told.of(StoreDown)) == 1
+        assert not fleet.told.of(StoreUp)
+        assert "store_down" in {one.code for one in fleet.manager.diagnoses()}
+        store.down = False
+        await asyncio.sleep(3)
+        assert len(fleet.told.of(StoreUp)) == 1
+        assert not fleet.manager.diagnoses()
+
+
+@virtual
+async def test_a_defect_at_the_first_look_leaves_a_minter() -> None:
+    store = Failing(VirtualClock())
+    store.defect = RuntimeError("a defect")
+    async with Fleet(Zoom(), store=store) as fleet:
+        assert (await fleet.call()).seen == "accepted"
+        assert [str(defect) for defect in fleet.defects] == ["a defect"]
+        fleet.defects.clear()
+
+
+@virtual
+async def test_a_token_that_was_minted_without_the_store_displaces_no_newer_one() -> None:
+    clock = VirtualClock()
+    shared = MemoryStore(clock)
+    cut = Failing(clock, shared)
+    zoom = Zoom(mint_latency=1.0)
+    async with Fleet(zoom, store=cut, replica="one") as one:
+        await asyncio.sleep(0.7)
+        cut.down = True  # minted by now, and not published
+        await asyncio.sleep(4)
+        async with Fleet(zoom, store=shared, replica="two") as two:
+            assert (await two.call()).seen == "accepted"
+            newest = two.manager.ledger.token()
+            cut.down = False
+            await asyncio.sleep(3)
+            assert one.manager.ledger.token() == newest
+            assert (await one.call()).seen == "accepted"
+            assert two.manager.ledger.token() == newest
+    assert len(zoom.mints) == 2
+
+
+@virtual
+async def test_a_failure_that_another_replica_cured_is_not_told_any_more() -> None:
+    clock = VirtualClock()
+    shared = MemoryStore(clock)
+    wrong, right = Zoom(), Zoom()
+    wrong.mint_error = lambda _: failure(MintFailure.INVALID_CLIENT)
+    async with Fleet(wrong, store=shared, replica="one") as one:
+        await asyncio.sleep(1)
+        async with Fleet(right, store=shared, replica="two") as two:
+            assert (await two.call()).seen == "accepted"
+        await one.manager.ledger.refresh()
+        assert not one.manager.diagnoses()
+
+
+@virtual
+async def test_a_manager_that_ends_starts_no_mint_and_holds_nobody_up() -> None:
+    zoom = Zoom(mint_error=lambda _: failure(MintFailure.SERVER_ERROR))
+    fleet = Fleet(zoom)
+    async with fleet:
+        await asyncio.sleep(1)
+        waiting = asyncio.create_task(fleet.call())
+        await asyncio.sleep(0.1)
+    zoom.mint_error = lambda _: None
+    outcome = await waiting
+    assert outcome.seen == "unavailable"
+    assert not zoom.mints
