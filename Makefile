@@ -30,6 +30,9 @@ format: $(STAMP) ## rewrite the code in the house format
 test: $(STAMP) ## every test that needs nothing but this clone
 	$(BIN)/python -m pytest
 
+test-deps: ## the servers that tests start: redis-server, by apt-get
+	@sh scripts/test_deps.sh
+
 core-coverage: $(STAMP) ## each core module, covered in full by its own test file
 	$(BIN)/python scripts/core_coverage.py
 
@@ -43,4 +46,4 @@ lock: $(STAMP) ## resolve the locked requirements anew
 clean: ## remove what was built
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help venv demo lint format test core-coverage docs lock clean
+.PHONY: help venv demo lint format test test-deps core-coverage docs lock clean

@@ -28,6 +28,7 @@ from gateway.observe.token_log import TokenLog
 from gateway.observe.totals import Totals
 from gateway.ports import TokenStore
 from gateway.settings import AccountSettings, Settings, load_operations
+from gateway.settings.urls import whole_url
 from gateway.stores.file import FileStore
 from gateway.stores.memory import MemoryStore
 from gateway.tokens.manager import ManagerParts, TokenManager
@@ -267,6 +268,12 @@ def credentials_print(account: AccountSettings) -> str:
 
 def token_store(settings: Settings, report: Callable[[str], None]) -> TokenStore:
     """Where the tokens are kept; `report` is told of a file that had to be set aside."""
+    url = whole_url(settings.store.url)
+    if url.startswith(("redis:", "rediss:")):
+        # Only who uses Redis loads its client.
+        from gateway.stores.redis import RedisStore  # noqa: PLC0415
+
+        return RedisStore(url)
     directory = settings.store.directory
     if directory is None:
         return MemoryStore(SystemClock())

@@ -112,7 +112,9 @@ class StoreSettings(Section):
     url: StoreUrl = Field(
         default="memory:",
         description="`memory:` for one process alone, `file:///dir` for the processes of one"
-        " machine. The tokens lie in that directory: nobody else may read it.",
+        " machine. The tokens lie in that directory: nobody else may read it."
+        " `redis://user:password@host:port/db` for a fleet, Redis 5 or newer; `rediss://` with TLS,"
+        " checked against the system's CAs. Who reads that database has the tokens.",
     )
     lease: kinds.LeaseSeconds = Field(
         default=3.0,
