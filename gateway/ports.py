@@ -4,10 +4,10 @@ No foreign object or exception crosses these lines: an adapter takes and gives t
 of `gateway.core` and raises the exceptions of `gateway.core.errors`.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, NamedTuple, Protocol
 
 from gateway.core.endpoint import Endpoint
 from gateway.core.events import TokenEvent
@@ -83,28 +83,66 @@ class Upstream(Protocol):
     async def close(self) -> None: ...
 
 
+class Stamp(NamedTuple):
+    """A place in a store's history.
+
+    `number` grows, `tag` is random: a store that lost its last writes gives a number twice, but
+    never the whole stamp, so what is old never looks new.
+    """
+
+    number: int
+    tag: str
+
+    def __str__(self) -> str:
+        return f"{self.number}.{self.tag}"
+
+
+NOTHING: Final = Stamp(0, "")
+"""The revision of a document, or the fence of a lease, that never was."""
+
+
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to mint. `fence` grows with every lease of the account."""
+    """The right to mint. The number of `fence` grows with every lease of the account."""
 
     account: str
     owner: str
-    fence: int
+    fence: Stamp
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
     """An account's document as the store holds it, and the store's time at that moment.
 
-    `revision` is 0 when there is no document; it grows at every write. `document` is what
-    `gateway.core.document` encodes: JSON-ready, times in the store's seconds.
+    `revision` is `NOTHING` when there never was a document; it is another after every write.
+    `document` is what `gateway.core.document` encodes: JSON-ready, times in the store's seconds.
     """
 
     document: dict[str, object] | None
-    revision: int
+    revision: Stamp
     now: float
     lease_owner: str | None = None
-    fence: int = 0
+    fence: Stamp = NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """A replica, as it registers for the others to see."""
+
+    name: str
+    version: str
+    address: str
+    """`host:port` of its proxy."""
+    since: float
+    """When it began: seconds since the epoch, by its own clock."""
+    generations: Mapping[str, int] = field(default_factory=dict)
+    """By account: the token that new calls get."""
+    age: float = 0.0
+    """Seconds since its last heartbeat, by the store's clock. The store fills it in."""
+
+
+PRESENT: Final = 30.0
+"""Seconds after its last heartbeat in which a replica is shown."""
 
 
 class TokenStore(Protocol):
@@ -116,9 +154,14 @@ class TokenStore(Protocol):
     async def read(self, account: str) -> Stored: ...
 
     async def write(
-        self, account: str, document: dict[str, object], *, revision: int, fence: int | None = None
-    ) -> bool:
-        """Replace the document if its revision is still `revision`.
+        self,
+        account: str,
+        document: dict[str, object],
+        *,
+        revision: Stamp,
+        fence: Stamp | None = None,
+    ) -> Stamp | None:
+        """Replace the document if its revision is still `revision`. Gives the new one, or None.
 
         With a `fence`, only if that is also the newest one given out, too: a holder whose
         lease was taken over publishes nothing.
@@ -132,14 +175,23 @@ class TokenStore(Protocol):
     async def release(self, lease: Lease) -> None:
         """Only the owner's lease is given back; another's is left alone."""
 
-    async def set_aside(self, account: str, revision: int, problem: str) -> bool:
+    async def set_aside(self, account: str, revision: Stamp, problem: str) -> bool:
         """Move content that cannot be read out of the way, keeping it. False: it stays.
 
         Content of another revision is another's and stays, but that counts as done.
         """
 
-    async def changed(self, account: str, revision: int) -> None:
+    async def changed(self, account: str, revision: Stamp) -> None:
         """Return when the document's revision may differ from `revision`."""
+
+    async def beat(self, presence: Presence) -> list[Presence]:
+        """Register a replica, or say that it is still there.
+
+        Gives all that did within the last `PRESENT` seconds, by name, this one included.
+        """
+
+    async def leave(self, name: str) -> None:
+        """A replica ends: it is not shown any more."""
 
     async def close(self) -> None: ...
 

@@ -63,7 +63,8 @@ class Minting:
 
     slot: SlotId
     since: float
-    fence: int
+    fence: str
+    """Names the lease; empty if the mint happened without one."""
     holder: str
     cause: Cause
 

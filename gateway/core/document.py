@@ -279,7 +279,7 @@ def _decode_minting(raw: Document | None, known: set[SlotId], at: Moment) -> Min
     if raw is None or _id(raw) not in known:
         return None
     return Minting(
-        _id(raw), at(raw["since"]), int(raw["fence"]), str(raw["holder"]), Cause(raw["cause"])
+        _id(raw), at(raw["since"]), str(raw["fence"]), str(raw["holder"]), Cause(raw["cause"])
     )
 
 

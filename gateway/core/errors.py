@@ -9,9 +9,10 @@
     │   ├── TokenUnavailableError   none came within the time a call may wait
     │   └── MintError               one attempt at the token endpoint failed
     ├── StoreError            the shared store
-    │   ├── StoreUnavailableError   it does not answer
+    │   ├── StoreUnavailableError   it does not answer, or cannot do what it is asked
+    │   │   └── StoreRefusedError       it refuses us: an operator must act
     │   └── StoreContentError       what it holds cannot be read
-    │       └── StoreFormatError    a newer gateway wrote it: it must stay as it is
+    │       └── StoreFormatError    it makes sense to another gateway: it must stay as it is
     └── UpstreamError         Zoom, or the way to it
         ├── UpstreamConnectError    nothing was sent
         ├── UpstreamTimeoutError    silence for longer than `upstream.idle_timeout`
@@ -132,9 +133,15 @@ class StoreError(GatewayError):
 
 
 class StoreUnavailableError(StoreError):
-    """The store does not answer."""
+    """The store does not answer, or cannot do what it is asked."""
 
     slug = "store_unavailable"
+
+
+class StoreRefusedError(StoreUnavailableError):
+    """The store does not let this replica in: its credentials or its rights are wrong."""
+
+    slug = "store_refused"
 
 
 class StoreContentError(StoreError):
@@ -144,7 +151,7 @@ class StoreContentError(StoreError):
 
 
 class StoreFormatError(StoreContentError):
-    """A newer gateway wrote it: it must stay as it is."""
+    """It makes sense to another gateway (a newer one, or one with the key): it must stay."""
 
 
 class UpstreamError(GatewayError):

@@ -13,12 +13,13 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from gateway.core.errors import StoreUnavailableError
-from gateway.ports import Lease, Stored
+from gateway.ports import Lease, Presence, Stamp, Stored
+from gateway.stores import presences
 from gateway.stores import record as rules
 from gateway.stores.record import Record
 
@@ -29,6 +30,9 @@ LOCK_PATIENCE: Final = 2.0
 
 LOCK_POLL: Final = 0.005
 """Seconds between tries: a thread that waits in the kernel could never give up."""
+
+_REPLICAS: Final = "_replicas"
+"""The file of those that are there; no account's name begins like that."""
 
 POLL: Final = 0.25
 """Seconds between looks at a file that another process may write."""
@@ -53,8 +57,13 @@ class FileStore:
         return await self._run(account, lambda old: (old, old.stored(self._wall())))
 
     async def write(
-        self, account: str, document: dict[str, Any], *, revision: int, fence: int | None = None
-    ) -> bool:
+        self,
+        account: str,
+        document: dict[str, Any],
+        *,
+        revision: Stamp,
+        fence: Stamp | None = None,
+    ) -> Stamp | None:
         return await self._run(account, lambda old: rules.write(old, document, revision, fence))
 
     async def acquire(self, account: str, owner: str, ttl: float) -> Lease | None:
@@ -70,11 +79,11 @@ class FileStore:
     async def release(self, lease: Lease) -> None:
         await self._run(lease.account, lambda old: rules.release(old, lease))
 
-    async def set_aside(self, account: str, revision: int, problem: str) -> bool:
+    async def set_aside(self, account: str, revision: Stamp, problem: str) -> bool:
         await self._in_thread(lambda: self._set_aside(account, revision, problem))
         return True
 
-    async def changed(self, account: str, revision: int) -> None:
+    async def changed(self, account: str, revision: Stamp) -> None:
         seen: object = None
         while True:
             stamp = self._stamp(account)
@@ -84,8 +93,39 @@ class FileStore:
                 seen = stamp
             await asyncio.sleep(POLL)
 
+    async def beat(self, presence: Presence) -> list[Presence]:
+        return await self._in_thread(lambda: self._beat(presence))
+
+    async def leave(self, name: str) -> None:
+        await self._in_thread(lambda: self._leave(name))
+
     async def close(self) -> None:
         """Nothing is held open between calls."""
+
+    def _beat(self, presence: Presence) -> list[Presence]:
+        with self._locked(_REPLICAS):
+            seen, present = presences.beat(self._load_seen(), presence, self._wall())
+            self._save_seen(seen)
+            return present
+
+    def _leave(self, name: str) -> None:
+        with self._locked(_REPLICAS):
+            self._save_seen(presences.leave(self._load_seen(), name))
+
+    def _load_seen(self) -> presences.Seen:
+        try:
+            raw = json.loads(self._path(_REPLICAS).read_bytes())
+            return {
+                str(name): (presences.decode(one), float(at)) for name, (one, at) in raw.items()
+            }
+        except FileNotFoundError:
+            return {}
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
+            return {}  # nothing is lost: every replica writes itself again
+
+    def _save_seen(self, seen: presences.Seen) -> None:
+        content = {name: (presences.encode(one), at) for name, (one, at) in seen.items()}
+        self._save(self._path(_REPLICAS), content)
 
     def _stamp(self, account: str) -> object:
         try:
@@ -115,7 +155,7 @@ class FileStore:
             old = self._load(account)
             new, result = change(old)
             if new is not old:
-                self._save(account, new)
+                self._save(self._path(account), asdict(new))
             return result
 
     @contextlib.contextmanager
@@ -151,14 +191,13 @@ class FileStore:
             self._rename(account, "it is not a record of this gateway")
             return Record()
 
-    def _set_aside(self, account: str, revision: int, problem: str) -> None:
+    def _set_aside(self, account: str, revision: Stamp, problem: str) -> None:
         with self._locked(account):
             old = self._load(account)
             if old.document is None or old.revision != revision:
                 return
             self._rename(account, problem)
-            # The lease and its fence stay: a former holder's must not look new.
-            self._save(account, replace(old, document=None, revision=old.revision + 1))
+            self._save(self._path(account), asdict(rules.set_aside(old)))
 
     def _rename(self, account: str, problem: str) -> None:
         path = self._path(account)
@@ -168,15 +207,14 @@ class FileStore:
         path.rename(aside)
         self._report(f"the token file {path} cannot be read ({problem}); it was kept as {aside}")
 
-    def _save(self, account: str, record: Record) -> None:
-        path = self._path(account)
+    def _save(self, path: Path, content: Any) -> None:
         # One name for all: the lock is held, and what a crash left behind is overwritten.
         fresh = path.with_name(f".{path.name}.new")
         fresh.unlink(missing_ok=True)
         handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as out:
-                json.dump(asdict(record), out)
+                json.dump(content, out)
                 out.flush()
                 os.fsync(out.fileno())
             fresh.replace(path)
@@ -191,8 +229,13 @@ def _read_record(raw: Any) -> Record:
         raise TypeError("document")
     return Record(
         document=document,
-        revision=int(raw["revision"]),
-        fence=int(raw["fence"]),
+        revision=_read_stamp(raw["revision"]),
+        fence=_read_stamp(raw["fence"]),
         lease_owner=str(raw["lease_owner"]),
         lease_until=float(raw["lease_until"]),
     )
+
+
+def _read_stamp(raw: Any) -> Stamp:
+    number, tag = raw
+    return Stamp(int(number), str(tag))

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from gateway.ports import Clock, Lease, Stored
+from gateway.ports import Clock, Lease, Presence, Stamp, Stored
+from gateway.stores import presences
 from gateway.stores import record as rules
 from gateway.stores.record import Record
 
@@ -18,6 +19,7 @@ class MemoryStore:
         self._clock = clock
         self._records: dict[str, Record] = {}
         self._written: dict[str, asyncio.Event] = {}
+        self._seen: presences.Seen = {}
 
     def _apply(self, account: str, change: Callable[[Record], tuple[Record, T]]) -> T:
         record, result = change(self._records.get(account, Record()))
@@ -28,8 +30,13 @@ class MemoryStore:
         return self._records.get(account, Record()).stored(self._clock.now())
 
     async def write(
-        self, account: str, document: dict[str, Any], *, revision: int, fence: int | None = None
-    ) -> bool:
+        self,
+        account: str,
+        document: dict[str, Any],
+        *,
+        revision: Stamp,
+        fence: Stamp | None = None,
+    ) -> Stamp | None:
         done = self._apply(account, lambda old: rules.write(old, document, revision, fence))
         if done:
             self._written.pop(account, asyncio.Event()).set()
@@ -46,14 +53,21 @@ class MemoryStore:
     async def release(self, lease: Lease) -> None:
         self._apply(lease.account, lambda old: rules.release(old, lease))
 
-    async def set_aside(self, account: str, revision: int, problem: str) -> bool:
+    async def set_aside(self, account: str, revision: Stamp, problem: str) -> bool:
         """Content of this process cannot be of another format."""
         del account, revision, problem
         return False
 
-    async def changed(self, account: str, revision: int) -> None:
+    async def changed(self, account: str, revision: Stamp) -> None:
         while self._records.get(account, Record()).revision == revision:
             await self._written.setdefault(account, asyncio.Event()).wait()
+
+    async def beat(self, presence: Presence) -> list[Presence]:
+        self._seen, present = presences.beat(self._seen, presence, self._clock.now())
+        return present
+
+    async def leave(self, name: str) -> None:
+        self._seen = presences.leave(self._seen, name)
 
     async def close(self) -> None:
         """Nothing to close."""

@@ -1,13 +1,14 @@
 """What a store keeps for an account, and what each call of the contract does to it.
 
-Pure: the stores in memory and in files differ only in how they hold the record while one of
-these functions runs. Times are the store's, in seconds.
+Pure but for the tags: the stores in memory and in files differ only in how they hold the record
+while one of these functions runs. Times are the store's, in seconds.
 """
 
+import secrets
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from gateway.ports import Lease, Stored
+from gateway.ports import NOTHING, Lease, Stamp, Stored
 
 LONGEST_LEASE: Final = 60.0
 """Seconds. One that would last longer was written before the store's clock was set back."""
@@ -16,8 +17,8 @@ LONGEST_LEASE: Final = 60.0
 @dataclass(frozen=True, slots=True)
 class Record:
     document: dict[str, Any] | None = None
-    revision: int = 0
-    fence: int = 0
+    revision: Stamp = NOTHING
+    fence: Stamp = NOTHING
     """Of the newest lease given out."""
     lease_owner: str = ""
     lease_until: float = 0.0
@@ -30,12 +31,27 @@ class Record:
         return Stored(self.document, self.revision, now, owner, self.fence)
 
 
+def tag() -> str:
+    """What makes a stamp one of its kind."""
+    return secrets.token_hex(4)
+
+
+def _after(stamp: Stamp) -> Stamp:
+    return Stamp(stamp.number + 1, tag())
+
+
 def write(
-    record: Record, document: dict[str, Any], revision: int, fence: int | None
-) -> tuple[Record, bool]:
+    record: Record, document: dict[str, Any], revision: Stamp, fence: Stamp | None
+) -> tuple[Record, Stamp | None]:
     if record.revision != revision or (fence is not None and fence != record.fence):
-        return record, False
-    return replace(record, document=document, revision=revision + 1), True
+        return record, None
+    written = _after(revision)
+    return replace(record, document=document, revision=written), written
+
+
+def set_aside(record: Record) -> Record:
+    """Without its document. The lease and its fence stay: a former holder's must not look new."""
+    return replace(record, document=None, revision=_after(record.revision))
 
 
 def acquire(
@@ -43,7 +59,7 @@ def acquire(
 ) -> tuple[Record, Lease | None]:
     if record.held(now):
         return record, None
-    fence = record.fence + 1
+    fence = _after(record.fence)
     taken = replace(record, fence=fence, lease_owner=owner, lease_until=now + ttl)
     return taken, Lease(account, owner, fence)
 

@@ -1,36 +1,25 @@
-"""The composition root: the one file that names implementations.
+"""A whole gateway, put together."""
 
-Everything else receives what it needs. Nobody else reads settings or the environment.
-"""
-
-import hashlib
 import os
 import random
 import secrets
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
 from gateway import __version__
 from gateway.clock import SystemClock
-from gateway.core.errors import ConfigurationError
 from gateway.core.routes import Endpoints, RouteTable
 from gateway.core.status import Readiness, ReadinessGate, Replica, snapshot
-from gateway.core.token import SlotId
-from gateway.core.verdict import classify, decode_body
 from gateway.observe.access_log import AccessLog
 from gateway.observe.fanout import Fanout
 from gateway.observe.gateway_log import GatewayLog
 from gateway.observe.metrics import Metrics
 from gateway.observe.token_log import TokenLog
 from gateway.observe.totals import Totals
-from gateway.ports import TokenStore
 from gateway.settings import AccountSettings, Settings, load_operations
-from gateway.settings.urls import whole_url
-from gateway.stores.file import FileStore
-from gateway.stores.memory import MemoryStore
 from gateway.tokens.manager import ManagerParts, TokenManager
 from gateway.tokens.probing import ProbeTarget
 from gateway.web.accounts import AccountContext, Accounts
@@ -39,9 +28,9 @@ from gateway.web.admin_server import AdminServer
 from gateway.web.listener import ProxyServer
 from gateway.web.proxy import Hooks, Proxy, ProxyParts
 from gateway.web.spool import SpoolConfig
-from gateway.zoom.minter import TokenEndpoint
-from gateway.zoom.prober import TokenProber
-from gateway.zoom.upstream import HttpUpstream
+from gateway.wiring.credentials import credentials_print, identities
+from gateway.wiring.store import token_store
+from gateway.wiring.zoom import minter, prober, upstream
 
 SECOND_PROBE = "/v2/users?page_size=1"
 """Asked when the endpoint in question is the first probe's own."""
@@ -208,73 +197,3 @@ async def _bind(start: Any, host: str, port: int) -> str:
 
 def _address(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def upstream(settings: Settings) -> HttpUpstream:
-    """The way to Zoom's API."""
-    return HttpUpstream(
-        settings.upstream.api_url,
-        connect_timeout=settings.upstream.connect_timeout,
-        idle_timeout=settings.upstream.idle_timeout,
-    )
-
-
-def minter(settings: Settings, account: AccountSettings) -> TokenEndpoint:
-    """The token endpoint, for one account."""
-    return TokenEndpoint(
-        settings.upstream.token_url,
-        account.account_id,
-        {app.name: app.credentials for app in account.apps},
-        connect_timeout=settings.upstream.connect_timeout,
-    )
-
-
-def prober(api: HttpUpstream) -> TokenProber:
-    """Asks the API whether a token is alive."""
-    return TokenProber(api, api.host, _is_refusal)
-
-
-def _is_refusal(status: int, is_head: bool, body: bytes, encoding: str) -> bool:  # noqa: FBT001  the prober's signature
-    del is_head
-    decoded = decode_body(encoding.encode("latin-1"), body)
-    return classify(status, decoded).refuses
-
-
-def identities(account: AccountSettings) -> dict[SlotId, str]:
-    """The account's slots; each with a fingerprint of whose token it holds."""
-    return {
-        SlotId(app.name, index): hashlib.sha256(
-            f"{account.account_id}\n{app.client_id}".encode()
-        ).hexdigest()[:16]
-        for app in account.apps
-        for index in app.token_indexes
-    }
-
-
-def credentials_print(account: AccountSettings) -> str:
-    """A fingerprint that changes with the credentials; one for files that cannot be read, too."""
-    digest = hashlib.sha256()
-    for app in account.apps:
-        try:
-            known = app.credentials()
-        except ConfigurationError as problem:
-            digest.update(repr(problem.problems).encode())
-            continue
-        previous = known.previous_client_secret
-        for part in (known.client_id, known.client_secret.reveal(), previous and previous.reveal()):
-            digest.update(repr(part).encode())
-    return digest.hexdigest()
-
-
-def token_store(settings: Settings, report: Callable[[str], None]) -> TokenStore:
-    """Where the tokens are kept; `report` is told of a file that had to be set aside."""
-    url = whole_url(settings.store.url)
-    if url.startswith(("redis:", "rediss:")):
-        # Only who uses Redis loads its client.
-        from gateway.stores.redis import RedisStore  # noqa: PLC0415
-
-        return RedisStore(url)
-    directory = settings.store.directory
-    if directory is None:
-        return MemoryStore(SystemClock())
-    return FileStore(directory, report)

@@ -1,0 +1,37 @@
+"""The ways to Zoom: its API, its token endpoint, and the probe."""
+
+from gateway.core.verdict import classify, decode_body
+from gateway.settings import AccountSettings, Settings
+from gateway.zoom.minter import TokenEndpoint
+from gateway.zoom.prober import TokenProber
+from gateway.zoom.upstream import HttpUpstream
+
+
+def upstream(settings: Settings) -> HttpUpstream:
+    """The way to Zoom's API."""
+    return HttpUpstream(
+        settings.upstream.api_url,
+        connect_timeout=settings.upstream.connect_timeout,
+        idle_timeout=settings.upstream.idle_timeout,
+    )
+
+
+def minter(settings: Settings, account: AccountSettings) -> TokenEndpoint:
+    """The token endpoint, for one account."""
+    return TokenEndpoint(
+        settings.upstream.token_url,
+        account.account_id,
+        {app.name: app.credentials for app in account.apps},
+        connect_timeout=settings.upstream.connect_timeout,
+    )
+
+
+def prober(api: HttpUpstream) -> TokenProber:
+    """Asks the API whether a token is alive."""
+    return TokenProber(api, api.host, _is_refusal)
+
+
+def _is_refusal(status: int, is_head: bool, body: bytes, encoding: str) -> bool:  # noqa: FBT001  the prober's signature
+    del is_head
+    decoded = decode_body(encoding.encode("latin-1"), body)
+    return classify(status, decoded).refuses
