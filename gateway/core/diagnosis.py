@@ -62,7 +62,7 @@ def _no_token(chart: Chart) -> Diagnosis | None:
     if chart.account.usable(chart.now) is not None:
         return None
     if chart.mint_failed is None:
-        return Diagnosis("no_token", Severity.ERROR, "There is no token yet.", "A mint is due.")
+        return _none_yet(chart)
     since, failure = chart.mint_failed
     return Diagnosis(
         "no_token",
@@ -70,6 +70,17 @@ def _no_token(chart: Chart) -> Diagnosis | None:
         f"There is no usable token, and none can be minted: {failure.message}",
         _mint_advice(failure),
         since,
+    )
+
+
+def _none_yet(chart: Chart) -> Diagnosis:
+    if not chart.store_problem:
+        return Diagnosis("no_token", Severity.ERROR, "There is no token yet.", "A mint is due.")
+    return Diagnosis(
+        "no_token",
+        Severity.ERROR,
+        "There is no usable token, and the store, which lends the right to mint, cannot be used.",
+        "See store.url. What a replica does meanwhile is set by store.on_outage.",
     )
 
 

@@ -124,6 +124,14 @@ class StoreUp:
     pass
 
 
+@dataclass(frozen=True, slots=True)
+class PutBack:
+    """The store had lost the document; this replica's copy was written there again."""
+
+    generation: int
+    """The newest that is known."""
+
+
 TokenEvent = (
     Minted
     | MintFailed
@@ -138,4 +146,5 @@ TokenEvent = (
     | LostMint
     | StoreDown
     | StoreUp
+    | PutBack
 )

@@ -14,6 +14,7 @@ from gateway.core.events import (
     LostMint,
     Minted,
     MintFailed,
+    PutBack,
     SlotOut,
     SlotsLinked,
     StoreDown,
@@ -154,6 +155,14 @@ def _store_up(_: StoreUp) -> Line:
     return Line("info", "store_up", "The token store works again.", {})
 
 
+def _put_back(event: PutBack) -> Line:
+    text = (
+        f"The token store had lost what it held; generation {event.generation} is back in it, "
+        "without a mint."
+    )
+    return Line("warning", "store_put_back", text, {"generation": event.generation})
+
+
 _LINES: Final[Mapping[type[TokenEvent], Callable[[Any], Line]]] = {
     Minted: _minted,
     MintFailed: _mint_failed,
@@ -167,4 +176,5 @@ _LINES: Final[Mapping[type[TokenEvent], Callable[[Any], Line]]] = {
     LostMint: _lost,
     StoreDown: _store_down,
     StoreUp: _store_up,
+    PutBack: _put_back,
 }

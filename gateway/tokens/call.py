@@ -11,6 +11,7 @@ from gateway.core.account import Refusals
 from gateway.core.endpoint import Endpoint
 from gateway.core.errors import TokenUnavailableError
 from gateway.core.judge import Finding, Refusal, Ruling
+from gateway.core.secret import Secret
 from gateway.core.token import Token
 from gateway.ports import Clock
 from gateway.tokens.ledger import Ledger
@@ -26,7 +27,7 @@ class Bench(Protocol):
     clock: Clock
     wait_timeout: float
 
-    def judge(self, refusal: Refusal) -> Ruling: ...
+    def judge(self, token: Token, refusal: Refusal) -> Ruling: ...
 
     async def verdict(self, token: Token, endpoint: str) -> Finding: ...
 
@@ -39,12 +40,13 @@ class Bench(Protocol):
 class CallSession:
     """Implements `CallTokens`. `_waited` adds up the seconds spent waiting for tokens."""
 
-    __slots__ = ("_bench", "_endpoint", "_refused", "_sent_at", "_waited")
+    __slots__ = ("_bench", "_dead", "_endpoint", "_refused", "_sent_at", "_waited")
 
     def __init__(self, bench: Bench, endpoint: Endpoint) -> None:
         self._bench = bench
         self._endpoint = endpoint.key
         self._refused: Refusals = ()
+        self._dead: tuple[Secret, ...] = ()
         self._sent_at = 0.0
         self._waited = 0.0
 
@@ -59,19 +61,20 @@ class CallSession:
         if len(self._refused) == MAX_REFUSALS:
             return None
         second = bool(self._refused)
+        self._dead = (*self._dead, refused.value)
         self._refused = (*self._refused, (refused.generation, self._bench.clock.now()))
         refusal = Refusal(refused.generation, self._endpoint, second, expired=expired)
-        ruling = self._bench.judge(refusal)
+        ruling = self._bench.judge(refused, refusal)
         if ruling is Ruling.PROBE:
             finding = await self._verdict(refused)
-            ruling = self._bench.judge(replace(refusal, finding=finding))
+            ruling = self._bench.judge(refused, replace(refusal, finding=finding))
         if ruling in (Ruling.PASS, Ruling.PROBE):
             return None
         try:
             token = await self._wait(self._bench.ledger.token)
         except TokenUnavailableError:
             return None
-        if any(token.generation == generation for generation, _ in self._refused):
+        if token.value in self._dead:
             # It was set aside, could not be replaced, and a probe found it alive.
             return None
         self._sent_at = self._bench.clock.now()

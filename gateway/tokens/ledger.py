@@ -3,24 +3,42 @@
 A change is a pure function. It is applied to the local copy at once, so that no call waits for
 the store, and kept until the store has it: a newer document from there is taken over and the
 changes still pending are applied on top of it. While the store is down the copy goes on alone.
+If the store lost what it had, the copy is put back, under a new epoch.
 """
 
 import asyncio
 import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from enum import Enum, auto
+from functools import partial
 from typing import Final
 
 from gateway.core import account as ledger_rules
-from gateway.core.account import Account, Change
+from gateway.core.account import Account, Change, Outcome
 from gateway.core.document import Identities, clamp, decode, encode
 from gateway.core.errors import StoreContentError, StoreError, StoreFormatError
-from gateway.core.events import StoreDown, StoreUp, TokenEvent
+from gateway.core.events import PutBack, TokenEvent
+from gateway.core.history import behind
 from gateway.core.token import Token
-from gateway.ports import Clock, Lease, Stored, TokenStore
+from gateway.ports import NOTHING, Clock, Lease, Stored, TokenStore
+from gateway.tokens.standing import StoreStanding
 
 STORE_PAUSE: Final = 1.0
-"""Seconds between attempts to write to a store that is down."""
+"""Seconds between attempts to use a store that is down."""
+
+MOST_PENDING: Final = 500
+"""Changes that are kept one by one while the store is down; then they are folded into one."""
+
+
+class Commit(Enum):
+    """What became of a change that was written under a lease."""
+
+    DONE = auto()
+    TAKEN_OVER = auto()
+    """Another replica has taken the lease since: nothing was written."""
+    FORGOTTEN = auto()
+    """The store lost the lease: nothing was written, and nobody need have taken over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +52,8 @@ class LedgerParts:
     new_epoch: Callable[[], str]
     changed: Callable[[], None]
     """Told after every change of `account`. Must not wait, nor change it."""
+    defect: Callable[[Exception], None]
+    """Told of an error of the gateway's own."""
 
 
 class Ledger:
@@ -44,7 +64,9 @@ class Ledger:
         self._clock = parts.clock
         now = parts.clock.now()
         self._base = ledger_rules.empty(parts.new_epoch(), tuple(parts.identities), now)
-        self._revision = 0
+        self._revision = NOTHING
+        self._put_back = False
+        """The store lost the document; `_base` is to be written there."""
         self._delta = 0.0
         self._pending: list[Change] = []
         self._told = 0
@@ -54,9 +76,9 @@ class Ledger:
         self._changed = asyncio.Event()
         self._token: Token | None = None
         self._token_until = 0.0
+        self._watcher: asyncio.Task[None] | None = None
         self.account = self._base
-        self.store_problem = ""
-        """A sentence while the store is down, else empty."""
+        self.standing = StoreStanding(parts.tell)
 
     # The local copy: nothing here waits.
 
@@ -100,66 +122,99 @@ class Ledger:
 
     # The store's copy.
 
-    async def look(self) -> None:
-        """The first look at the store; if it is down, that is noted and the replica goes on."""
+    async def open(self) -> None:
+        """Take the first look at the store, and follow it from then on. A fault is only noted."""
         try:
             await self.refresh()
         except StoreError as problem:
-            self._note_down(problem)
+            self.standing.read_failed(problem)
+        finally:
+            self._watcher = asyncio.create_task(self._watch())
+
+    async def _watch(self) -> None:
+        while True:
+            known = self._revision
+            try:
+                await self._parts.store.changed(self._parts.name, known)
+                if known == self._revision:
+                    await self.refresh()
+            except StoreError as problem:
+                self.standing.read_failed(problem)
+                await asyncio.sleep(STORE_PAUSE)
+            except Exception as problem:  # noqa: BLE001  who does not follow is found too late
+                self._parts.defect(problem)
+                await asyncio.sleep(STORE_PAUSE)
 
     async def refresh(self) -> Stored:
         """Take over what the store holds. Raises StoreError."""
         async with self._writing:
             return await self._read()
 
-    async def commit(self, change: Change, lease: Lease) -> bool:
-        """Write a change under a lease. False: the lease is another's by now. Raises StoreError."""
+    async def commit(self, change: Change, lease: Lease) -> Commit:
+        """Write a change under a lease. Raises StoreError."""
         async with self._writing:
-            return await self._push((change,), lease.fence)
+            return await self._push((change,), lease)
+
+    def store_failed(self, problem: StoreError) -> None:
+        """Somebody else met the store's failure."""
+        self._note_down(problem)
+        self._kick()
 
     def _kick(self) -> None:
         if self._flusher is None or self._flusher.done():
             self._flusher = asyncio.create_task(self._flush())
 
+    @property
+    def _owes(self) -> bool:
+        """The store has to be written to."""
+        return bool(self._pending) or self._put_back or self.standing.must_write
+
     async def _flush(self) -> None:
-        while self._pending:
+        while self._owes:
             try:
                 async with self._writing:
                     await self._push((), None)
             except StoreError as problem:
                 self._note_down(problem)
+                self._fold()
                 await asyncio.sleep(STORE_PAUSE)
 
-    async def _push(self, extra: tuple[Change, ...], fence: int | None) -> bool:
+    async def _push(self, extra: tuple[Change, ...], lease: Lease | None) -> Commit:
         """Compare and set until it holds, merging with what others wrote."""
+        fence = None if lease is None else lease.fence
         while True:
             count = len(self._pending)
             now = self._clock.now()
             account, events = _reduce(self._base, (*self._pending, *extra), now)
-            if account == self._base:
+            if account == self._base and not (self._put_back or self.standing.must_write):
                 return self._settle(account, count, events, now)
             document = encode(account, self._parts.identities, -self._delta)
-            if await self._parts.store.write(
+            written = await self._parts.store.write(
                 self._parts.name, document, revision=self._revision, fence=fence
-            ):
-                self._revision += 1
-                self._note_up()
+            )
+            if written is not None:
+                self._revision = written
+                self.standing.write_worked()
                 return self._settle(account, count, events, now)
             stored = await self._read()
             if fence is not None and stored.fence != fence:
-                return False
+                overtaken = stored.fence.number > fence.number
+                return Commit.TAKEN_OVER if overtaken else Commit.FORGOTTEN
 
     def _settle(
         self, account: Account, count: int, events: list[tuple[TokenEvent, ...]], now: float
-    ) -> bool:
+    ) -> Commit:
         """The first `count` pending changes are in the store, as `account` has it."""
+        if self._put_back:
+            self._put_back = False
+            self._parts.tell(PutBack(account.generation))
         self._base = account
         told = min(self._told, count)
         del self._pending[:count]
         self._told -= told
         self._rebase(now)
         self._tell(events[told:])
-        return True
+        return Commit.DONE
 
     def _tell(self, events: list[tuple[TokenEvent, ...]]) -> None:
         for event in itertools.chain.from_iterable(events):
@@ -183,10 +238,15 @@ class Ledger:
                 raise
             stored = await self._fetch()
             account = self._localise(stored)
+        self._put_back = self._lost(stored, account)
+        if self._put_back:
+            account = replace(self._base, epoch=self._parts.new_epoch())
         self._base = account
         self._revision = stored.revision
-        self._note_up()
+        self.standing.read_worked()
         self._rebase(self._clock.now())
+        if self._put_back:
+            self._kick()
         return stored
 
     async def _fetch(self) -> Stored:
@@ -197,47 +257,55 @@ class Ledger:
         return stored
 
     def _localise(self, stored: Stored) -> Account:
-        if stored.document is None:
-            return self._anew(self._clock.now())
-        if stored.revision == self._revision and stored.document.get("epoch") == self._base.epoch:
+        if stored.document is None or stored.revision == self._revision:
             # Nobody wrote since: its moments are known by our own clock, which does not jump.
             return self._base
         account = decode(stored.document, self._parts.identities, self._delta)
         return _pin(clamp(account, self._clock.now()), self._base)
 
-    def _anew(self, now: float) -> Account:
-        """The store lost the document: what this replica holds is put back under a new epoch."""
-        if self._base.generation:
-            return replace(self._base, epoch=self._parts.new_epoch())
-        return ledger_rules.empty(self._parts.new_epoch(), tuple(self._parts.identities), now)
+    def _lost(self, stored: Stored, account: Account) -> bool:
+        """The store does not know any more what this replica does."""
+        if stored.revision == self._revision:
+            return self._put_back
+        if stored.document is None:
+            return bool(self._base.generation)
+        rewound = stored.revision.number <= self._revision.number
+        return behind(account, self._base, rewound=rewound)
 
     def _note_down(self, problem: StoreError) -> None:
-        if not self.store_problem:
-            self._parts.tell(StoreDown(str(problem)))
-        self.store_problem = str(problem)
+        self.standing.write_failed(problem)
         # What happened is told now: when the store will have it is unknown.
         _, events = _reduce(self._base, self._pending, self._clock.now())
         self._tell(events[self._told :])
         self._told = len(self._pending)
 
-    def _note_up(self) -> None:
-        if self.store_problem:
-            self.store_problem = ""
-            self._parts.tell(StoreUp())
-
-    def store_failed(self, problem: StoreError) -> None:
-        """Somebody else met the store's failure."""
-        self._note_down(problem)
+    def _fold(self) -> None:
+        """In a long outage: one change for all, that counts if the store knows no better."""
+        if len(self._pending) > MOST_PENDING:
+            account, _ = _reduce(self._base, self._pending, self._clock.now())
+            self._pending = [partial(_rejoin, account)]
+            self._told = 1
 
     async def close(self) -> None:
         """Write what is pending, if the store takes it, and stop."""
-        flusher = self._flusher
+        flusher, watcher = self._flusher, self._watcher
+        if watcher is not None:
+            watcher.cancel()
+            await asyncio.wait([watcher])
         if flusher is not None and not flusher.done():
-            if self.store_problem:
+            if self.standing.problem:
                 flusher.cancel()
             await asyncio.wait([flusher], timeout=STORE_PAUSE)
             flusher.cancel()
             await asyncio.wait([flusher])
+
+
+def _rejoin(folded: Account, account: Account, now: float) -> Outcome:
+    """What a replica did alone, on top of a document that others may have moved on."""
+    del now
+    if behind(account, folded, rewound=True):
+        return replace(folded, epoch=account.epoch), ()
+    return account, ()
 
 
 def _reduce(

@@ -14,6 +14,7 @@ from gateway.core.document import Identities
 from gateway.core.endpoint import Endpoint
 from gateway.core.errors import NEEDS_OPERATOR, MintFailure
 from gateway.core.events import ForeignMint, Minted, MintFailed, TokenEvent
+from gateway.core.history import generation_of
 from gateway.core.judge import Finding, Judgement, Refusal, Ruling, judge, vindicate
 from gateway.core.slots import Phase
 from gateway.core.token import SlotId, Token
@@ -77,6 +78,7 @@ class TokenManager:
                 self._tell,
                 parts.new_epoch,
                 self._changed,
+                parts.defect,
             )
         )
         self.desk = ProbeDesk(
@@ -119,7 +121,7 @@ class TokenManager:
 
     async def _run(self) -> None:
         try:
-            await self.ledger.look()
+            await self.ledger.open()
             self.ledger.apply(rules.begun)
         except Exception as problem:  # noqa: BLE001  without a minter nothing works
             self._parts.defect(problem)
@@ -130,9 +132,11 @@ class TokenManager:
         """While Zoom refuses the credentials, notice when they change, and try at once."""
         seen = self._parts.credentials()
         while True:
-            await asyncio.sleep(WATCH_PAUSE)
-            if not self._mint_failed:
+            changes = self.ledger.changes()
+            if not any(slot.failures for slot in self.ledger.account.slots):
+                await changes.wait()
                 continue
+            await asyncio.sleep(WATCH_PAUSE)
             if (found := self._parts.credentials()) != seen:
                 seen = found
                 self.ledger.apply(rules.begun)
@@ -156,39 +160,36 @@ class TokenManager:
     def call(self, endpoint: Endpoint) -> CallSession:
         return CallSession(self, endpoint)
 
-    def judge(self, refusal: Refusal) -> Ruling:
-        """Decide on a refusal, and change the document accordingly."""
+    def judge(self, token: Token, refusal: Refusal) -> Ruling:
+        """Decide on a refusal of `token`, and change the document accordingly."""
         refusal = replace(refusal, jitter=self._parts.chance())
         account = self.ledger.view()
-        judgement = judge(account, refusal, self.clock.now())
+        judgement = _judge(token, refusal, account, self.clock.now())
         if judgement.account == account:
             for event in judgement.events:
                 self._tell(event)
         else:
-            self.ledger.apply(partial(_judged, refusal))
+            self.ledger.apply(partial(_judged, token, refusal))
         return judgement.ruling
 
     async def verdict(self, token: Token, endpoint: str) -> Finding:
         return await self.desk.verdict(token, endpoint)
 
     def accepted(self, token: Token, endpoint: str, refused: Refusals, sent_at: float) -> None:
-        self.desk.accepted(token.generation, sent_at)
-        if worth_noting(self.ledger.account, token.generation, endpoint, refused):
-            self.ledger.apply(
-                lambda account, now: accepted(account, token.generation, endpoint, refused, now)
-            )
+        self.desk.accepted(token, sent_at)
+        generation = generation_of(self.ledger.account, token)
+        if worth_noting(self.ledger.account, generation, endpoint, refused):
+            self.ledger.apply(partial(_accepted, token, endpoint, refused))
 
     def outlook(self) -> tuple[str, float]:
         """Why there is no token, and when the next attempt is."""
         account, now = self.ledger.view(), self.clock.now()
         worst = self.diagnoses()
         reason = worst[0].sentence if worst else "No token came in time."
-        if self._loop.minting:
+        if self._loop.minting and self._loop.not_before <= now:
             return reason, now
         step = next_step(account, self._loop.course(), now)
-        if not isinstance(step, Rest):
-            return reason, now
-        return reason, step.until
+        return reason, step.until if isinstance(step, Rest) else max(now, self._loop.not_before)
 
     # What the manager does on its own account.
 
@@ -284,7 +285,7 @@ class TokenManager:
             mint_failed=self._newest_failure(),
             foreign_mint=foreign,
             previous_secret=self._previous_secret,
-            store_problem=self.ledger.store_problem,
+            store_problem=str(self.ledger.standing.problem or ""),
         )
 
     def _newest_failure(self) -> tuple[float, MintFailed] | None:
@@ -297,9 +298,19 @@ class TokenManager:
         return diagnose(self.chart())
 
 
-def _judged(refusal: Refusal, account: Account, now: float) -> Outcome:
-    judgement: Judgement = judge(account, refusal, now)
+def _judge(token: Token, refusal: Refusal, account: Account, now: float) -> Judgement:
+    return judge(account, replace(refusal, generation=generation_of(account, token)), now)
+
+
+def _judged(token: Token, refusal: Refusal, account: Account, now: float) -> Outcome:
+    judgement = _judge(token, refusal, account, now)
     return judgement.account, judgement.events
+
+
+def _accepted(
+    token: Token, endpoint: str, refused: Refusals, account: Account, now: float
+) -> Outcome:
+    return accepted(account, generation_of(account, token), endpoint, refused, now)
 
 
 def _vindicated(generation: int, finding: Finding, account: Account, now: float) -> Outcome:

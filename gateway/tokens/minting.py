@@ -14,10 +14,23 @@ from typing import Final
 from gateway.core import course as rules
 from gateway.core.account import Account, Change, Minting, Outcome
 from gateway.core.course import Course, Mint, Publication, Rest
-from gateway.core.errors import MAY_HAVE_MINTED, MintError, MintFailure, StoreError
+from gateway.core.errors import (
+    MAY_HAVE_MINTED,
+    MintError,
+    MintFailure,
+    StoreContentError,
+    StoreError,
+    StoreRefusedError,
+    StoreUnavailableError,
+)
+from gateway.core.history import holds, newest
 from gateway.core.token import Cause, Grant, Token
 from gateway.ports import Clock, Lease, Minter, TokenStore
-from gateway.tokens.ledger import STORE_PAUSE, Ledger
+from gateway.tokens.ledger import STORE_PAUSE, Commit, Ledger
+from gateway.tokens.outage import Outage
+
+GLANCE: Final = 1.0
+"""Seconds to wait for the lease of a store that is down: calls wait meanwhile."""
 
 NAP: Final = 15.0
 """Seconds of the longest sleep: timers stand still while a laptop sleeps, tokens age."""
@@ -63,7 +76,8 @@ class MintLoop:
         self._clock = parts.clock
         self._jitter = parts.chance()
         self._jitter_for = 0
-        self._stopping = False
+        self._stopped = asyncio.Event()
+        self._outage = Outage()
         self.tried = False
         """A mint was tried, or a token found in the store."""
         self.minting = False
@@ -81,15 +95,19 @@ class MintLoop:
             self.tried = self.tried or account.active is not None
             step = rules.next_step(account, self.course(), self._clock.now())
             try:
-                await (self._attempt(step) if isinstance(step, Mint) else self._rest(step, woken))
+                await (self._attempt() if isinstance(step, Mint) else self._rest(step, woken))
             except Exception as problem:  # noqa: BLE001  a dead minter would be found too late
                 self._parts.defect(problem)
                 await asyncio.sleep(DEFECT_PAUSE)
 
     def stop(self) -> None:
         """A mint in progress is finished first: its token must not be lost."""
-        self._stopping = True
+        self._stopped.set()
         self._ledger.announce()
+
+    @property
+    def _stopping(self) -> bool:
+        return self._stopped.is_set()
 
     async def _rest(self, step: Rest, woken: asyncio.Event) -> None:
         seconds = step.until - self._clock.now()
@@ -97,18 +115,15 @@ class MintLoop:
             async with asyncio.timeout(max(0.0, min(NAP, seconds))):
                 await woken.wait()
 
-    async def _attempt(self, step: Mint) -> None:
+    async def _attempt(self) -> None:
         self.minting = True
         try:
             await self._under_lease()
         except StoreError as problem:
             self._ledger.store_failed(problem)
-            if self._stopping:
-                return
-            if self._parts.mint_in_outage:
-                await self._detached(step)
-            else:
-                await asyncio.sleep(STORE_PAUSE)
+            await self._without_store(problem)
+        else:
+            self._outage.over()
         finally:
             self.minting = False
             # Who waits was told that a mint is under way: now when the next one is.
@@ -117,18 +132,61 @@ class MintLoop:
         await asyncio.sleep(0)
 
     async def _under_lease(self) -> None:
-        parts = self._parts
-        lease = await parts.store.acquire(parts.name, parts.replica, parts.lease)
+        lease = await self._acquire()
         if lease is None:
             await asyncio.sleep(LEASE_POLL)
             await self._ledger.refresh()
             return
         async with self._kept(lease):
+            self._ledger.standing.write_worked()
             await self._ledger.refresh()
             # Look again: another replica may have minted meanwhile.
             step = rules.next_step(self._ledger.view(), self.course(), self._clock.now())
             if isinstance(step, Mint) and not self._stopping:
                 await self._mint(step, lease)
+
+    async def _acquire(self) -> Lease | None:
+        """Take the lease. Of a store that is down already, an answer is not awaited for long."""
+        parts = self._parts
+        limit = GLANCE if self._ledger.standing.problem else None
+        try:
+            async with asyncio.timeout(limit):
+                return await parts.store.acquire(parts.name, parts.replica, parts.lease)
+        except TimeoutError:
+            raise StoreUnavailableError(f"the store did not answer within {GLANCE:g} s") from None
+
+    async def _without_store(self, problem: StoreError) -> None:
+        """The store is down, so nobody can be asked: mint alone, if that helps and may be."""
+        step = rules.next_step(self._ledger.view(), self.course(), self._clock.now())
+        needed = self._ledger.token() is None and self._may_mint_alone(problem)
+        if not (isinstance(step, Mint) and needed):
+            await self._pause(STORE_PAUSE)
+            return
+        pause = self._outage.pause(self._clock.now(), self._parts.chance())
+        if pause > 0:
+            # The next attempt is a fresh look at the store.
+            await self._pause(min(STORE_PAUSE, pause))
+        elif not self._stopping:
+            self._outage.minted(self._clock.now())
+            await self._detached(step)
+
+    def _may_mint_alone(self, problem: StoreError) -> bool:
+        """Not if there is a token that this replica merely cannot read: its mint may kill it."""
+        if isinstance(problem, StoreContentError):
+            return False
+        if isinstance(problem, StoreRefusedError) and not self._ledger.standing.reached:
+            return False
+        return self._parts.mint_in_outage
+
+    async def _pause(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopped.wait()
+
+    @property
+    def not_before(self) -> float:
+        """While the store is down: when this replica may mint alone."""
+        return self._outage.not_before
 
     @contextlib.asynccontextmanager
     async def _kept(self, lease: Lease) -> AsyncIterator[None]:
@@ -154,21 +212,22 @@ class MintLoop:
         if self._stopping:
             return
         since, known = self._clock.now(), self._ledger.account.generation
-        note = Minting(step.slot, since, lease.fence, self._parts.replica, step.cause)
-        if not await self._ledger.commit(partial(_begin, note), lease):
+        note = Minting(step.slot, since, str(lease.fence), self._parts.replica, step.cause)
+        if await self._ledger.commit(partial(_begin, note), lease) is not Commit.DONE:
             return
         outcome = await self._ask(step)
         change = self._change(step, outcome, since)
         try:
-            published = await self._ledger.commit(change, lease)
+            commit = await self._ledger.commit(change, lease)
         except StoreError as problem:
-            # The token is ours all the same: it is used here, and stored when that works again.
             self._ledger.store_failed(problem)
-            self._ledger.apply(_unless_newer(known, change, note))
-            published = True
-        if not published and _may_have_minted(outcome):
-            self._ledger.apply(lambda account, now: rules.lost(account, note, now))
-        self._conclude(outcome, former if published else None)
+            commit = Commit.FORGOTTEN
+        if commit is Commit.FORGOTTEN:
+            # The token is ours all the same: it is used here, and stored when that works again.
+            self._ledger.apply(_unless_newer(known, outcome, change, note))
+        elif commit is Commit.TAKEN_OVER and _may_have_minted(outcome):
+            self._ledger.apply(partial(_lost, note))
+        self._conclude(outcome, former if commit is Commit.DONE else None)
 
     async def _comparable(self, step: Mint) -> Token | None:
         """The active token, if it is alive now and the mint will show whether it kills it."""
@@ -180,11 +239,11 @@ class MintLoop:
         return former if await self._parts.alive(former) else None
 
     async def _detached(self, step: Mint) -> None:
-        """The store is down, so nobody can be asked: mint alone."""
         since, known = self._clock.now(), self._ledger.account.generation
         outcome = await self._ask(step)
-        note = Minting(step.slot, since, 0, self._parts.replica, step.cause)
-        self._ledger.apply(_unless_newer(known, self._change(step, outcome, since), note))
+        note = Minting(step.slot, since, "", self._parts.replica, step.cause)
+        change = self._change(step, outcome, since)
+        self._ledger.apply(_unless_newer(known, outcome, change, note))
         self._conclude(outcome, None)
 
     async def _ask(self, step: Mint) -> Grant | MintError:
@@ -224,13 +283,21 @@ def _begin(note: Minting, account: Account, now: float) -> Outcome:
     return rules.begin(account, note, now)
 
 
-def _unless_newer(known: int, change: Change, note: Minting) -> Change:
-    """A change that no fence guards: it counts only if nobody has published meanwhile."""
+def _lost(note: Minting, account: Account, now: float) -> Outcome:
+    return rules.lost(account, note, now)
+
+
+def _unless_newer(known: int, outcome: Grant | MintError, change: Change, note: Minting) -> Change:
+    """A change that no fence guards: it counts unless others have minted since."""
 
     def apply(account: Account, now: float) -> Outcome:
-        if account.generation > known:
-            return rules.lost(account, note, now)
-        return change(account, now)
+        if isinstance(outcome, Grant) and holds(account, outcome.value):
+            # It was written, and only the store's answer was lost: nothing is left but to tell.
+            return account, change(account, now)[1]
+        latest = newest(account)
+        if account.generation <= known or latest is None or latest.issued_at < note.since:
+            return change(account, now)
+        return rules.lost(account, note, now) if _may_have_minted(outcome) else (account, ())
 
     return apply
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from gateway.core.account import SUSPICION, Account
 from gateway.core.judge import Finding
+from gateway.core.secret import Secret
 from gateway.core.token import Token
 from gateway.ports import Clock, Probe, Prober
 
@@ -53,14 +54,14 @@ class ProbeDesk:
         self._clock = clock
         self._targets = targets
         self._account = account
-        self._rounds: dict[tuple[int, bytes], _Round] = {}
+        self._rounds: dict[tuple[Secret, bytes], _Round] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._turn = asyncio.Lock()
         self._sent_at = -SPACING
-        self._proof = (0, 0.0)
-        """The generation that a call was accepted with last, and when that call was sent."""
-        self._denials: dict[int, tuple[str, float]] = {}
-        """Generation: the endpoint that refused a probe with it, and when the probe was sent."""
+        self._proof: tuple[Secret | None, float] = (None, 0.0)
+        """The token that a call was accepted with last, and when that call was sent."""
+        self._denials: dict[Secret, tuple[str, float]] = {}
+        """Token: the endpoint that refused a probe with it, and when the probe was sent."""
         self._liars: dict[str, float] = {}
         """Endpoints that refused a token others accepted: until when they are not asked."""
 
@@ -84,26 +85,26 @@ class ProbeDesk:
                 return candidate.target
         return self._targets[-1].target
 
-    def _is_active(self, generation: int) -> bool:
+    def _is_active(self, token: Secret) -> bool:
         active = self._account().active
-        return active is not None and active.generation == generation
+        return active is not None and active.value == token
 
     def _join(self, token: Token, target: bytes) -> "asyncio.Future[Finding]":
-        key = (token.generation, target)
+        key = (token.value, target)
         now = self._clock.now()
         found = self._rounds.get(key)
         if found is not None and not found.verdict.done():
             found.asked_at = now
             return found.verdict
         verdict: asyncio.Future[Finding] = asyncio.get_running_loop().create_future()
-        begun = _Round(verdict, now, self._is_active(token.generation))
+        begun = _Round(verdict, now, self._is_active(token.value))
         self._rounds[key] = begun
-        task = asyncio.create_task(self._run(key, token, begun))
+        task = asyncio.create_task(self._run(key, begun))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return verdict
 
-    async def _run(self, key: tuple[int, bytes], token: Token, begun: _Round) -> None:
+    async def _run(self, key: tuple[Secret, bytes], begun: _Round) -> None:
         finding = Finding.UNDECIDED
         try:
             if not await self._take_turn(begun):
@@ -111,7 +112,7 @@ class ProbeDesk:
             self._forget(key, begun)
             sent_at = self._sent_at
             async with asyncio.timeout(DEADLINE):
-                alive = await self._prober.probe(Probe(token.value, key[1]))
+                alive = await self._prober.probe(Probe(*key))
             if alive is not None:
                 finding = Finding.ALIVE if alive else self._denied(key, begun.asked_at, sent_at)
         except TimeoutError:
@@ -132,40 +133,40 @@ class ProbeDesk:
             self._sent_at = self._clock.now()
             return True
 
-    def _forget(self, key: tuple[int, bytes], begun: _Round) -> None:
+    def _forget(self, key: tuple[Secret, bytes], begun: _Round) -> None:
         """From now on a refusal is younger than the probe, and needs the next one."""
         if self._rounds.get(key) is begun:
             del self._rounds[key]
 
-    def _denied(self, key: tuple[int, bytes], asked_at: float, sent_at: float) -> Finding:
+    def _denied(self, key: tuple[Secret, bytes], asked_at: float, sent_at: float) -> Finding:
         """The probe was refused. A call that was accepted meanwhile knows better."""
-        generation, target = key
+        token, target = key
         endpoint = next(one.endpoint for one in self._targets if one.target == target)
         proven, proof_sent_at = self._proof
-        if proven == generation and proof_sent_at > asked_at:
+        if proven == token and proof_sent_at > asked_at:
             self._liars[endpoint] = self._clock.now() + SUSPICION
             return Finding.ALIVE
-        self._denials = {generation: (endpoint, sent_at)}
+        self._denials = {token: (endpoint, sent_at)}
         return Finding.DEAD
 
-    def accepted(self, generation: int, sent_at: float) -> None:
+    def accepted(self, token: Token, sent_at: float) -> None:
         """A call proved what a probe would: it was sent after the refusals, and accepted."""
-        self._proof = (generation, sent_at)
-        if generation in self._denials:
-            endpoint, denied_at = self._denials[generation]
+        self._proof = (token.value, sent_at)
+        if token.value in self._denials:
+            endpoint, denied_at = self._denials[token.value]
             if sent_at > denied_at:
                 # The probe's own endpoint refuses by itself.
                 self._liars[endpoint] = self._clock.now() + SUSPICION
                 self._denials = {}
         for (probed, _), begun in self._rounds.items():
-            fits = probed == generation and sent_at > begun.asked_at
+            fits = probed == token.value and sent_at > begun.asked_at
             if fits and not begun.verdict.done():
                 begun.verdict.set_result(Finding.ALIVE)
 
     def account_changed(self) -> None:
         """Who asked about a token that was replaced meanwhile need not wait."""
-        for (generation, _), begun in self._rounds.items():
-            if begun.of_active and not begun.verdict.done() and not self._is_active(generation):
+        for (token, _), begun in self._rounds.items():
+            if begun.of_active and not begun.verdict.done() and not self._is_active(token):
                 begun.verdict.set_result(Finding.NONE)
 
     async def close(self) -> None:

@@ -171,7 +171,7 @@ class AccountMachine(RuleBasedStateMachine):
         assert slot.retry_at <= self.now
         left_over, drawn = self.account.minting, self.account.budget.filled(self.now).level
         self.fence += 1
-        note = Minting(step.slot, self.now, self.fence, "replica", step.cause)
+        note = Minting(step.slot, self.now, str(self.fence), "replica", step.cause)
         account, events = begin(self.account, note, self.now)
         assert account.minting == note
         assert len(events) == (left_over is not None)
@@ -232,7 +232,7 @@ class AccountMachine(RuleBasedStateMachine):
     @rule(slot=st.integers(0, 3), back=st.integers(0, 2))
     def a_mint_comes_too_late_to_be_published(self, slot: int, back: int) -> None:
         before, ids = self.account, [slot.id for slot in self.account.slots]
-        late = Minting(ids[slot % len(ids)], self.now, self.fence - back, "late", Cause.EXPIRY)
+        late = Minting(ids[slot % len(ids)], self.now, str(self.fence - back), "late", Cause.EXPIRY)
         account, events = lost(before, late, self.now)
         assert events == (LostMint(late.slot),)
         assert account.lost[late.slot] == self.now

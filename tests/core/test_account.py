@@ -309,7 +309,7 @@ class TestExplained:
     def test_a_mint_in_progress_in_a_slot_that_may_kill_it_does(
         self, slot: SlotId, *, expected: bool
     ) -> None:
-        minting = Minting(slot, 150.0, 1, "replica", Cause.ROTATION)
+        minting = Minting(slot, 150.0, "1", "replica", Cause.ROTATION)
         assert explained(self.holding(minting=minting), self.TOKEN, self.LATER) is expected
 
     @pytest.mark.parametrize(("slot", "expected"), [(A1, True), (B0, False)])

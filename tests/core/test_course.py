@@ -269,13 +269,13 @@ class TestBudget:
 
     @pytest.mark.parametrize("cause", Cause)
     def test_only_refusals_draw_on_it(self, cause: Cause) -> None:
-        note = Minting(A0, 5.0, 1, "replica", cause)
+        note = Minting(A0, 5.0, "1", "replica", cause)
         account, _ = begin(an_account(), note, 5.0)
         assert account.budget.filled(5.0).level == 119.0 + (cause is not Cause.REFUSAL)
 
 
 class TestAMintInProgress:
-    NOTE = Minting(A0, 5.0, 1, "replica", Cause.ROTATION)
+    NOTE = Minting(A0, 5.0, "1", "replica", Cause.ROTATION)
 
     def test_is_noted(self) -> None:
         account, events = begin(an_account(), self.NOTE, 5.0)
@@ -286,7 +286,7 @@ class TestAMintInProgress:
         incident = Incident(1, A0, X, explained=False)
         account, _ = begin(having(an_account(A0, B0), incident=incident), self.NOTE, 5.0)
         assert account.incident == replace(incident, until=5.0)
-        later, _ = begin(account, Minting(A0, 9.0, 2, "replica", Cause.REFUSAL), 9.0)
+        later, _ = begin(account, Minting(A0, 9.0, "2", "replica", Cause.REFUSAL), 9.0)
         assert later.incident == replace(incident, until=5.0)
 
     def test_in_another_app_leaves_a_refused_token_as_it_is(self) -> None:
@@ -296,7 +296,7 @@ class TestAMintInProgress:
 
     def test_that_was_left_unfinished_is_a_lost_one_as_of_its_beginning(self) -> None:
         account, _ = begin(an_account(A0, A1), self.NOTE, 5.0)
-        later = Minting(A1, 9.0, 2, "other", Cause.EXPIRY)
+        later = Minting(A1, 9.0, "2", "other", Cause.EXPIRY)
         account, events = begin(account, later, 9.0)
         assert account.minting == later
         assert dict(account.lost) == {A0: 5.0}
@@ -316,7 +316,7 @@ class TestAMintInProgress:
         before = minted(an_account(), seen_accepted=True)
         account, _ = begin(before, self.NOTE, 5.0)
         # The note is written a moment after the time that it names.
-        account, _ = begin(account, Minting(A0, 9.0, 2, "other", Cause.ROTATION), 9.25)
+        account, _ = begin(account, Minting(A0, 9.0, "2", "other", Cause.ROTATION), 9.25)
         former = account.active
         account = minted(account, A0, 9.0)
         fresh = account.active
@@ -338,7 +338,7 @@ class TestAMintThatCameTooLate:
         assert events == (LostMint(A0),)
 
     def test_leaves_the_mint_that_is_in_progress_now(self) -> None:
-        other = Minting(A1, 8.0, 2, "other", Cause.ROTATION)
+        other = Minting(A1, 8.0, "2", "other", Cause.ROTATION)
         account, events = lost(having(an_account(A0, A1), minting=other), self.NOTE, 9.0)
         assert account.minting == other
         assert dict(account.lost) == {A0: 9.0}

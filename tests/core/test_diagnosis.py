@@ -40,6 +40,12 @@ class TestNoToken:
         assert (found.code, found.severity) == ("no_token", Severity.ERROR)
         assert found.sentence == "There is no token yet."
 
+    def test_before_the_first_mint_without_a_store(self) -> None:
+        found = diagnose(chart(an_account(), store_problem="it does not answer"))
+        assert [one.code for one in found] == ["no_token", "store_down"]
+        assert "the store, which lends the right to mint" in found[0].sentence
+        assert "store.on_outage" in found[0].advice
+
     def test_while_mints_fail_zooms_words_are_passed_on(self) -> None:
         news = (40.0, failure(MintFailure.SERVER_ERROR))
         found = only(diagnose(chart(an_account(), mint_failed=news)))

@@ -47,7 +47,7 @@ def rich() -> Account:
         fresh=3,
         holdoff=Holdoff(3, 30.0, 34.25),
         budget=Budget(17.5, 30.0),
-        minting=Minting(A0, 31.0, 9, "replica-2", Cause.REFUSAL),
+        minting=Minting(A0, 31.0, "9", "replica-2", Cause.REFUSAL),
         lost=MappingProxyType({B0: 12.0}),
         incident=Incident(3, A1, "GET /x", explained=True, confirmed=True, until=31.0),
     )

@@ -420,7 +420,7 @@ class TestATokenAtFault:
         assert account.fresh == 0
 
     def test_is_explained_by_a_mint_in_progress(self) -> None:
-        minting = Minting(A0, 5.0, 1, "replica", Cause.ROTATION)
+        minting = Minting(A0, 5.0, "1", "replica", Cause.ROTATION)
         account = having(one_accepted_token(), minting=minting)
         assert judge(account, Refusal(1, X), 10.0).account.incident == Incident(
             1, A0, X, explained=True

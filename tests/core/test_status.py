@@ -219,7 +219,7 @@ def test_everything_that_can_be_wrong_beside_calls() -> None:
 
 def test_a_mint_in_progress() -> None:
     chart = healthy()
-    minting = Minting(A0, NOW - 1, 7, "gw-2", Cause.ROTATION)
+    minting = Minting(A0, NOW - 1, "7", "gw-2", Cause.ROTATION)
     account = of(replace(chart, account=replace(chart.account, minting=minting)))
     assert account["minting"] == {
         "app": "default",

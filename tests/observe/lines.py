@@ -19,6 +19,7 @@ from gateway.core.events import (
     Refused,
     SlotOut,
     SlotsLinked,
+    PutBack,
     StoreDown,
     StoreUp,
     Switched,
@@ -26,7 +27,7 @@ from gateway.core.events import (
 )
 from gateway.core.token import Cause
 from gateway.observe.access_log import AccessLog
-from gateway.observe.gateway_log import GatewayLog
+from gateway.observe.gateway_log import GatewayLog, WorkersLog
 from gateway.observe.token_log import TokenLog
 from gateway.ports import CallReport, ReplayOutcome
 from tests.observe.charts import A0, A1
@@ -70,6 +71,7 @@ EVERY: list[tuple[TokenEvent, str, str, str]] = [
     (LostMint(A0), "warning", "mint_lost", "Zoom may have made a token that nobody holds"),
     (StoreDown("no space left"), "warning", "store_down", "no space left"),
     (StoreUp(), "info", "store_up", "works again"),
+    (PutBack(7), "warning", "store_put_back", "generation 7 is back in it"),
 ]
 
 
@@ -105,6 +107,14 @@ def write_all(log: FilteringBoundLogger) -> None:
     except LookupError as error:
         gateway.defect(error)
     logging.getLogger("aiohttp.server").error("Error handling request from %s", "10.1.4.17")
+    gateway.reloaded(["token", "accounts.sales"])
+    gateway.reload_failed(["token.rotate_at: must be auto, or a share of the life"])
+    gateway.restart_needed(["listen.port"])
+    workers = WorkersLog(log)
+    workers.started(2, 4711)
+    workers.died(2, 4711, -9, 0.0)
+    workers.died(2, 4712, 1, 2.0)
+    workers.killed(2, 4713)
     gateway.draining("SIGTERM", 3)
     gateway.stopped(0)
     gateway.stopped(2)

@@ -1,52 +1,19 @@
 """A store that fails at a bad moment, and a manager that ends at one."""
 
 import asyncio
-from typing import Any
 
-from gateway.core.errors import MintFailure, StoreUnavailableError
+from gateway.core.errors import MintFailure
 from gateway.core.events import StoreDown, StoreUp
-from gateway.ports import Clock, Lease, Stored
 from gateway.stores.memory import MemoryStore
 from tests.support.account import Fleet, load
+from tests.support.failing_store import FailingStore
 from tests.support.virtual_time import VirtualClock, virtual
 from tests.support.zoom_in_memory import Zoom, failure
 
 
-class Failing(MemoryStore):
-    """One replica's way to a store that others reach: `down` cuts it."""
-
-    def __init__(self, clock: Clock, shared: MemoryStore | None = None) -> None:
-        super().__init__(clock)
-        if shared is not None:
-            self._records, self._written = shared._records, shared._written
-        self.down = False
-        self.defect: Exception | None = None
-
-    def _check(self) -> None:
-        if self.defect is not None:
-            defect, self.defect = self.defect, None
-            raise defect
-        if self.down:
-            raise StoreUnavailableError("cut")
-
-    async def read(self, account: str) -> Stored:
-        self._check()
-        return await super().read(account)
-
-    async def write(
-        self, account: str, document: dict[str, Any], *, revision: int, fence: int | None = None
-    ) -> bool:
-        self._check()
-        return await super().write(account, document, revision=revision, fence=fence)
-
-    async def acquire(self, account: str, owner: str, ttl: float) -> Lease | None:
-        self._check()
-        return await super().acquire(account, owner, ttl)
-
-
 @virtual
 async def test_a_store_that_is_down_is_not_called_up_before_it_answered() -> None:
-    store = Failing(VirtualClock())
+    store = FailingStore(VirtualClock())
     store.down = True
     async with Fleet(Zoom(), store=store) as fleet:
         outcomes = await load(fleet, 5, 10)
@@ -62,7 +29,7 @@ async def test_a_store_that_is_down_is_not_called_up_before_it_answered() -> Non
 
 @virtual
 async def test_a_defect_at_the_first_look_leaves_a_minter() -> None:
-    store = Failing(VirtualClock())
+    store = FailingStore(VirtualClock())
     store.defect = RuntimeError("a defect")
     async with Fleet(Zoom(), store=store) as fleet:
         assert (await fleet.call()).seen == "accepted"
@@ -74,7 +41,7 @@ async def test_a_defect_at_the_first_look_leaves_a_minter() -> None:
 async def test_a_token_that_was_minted_without_the_store_displaces_no_newer_one() -> None:
     clock = VirtualClock()
     shared = MemoryStore(clock)
-    cut = Failing(clock, shared)
+    cut = FailingStore(clock, shared)
     zoom = Zoom(mint_latency=1.0)
     async with Fleet(zoom, store=cut, replica="one") as one:
         await asyncio.sleep(0.7)

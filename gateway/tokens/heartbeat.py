@@ -1,0 +1,68 @@
+"""This replica's heartbeat in the store, and who else is there."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Final
+
+from gateway.core.errors import StoreError
+from gateway.ports import Clock, Presence, TokenStore
+
+BEAT: Final = 5.0
+"""Seconds between heartbeats: several fit into the time that a replica is shown."""
+
+FAREWELL: Final = 1.0
+"""Seconds for saying good-bye: who does not is forgotten all the same."""
+
+
+class Heartbeat:
+    """One per replica. It is for people alone: no token hangs on it."""
+
+    def __init__(
+        self,
+        store: TokenStore,
+        clock: Clock,
+        presence: Callable[[], Presence],
+        defect: Callable[[Exception], None],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._presence = presence
+        self._defect = defect
+        self._task: asyncio.Task[None] | None = None
+        self._seen: list[Presence] = []
+        self._at: float | None = None
+
+    @property
+    def seen(self) -> list[Presence]:
+        """Who was there at the last heartbeat that worked, this replica included."""
+        return self._seen
+
+    @property
+    def age(self) -> float | None:
+        """Seconds since the last heartbeat that worked; None if there was none."""
+        return None if self._at is None else self._clock.now() - self._at
+
+    def start(self) -> None:
+        """Begin. Call it inside the running loop."""
+        self._task = asyncio.create_task(self._run(), name="heartbeat")
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                self._seen = await self._store.beat(self._presence())
+                self._at = self._clock.now()
+            except StoreError:
+                pass  # the accounts' ledgers tell of it
+            except Exception as problem:  # noqa: BLE001  a defect must not end it
+                self._defect(problem)
+            await asyncio.sleep(BEAT)
+
+    async def close(self) -> None:
+        if self._task is None:
+            return
+        self._task.cancel()
+        await asyncio.wait([self._task])
+        with contextlib.suppress(StoreError, TimeoutError):
+            async with asyncio.timeout(FAREWELL):
+                await self._store.leave(self._presence().name)

@@ -1,0 +1,57 @@
+"""Whether the store can be used, as one replica has seen it last."""
+
+from collections.abc import Callable
+
+from gateway.core.errors import StoreError
+from gateway.core.events import StoreDown, StoreUp, TokenEvent
+
+
+class StoreStanding:
+    """A store that is full, or that became read-only, may still be read: it is up again only when
+    it takes a write.
+    """
+
+    def __init__(self, tell: Callable[[TokenEvent], None]) -> None:
+        self._tell = tell
+        self._unreadable: StoreError | None = None
+        self._unwritable: StoreError | None = None
+        self.reached = False
+        """It worked at least once."""
+
+    @property
+    def problem(self) -> StoreError | None:
+        return self._unwritable or self._unreadable
+
+    @property
+    def must_write(self) -> bool:
+        """Only a write can tell whether the store takes one again."""
+        return self._unwritable is not None
+
+    def read_failed(self, problem: StoreError) -> None:
+        before = self.problem
+        self._unreadable = problem
+        self._noted(before)
+
+    def write_failed(self, problem: StoreError) -> None:
+        before = self.problem
+        self._unwritable = problem
+        self._noted(before)
+
+    def read_worked(self) -> None:
+        before = self.problem
+        self._unreadable = None
+        self._cured(before)
+
+    def write_worked(self) -> None:
+        before = self.problem
+        self._unreadable = self._unwritable = None
+        self._cured(before)
+
+    def _noted(self, before: StoreError | None) -> None:
+        if before is None:
+            self._tell(StoreDown(str(self.problem)))
+
+    def _cured(self, before: StoreError | None) -> None:
+        self.reached = True
+        if before is not None and self.problem is None:
+            self._tell(StoreUp())

@@ -1,0 +1,117 @@
+"""A store in memory that can be cut off, refuse, and lose what it was given."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from gateway.core.errors import StoreError, StoreUnavailableError
+from gateway.ports import Clock, Lease, Presence, Stamp, Stored
+from gateway.stores.memory import MemoryStore
+from gateway.stores.record import Record
+
+CUT = StoreUnavailableError("cut")
+
+
+class FailingStore(MemoryStore):
+    """One replica's way to a store that others reach as well.
+
+    `read_fault` and `write_fault` are raised instead of an answer; `defect` once. `lost_answers`
+    writes take place, but their answers do not arrive. `latency` gives the seconds of each way.
+    """
+
+    def __init__(self, clock: Clock, shared: MemoryStore | None = None) -> None:
+        super().__init__(clock)
+        if shared is not None:
+            self._records, self._written = shared._records, shared._written
+        self.read_fault: StoreError | None = None
+        self.write_fault: StoreError | None = None
+        self.defect: Exception | None = None
+        self.lost_answers = 0
+        self.latency: Callable[[], float] = lambda: 0.0
+
+    @property
+    def down(self) -> bool:
+        return self.read_fault is not None
+
+    @down.setter
+    def down(self, cut: bool) -> None:
+        self.read_fault = self.write_fault = CUT if cut else None
+        self._wake()
+
+    def _wake(self) -> None:
+        """A connection that breaks ends every wait."""
+        for account in list(self._written):
+            self._written.pop(account).set()
+
+    def _check(self, fault: StoreError | None) -> None:
+        if self.defect is not None:
+            defect, self.defect = self.defect, None
+            raise defect
+        if fault is not None:
+            raise fault
+
+    async def _way(self, fault: StoreError | None) -> None:
+        seconds = self.latency()
+        if seconds:
+            await asyncio.sleep(seconds)
+        self._check(fault)
+
+    # What happens to a server.
+
+    def copy(self) -> dict[str, Record]:
+        return dict(self._records)
+
+    def become(self, records: dict[str, Record]) -> None:
+        """Go back to a former state; `{}`: restarted empty."""
+        self._records.clear()
+        self._records.update(records)
+        self._wake()
+
+    # TokenStore.
+
+    async def read(self, account: str) -> Stored:
+        await self._way(self.read_fault)
+        found = await super().read(account)
+        await self._way(self.read_fault)
+        return found
+
+    async def write(
+        self,
+        account: str,
+        document: dict[str, Any],
+        *,
+        revision: Stamp,
+        fence: Stamp | None = None,
+    ) -> Stamp | None:
+        await self._way(self.write_fault)
+        written = await super().write(account, document, revision=revision, fence=fence)
+        if self.lost_answers and written:
+            self.lost_answers -= 1
+            raise CUT
+        await self._way(self.write_fault)
+        return written
+
+    async def acquire(self, account: str, owner: str, ttl: float) -> Lease | None:
+        await self._way(self.write_fault)
+        lease = await super().acquire(account, owner, ttl)
+        await self._way(self.write_fault)
+        return lease
+
+    async def renew(self, lease: Lease, ttl: float) -> bool:
+        self._check(self.write_fault)
+        return await super().renew(lease, ttl)
+
+    async def release(self, lease: Lease) -> None:
+        self._check(self.write_fault)
+        await super().release(lease)
+
+    async def changed(self, account: str, revision: Stamp) -> None:
+        while True:
+            self._check(self.read_fault)
+            if (await super().read(account)).revision != revision:
+                return
+            await self._news(account)
+
+    async def beat(self, presence: Presence) -> list[Presence]:
+        await self._way(self.write_fault)
+        return await super().beat(presence)

@@ -1,0 +1,194 @@
+"""The store cannot be used: replicas go on with what they have; they mint alone if they must."""
+
+import asyncio
+
+import pytest
+
+from gateway.core.errors import (
+    MintFailure,
+    StoreContentError,
+    StoreError,
+    StoreFormatError,
+    StoreRefusedError,
+    StoreUnavailableError,
+)
+from gateway.core.events import StoreDown, StoreUp
+from gateway.tokens import ledger
+from tests.support.account import A0, A1, Fleet, load
+from tests.support.failing_store import FailingStore
+from tests.support.replicas import replicas
+from tests.support.virtual_time import VirtualClock, virtual
+from tests.support.zoom_in_memory import Zoom, failure
+
+
+@virtual
+async def test_while_the_token_is_valid_nobody_notices() -> None:
+    zoom = Zoom(life=3600)
+    async with replicas(4, zoom, (A0, A1)) as fleet:
+        await fleet.load(1, 1700)
+        fleet.cut(down=True)
+        # Past the rotation, which waits for the store: it could kill what the others use.
+        outcomes = await fleet.load(1, 600)
+        assert {(one.seen, one.sendings) for one in outcomes} == {("accepted", 1)}
+        assert len(zoom.mints) == 1
+        assert len(fleet.told(StoreDown)) == 4
+        for one in fleet.all:
+            assert [found.code for found in one.manager.diagnoses()] == ["store_down"]
+        fleet.cut(down=False)
+        await fleet.load(5, 20)
+        assert len(fleet.told(StoreUp)) == 4
+        assert len(zoom.mints) == 2
+        assert fleet.generations() == [2] * 4
+
+
+@virtual
+async def test_a_token_that_dies_meanwhile_is_replaced_within_the_time_calls_wait() -> None:
+    zoom = Zoom()
+    async with replicas(3, zoom) as fleet:
+        await fleet.load(5, 2)
+        fleet.cut(down=True)
+        await asyncio.sleep(5)
+        zoom.kill()
+        outcome = await fleet.all[0].call()
+        assert (outcome.seen, outcome.sendings) == ("accepted", 2)
+        assert outcome.took < 6
+
+
+@virtual
+async def test_alone_a_replica_mints_at_most_every_thirty_seconds() -> None:
+    zoom = Zoom()
+    async with replicas(4, zoom) as fleet:
+        await fleet.load(5, 2)
+        fleet.cut(down=True)
+        mints = len(zoom.mints)
+        await fleet.load(5, 300)
+        assert len(zoom.mints) == mints
+        zoom.kill()
+        await fleet.load(5, 300)
+        assert len(zoom.mints) - mints <= 4 * 11
+        fleet.cut(down=False)
+        await fleet.load(5, 10)
+        mints = len(zoom.mints)
+        outcomes = await fleet.load(5, 60)
+        assert {(one.seen, one.sendings) for one in outcomes} == {("accepted", 1)}
+        assert len(zoom.mints) == mints
+        assert len(set(fleet.generations())) == 1
+
+
+@virtual
+async def test_at_the_start_a_fleet_without_its_store_mints_after_a_while() -> None:
+    store = FailingStore(VirtualClock())
+    store.down = True
+    async with Fleet(Zoom(), store=store) as fleet:
+        outcome = await fleet.call()
+        assert outcome.seen == "accepted"
+        assert outcome.took < 6
+        assert fleet.manager.tried
+
+
+@virtual
+async def test_who_is_told_to_wait_does_not_mint() -> None:
+    zoom = Zoom()
+    store = FailingStore(VirtualClock())
+    store.down = True
+    async with Fleet(zoom, store=store, mint_in_outage=False) as fleet:
+        outcome = await fleet.call()
+        assert outcome.seen == "unavailable"
+        await asyncio.sleep(60)
+        assert not zoom.mints
+        assert not fleet.manager.tried
+        store.down = False
+        assert (await fleet.call()).seen == "accepted"
+    assert len(zoom.mints) == 1
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        StoreFormatError("a newer gateway wrote it"),
+        StoreContentError("it is no hash"),
+        StoreRefusedError("wrong password"),
+    ],
+)
+@virtual
+async def test_a_replica_that_may_not_read_what_is_there_does_not_mint_over_it(
+    problem: StoreError,
+) -> None:
+    """There may well be a token that the rest of the fleet uses."""
+    zoom = Zoom()
+    store = FailingStore(VirtualClock())
+    store.read_fault = store.write_fault = problem
+    async with Fleet(zoom, store=store) as fleet:
+        assert (await fleet.call()).seen == "unavailable"
+        await asyncio.sleep(120)
+        assert not zoom.mints
+        assert str(problem) in " ".join(one.sentence for one in fleet.manager.diagnoses())
+        store.read_fault = store.write_fault = None
+        assert (await fleet.call()).seen == "accepted"
+
+
+@virtual
+async def test_a_password_that_is_withdrawn_later_is_an_outage() -> None:
+    zoom = Zoom()
+    store = FailingStore(VirtualClock())
+    async with Fleet(zoom, store=store) as fleet:
+        await fleet.call()
+        store.read_fault = store.write_fault = StoreRefusedError("wrong password")
+        zoom.kill()
+        assert (await fleet.call()).seen == "accepted"
+    assert len(zoom.mints) == 2
+
+
+@virtual
+async def test_a_full_store_is_down_until_it_takes_a_write() -> None:
+    store = FailingStore(VirtualClock())
+    async with Fleet(Zoom(life=600), store=store) as fleet:
+        await fleet.call()
+        store.write_fault = StoreUnavailableError("its memory is full")
+        outcomes = await load(fleet, 5, 560)
+        assert {one.seen for one in outcomes} == {"accepted"}
+        assert len(fleet.told.of(StoreDown)) == 1
+        assert not fleet.told.of(StoreUp)
+        store.write_fault = None
+        await asyncio.sleep(2)
+        assert len(fleet.told.of(StoreUp)) == 1
+        assert not fleet.manager.diagnoses()
+
+
+@virtual
+async def test_an_outage_of_one_replica_is_its_own() -> None:
+    zoom = Zoom(life=600)
+    async with replicas(3, zoom) as fleet:
+        await fleet.load(5, 2)
+        fleet.stores[0].down = True
+        outcomes = await fleet.load(5, 400)
+        assert {(one.seen, one.sendings) for one in outcomes} == {("accepted", 1)}
+        fleet.stores[0].down = False
+        await asyncio.sleep(3)
+        assert fleet.generations() == [1] * 3
+
+
+@virtual
+async def test_what_is_kept_for_the_store_stays_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger, "MOST_PENDING", 20)
+    zoom = Zoom(life=120, mint_error=lambda _: None)
+    async with replicas(2, zoom, (A0, A1)) as fleet:
+        await fleet.load(5, 2)
+        fleet.stores[0].down = True
+        zoom.mint_error = lambda _: failure(MintFailure.SERVER_ERROR)
+        kept = []
+        for _ in range(60):
+            zoom.refuses = set()
+            await load(fleet.all[0], 2, 10)
+            for number in range(5):
+                await fleet.all[0].call(f"GET /broken/{number}")
+            zoom.refuses = {f"GET /broken/{number}" for number in range(5)}
+            kept.append(len(fleet.all[0].manager.ledger._pending))
+        assert max(kept) < 60
+        zoom.mint_error = lambda _: None
+        zoom.refuses = set()
+        fleet.stores[0].down = False
+        await asyncio.sleep(70)
+        outcomes = await fleet.load(5, 5)
+        assert {one.seen for one in outcomes} == {"accepted"}
+        assert len(fleet.tokens()) == 1
