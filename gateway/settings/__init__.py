@@ -13,11 +13,11 @@ from gateway.settings.model import (
     LogSettings,
     ReplaySettings,
     Settings,
-    StoreSettings,
     TokenSettings,
     UpstreamSettings,
 )
 from gateway.settings.operations import load_operations
+from gateway.settings.store import StoreSettings
 
 __all__ = [
     "AccountSettings",

@@ -1,20 +1,20 @@
 """Accounts and their apps: whose tokens the gateway manages."""
 
-from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, Field, field_validator
 
 from gateway.core.credentials import AppCredentials
 from gateway.core.errors import ConfigurationError
-from gateway.core.secret import Secret
 from gateway.settings.kinds import AccountId, AppName, ClientId, Indexes, Kind
-from gateway.settings.secrets import SecretFile, SecretText, read_secret
+from gateway.settings.secrets import (
+    SecretFile,
+    SecretText,
+    at_least_one,
+    at_most_one,
+    current_secret,
+)
 from gateway.settings.section import Section
-
-NO_SECRET: Final = "no_secret"  # noqa: S105 - no password, the name of an error
-"""The type of the error that an app has no client secret in any form."""
 
 
 class AppSettings(Section):
@@ -45,47 +45,22 @@ class AppSettings(Section):
         " is renewed; Zoom's support raises the range of an app.",
     )
 
-    @field_validator("client_secret_file")
-    @classmethod
-    def _one_secret(cls, path: Path | None, info: ValidationInfo) -> Path | None:
-        if "client_secret" not in info.data:  # wrong by itself, and reported already
-            return path
-        secret = info.data["client_secret"]
-        if path is None and secret is None:
-            raise PydanticCustomError(NO_SECRET, "neither client_secret nor a file of it is set")
-        if path is not None and secret is not None:
-            raise ValueError("is one too many: client_secret is set, too; keep one of the two")
-        return path
-
-    @field_validator("previous_client_secret_file")
-    @classmethod
-    def _at_most_one_secret(cls, path: Path | None, info: ValidationInfo) -> Path | None:
-        if path is not None and info.data.get("previous_client_secret") is not None:
-            raise ValueError(
-                "is one too many: previous_client_secret is set, too; keep one of the two"
-            )
-        return path
+    _one_client_secret = field_validator("client_secret_file")(at_least_one)
+    _one_of_each = field_validator("client_secret_file", "previous_client_secret_file")(at_most_one)
 
     def credentials(self) -> AppCredentials:
         """The credentials as they are now: files are read afresh.
 
         Raises ConfigurationError if a file cannot be read (any more).
         """
-        secret = self._secret("client_secret", self.client_secret, self.client_secret_file)
+        try:
+            secret = current_secret(self, "client_secret")
+            previous = current_secret(self, "previous_client_secret")
+        except ValueError as error:
+            raise ConfigurationError([f"app {self.name}: {error}"]) from None
         if secret is None:  # not after a successful validation
             raise ConfigurationError([f"app {self.name}: there is no client secret"])
-        previous = self._secret(
-            "previous_client_secret", self.previous_client_secret, self.previous_client_secret_file
-        )
         return AppCredentials(self.client_id, secret, previous)
-
-    def _secret(self, key: str, value: Secret | None, path: Path | None) -> Secret | None:
-        if path is None:
-            return value
-        try:
-            return read_secret(path)
-        except ValueError as error:
-            raise ConfigurationError([f"app {self.name}: {key}_file: {error}"]) from None
 
 
 def _at_least_one(apps: tuple[AppSettings, ...]) -> tuple[AppSettings, ...]:

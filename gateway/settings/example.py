@@ -6,7 +6,7 @@
 import sys
 import textwrap
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import yaml
 
@@ -47,8 +47,8 @@ def _entry(key: schema.Key) -> Iterator[str]:
     first_of_item = before[-1:] == (schema.INDEX,) and schema.children(before)[0] == step
     before_key = indent.removesuffix(_INDENT) if first_of_item else indent
     yield from _comment(_about(key), before_key)
-    # There is no default account: what stands there is to be filled in.
-    off = "#" if key.path[0] == "accounts" else ""
+    # What has no default is to be filled in first, and there is no default account.
+    off = "#" if key.path[0] == "accounts" or _default(key) is _FILL_IN else ""
     yield f"{before_key}{off}{'- ' if first_of_item else ''}{_key(key)}"
 
 
@@ -56,11 +56,18 @@ def _key(key: schema.Key) -> str:
     step = shorthand.DEFAULT if key.path[-1] == schema.NAME else key.path[-1]
     if key.field is None or key.section is not None:
         return f"{step}:"
-    default = None if key.field.is_required() else words.default(key.field)
-    if default is None:
+    default = _default(key)
+    if default is _FILL_IN:
         return f"{step}: {_FILL_IN}"
     value = yaml.safe_dump(default, default_flow_style=True)
     return f"{step}: {value.removesuffix(_DOCUMENT_END).strip()}"
+
+
+def _default(key: schema.Key) -> Any:
+    if key.field is None or key.section is not None:
+        return None
+    default = None if key.field.is_required() else words.default(key.field)
+    return _FILL_IN if default is None else default
 
 
 def _about(key: schema.Key) -> str:

@@ -1,6 +1,5 @@
 """Every key of the configuration, its default and its meaning."""
 
-from pathlib import Path
 from typing import Annotated, Any, Final
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -10,7 +9,8 @@ from gateway.settings import kinds
 from gateway.settings.accounts import AccountSettings
 from gateway.settings.kinds import AccountName, Kind
 from gateway.settings.section import Section
-from gateway.settings.urls import ApiUrl, StoreUrl, TokenUrl, file_directory
+from gateway.settings.store import StoreSettings
+from gateway.settings.urls import ApiUrl, TokenUrl
 
 _ALL_ADDRESSES: Final = {"0.0.0.0", "::"}  # noqa: S104 - compared with, not bound
 
@@ -104,32 +104,6 @@ class ReplaySettings(Section):
         default="auto",
         description="The directory of the temporary files. `auto`: the system's own.",
     )
-
-
-class StoreSettings(Section):
-    """Where the replicas share the tokens."""
-
-    url: StoreUrl = Field(
-        default="memory:",
-        description="`memory:` for one process alone, `file:///dir` for the processes of one"
-        " machine. The tokens lie in that directory: nobody else may read it."
-        " `redis://user:password@host:port/db` for a fleet, Redis 5 or newer; `rediss://` with TLS,"
-        " checked against the system's CAs. Who reads that database has the tokens.",
-    )
-    lease: kinds.LeaseSeconds = Field(
-        default=3.0,
-        description="Seconds after which the right to mint of a replica that died is taken over.",
-    )
-    on_outage: kinds.OnOutage = Field(
-        default="mint",
-        description="What a replica without a usable token does while the store does not answer:"
-        " `mint` its own, or `wait`.",
-    )
-
-    @property
-    def directory(self) -> Path | None:
-        """The directory of a `file:///dir` URL; None for another store."""
-        return file_directory(self.url)
 
 
 class DrainSettings(Section):

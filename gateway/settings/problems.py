@@ -9,7 +9,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from gateway.settings import schema, shorthand
-from gateway.settings.accounts import NO_SECRET
+from gateway.settings.secrets import NO_SECRET
 
 _UNIQUE: Final = ("name", "client_id")
 """What no two apps of an account may share."""
@@ -73,7 +73,7 @@ def _line(
     while path and schema.find(path) is None:
         path = path[:-1]
     if kind == NO_SECRET:
-        return _missing((*path[:-1], "client_secret"), "it or client_secret_file")
+        return _missing((*path[:-1], path[-1].removesuffix("_file")), f"it or {path[-1]}")
     if kind == "missing":
         return _missing(path, "it")
     name = schema.variable(path)

@@ -63,6 +63,8 @@ Each secret is either a value or a file:
   around its content, such as the newline at its end, does not count. It is read again for each
   new token, so a secret that is rotated on disk is used without a restart.
 
+The passwords of the store have the same two forms. Its encryption keys are files alone.
+
 While a secret is rotated, Zoom takes the old and the new one for up to 30 days: put the old one
 into `previous_client_secret` or `previous_client_secret_file`.
 
@@ -91,6 +93,20 @@ accounts:
   sales:
     account_id: VuTsRqPoNmLkJiHgFeDcBa
     apps: [{client_id: VuTsRqPoNmLkJiHgFeDcBa, client_secret_file: /run/secrets/zoom_sales}]
+```
+
+A fleet, whose replicas share the tokens through a Redis that never sees one in clear:
+
+```yaml
+store:
+  url: rediss://zoom-gateway@redis.example.com:6379/0
+  password_file: /run/secrets/redis_password
+  ca_file: /run/secrets/redis_ca.pem
+  encryption_key_file: /run/secrets/store_key
+accounts:
+  default:
+    account_id: AbCdEfGhIjKlMnOpQrStUv
+    apps: [{client_id: AbCdEfGhIjKlMnOpQrStUv, client_secret_file: /run/secrets/zoom}]
 ```
 
 More: [`config/two-slots.yaml`](../config/two-slots.yaml) (a token in reserve),

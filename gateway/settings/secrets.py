@@ -4,12 +4,16 @@ import re
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, PlainSerializer, PlainValidator
+from pydantic import AfterValidator, BaseModel, PlainSerializer, PlainValidator, ValidationInfo
+from pydantic_core import PydanticCustomError
 
 from gateway.core.secret import Secret
 from gateway.settings.kinds import Kind
 
 MASK: Final = "***"
+
+NO_SECRET: Final = "no_secret"  # noqa: S105 - no password, the name of an error
+"""The type of the error that a secret is set in no form; it is about the key of its file."""
 
 _FILE_LIMIT: Final = 65_536
 """Bytes: a secret has about 32 characters, so a larger file is the wrong one."""
@@ -27,7 +31,7 @@ def to_secret(value: object) -> Secret:
     if not text:
         raise ValueError("is empty")
     if text in {"...", "…"}:
-        raise ValueError("is a placeholder: fill in the client secret")
+        raise ValueError("is a placeholder: fill in the secret")
     if _CONTROL.search(text):
         raise ValueError("must be one line: it holds a line break or another control character")
     return Secret(text)
@@ -35,24 +39,67 @@ def to_secret(value: object) -> Secret:
 
 def read_secret(path: Path) -> Secret:
     """The secret that a file holds. Raises ValueError that names the file and what is wrong."""
-    # A name without / and . may be the secret itself, put under the wrong key.
-    name = str(path) if set("/.") & set(str(path)) else "the file"
+    name, content = shown_name(path), read_small_file(path)
     try:
-        with path.open("rb") as file:
-            content = file.read(_FILE_LIMIT + 1)
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ValueError(f"{name} is not text in UTF-8") from None
+    try:
+        return to_secret(text)
+    except ValueError as error:
+        raise ValueError(f"{name}: its content {error}") from None
+
+
+def read_small_file(path: Path) -> bytes:
+    """What the file holds. Raises ValueError that names the file and what is wrong."""
+    name = shown_name(path)
+    try:
+        with path.open("rb") as file:
+            content = file.read(_FILE_LIMIT + 1)
     except OSError as error:
         raise ValueError(f"{name} cannot be read: {error.strerror}") from None
     except ValueError:
         raise ValueError("is no path: it holds a null character") from None
     if len(content) > _FILE_LIMIT:
         raise ValueError(f"{name} is larger than {_FILE_LIMIT} bytes: it is not a secret's file")
+    return content
+
+
+def shown_name(path: Path) -> str:
+    """The path, for a problem. Without / and . it may be the secret itself, in the wrong place."""
+    return str(path) if set("/.") & set(str(path)) else "the file"
+
+
+def at_most_one(path: Path | None, info: ValidationInfo) -> Path | None:
+    """Validates `X_file`: it and `X` are not both set. Raises ValueError."""
+    key = str(info.field_name).removesuffix("_file")
+    if path is not None and info.data.get(key) is not None:
+        raise ValueError(f"is one too many: {key} is set, too; keep one of the two")
+    return path
+
+
+def at_least_one(path: Path | None, info: ValidationInfo) -> Path | None:
+    """Validates `X_file`: it or `X` is set. Raises the error `NO_SECRET`."""
+    key = str(info.field_name).removesuffix("_file")
+    # A value that is not there is wrong by itself, and reported already.
+    if path is None and key in info.data and info.data[key] is None:
+        raise PydanticCustomError(NO_SECRET, "the secret is missing")
+    return path
+
+
+def current_secret(section: BaseModel, key: str) -> Secret | None:
+    """The secret `key` or what the file `key_file` holds now; None if neither is set.
+
+    Raises ValueError that names the key and the file if it cannot be read (any more).
+    """
+    path: Path | None = getattr(section, f"{key}_file")
+    if path is None:
+        value: Secret | None = getattr(section, key)
+        return value
     try:
-        return to_secret(text)
+        return read_secret(path)
     except ValueError as error:
-        raise ValueError(f"{name}: its content {error}") from None
+        raise ValueError(f"{key}_file: {error}") from None
 
 
 def _readable(path: Path) -> Path:

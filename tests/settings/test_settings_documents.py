@@ -11,6 +11,7 @@ import yaml
 from pydantic_core import PydanticUndefined
 
 from gateway.settings import example, load, load_operations, reference, schema
+from tests.settings import certificates
 from tests.settings.configured import SHORT, settings
 
 ROOT = Path(__file__).parents[2]
@@ -116,7 +117,9 @@ def test_every_number_of_seconds_or_bytes_says_its_unit() -> None:
     "block", re.findall(r"```yaml\n(.*?)```", reference.reference(), re.DOTALL)
 )
 def test_the_examples_of_the_reference_load(block: str, tmp_path: Path) -> None:
-    (tmp_path / "secret").write_text("s")
+    (tmp_path / "secret").write_text("5e" * 32)
+    certificates.make_ca(tmp_path / "ca.pem")
+    block = re.sub(r"/run/secrets/\w+\.pem", str(tmp_path / "ca.pem"), block)
     settings(re.sub(r"/run/secrets/\w+", str(tmp_path / "secret"), block), {})
 
 

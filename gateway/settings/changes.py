@@ -1,0 +1,57 @@
+"""What differs between two configurations, and what of it needs no restart."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from gateway.settings.model import Settings
+from gateway.settings.section import Section
+
+_FIXED: Final = ("listen", "admin")
+"""Sections that only a restart applies: the addresses are bound once."""
+
+_APART: Final = frozenset({"lease", "on_outage"})
+"""Keys of the store's section that are the token manager's, not the store's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Names as an operator knows them: `token`, `accounts.sales`, `listen.port`."""
+
+    applied: tuple[str, ...]
+    """Sections and accounts, in the order of the configuration."""
+    ignored: tuple[str, ...]
+    """Keys that only a restart applies."""
+
+
+def changes(old: Settings, new: Settings) -> Changes:
+    """What differs; never a value."""
+    names = [name for name in Settings.model_fields if name not in {"accounts", *_FIXED}]
+    sections = [name for name in names if getattr(old, name) != getattr(new, name)]
+    accounts = [
+        f"accounts.{name}"
+        for name in dict.fromkeys((*old.accounts, *new.accounts))
+        if old.accounts.get(name) != new.accounts.get(name)
+    ]
+    fixed = [
+        f"{section}.{key}"
+        for section in _FIXED
+        for key in _differing(getattr(old, section), getattr(new, section))
+    ]
+    return Changes((*sections, *accounts), tuple(fixed))
+
+
+def applicable(old: Settings, new: Settings) -> Settings:
+    """The new configuration, with what only a restart applies as it was."""
+    return new.model_copy(update={name: getattr(old, name) for name in _FIXED})
+
+
+def same_store(old: Settings, new: Settings) -> bool:
+    """Whether the tokens lie in the same place, reached in the same way."""
+    return not set(_differing(old.store, new.store)) - _APART
+
+
+def _differing(old: Section, new: Section) -> list[str]:
+    def of(section: Section, key: str) -> Any:
+        return getattr(section, key)
+
+    return [key for key in type(old).model_fields if of(old, key) != of(new, key)]
