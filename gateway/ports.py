@@ -4,13 +4,15 @@ No foreign object or exception crosses these lines: an adapter takes and gives t
 of `gateway.core` and raises the exceptions of `gateway.core.errors`.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple, Protocol
 
 from gateway.core.endpoint import Endpoint
 from gateway.core.events import TokenEvent
+from gateway.core.presence import PRESENT as PRESENT  # noqa: PLC0414
+from gateway.core.presence import Presence as Presence  # noqa: PLC0414
 from gateway.core.secret import Secret
 from gateway.core.token import Grant, SlotId, Token
 
@@ -123,26 +125,6 @@ class Stored:
     now: float
     lease_owner: str | None = None
     fence: Stamp = NOTHING
-
-
-@dataclass(frozen=True, slots=True)
-class Presence:
-    """A replica, as it registers for the others to see."""
-
-    name: str
-    version: str
-    address: str
-    """`host:port` of its proxy."""
-    since: float
-    """When it began: seconds since the epoch, by its own clock."""
-    generations: Mapping[str, int] = field(default_factory=dict)
-    """By account: the token that new calls get."""
-    age: float = 0.0
-    """Seconds since its last heartbeat, by the store's clock. The store fills it in."""
-
-
-PRESENT: Final = 30.0
-"""Seconds after its last heartbeat in which a replica is shown."""
 
 
 class TokenStore(Protocol):

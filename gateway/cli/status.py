@@ -187,6 +187,11 @@ def show(body: Mapping[str, Any]) -> None:
         )
         console.print(_slots(account, _bar(console)))
         _advise(console, account)
+    # An older gateway does not tell.
+    replicas = body.get("fleet", {}).get("replicas", [])
+    if len(replicas) > 1:
+        console.print()
+        console.print(_replicas(replicas))
 
 
 def _style(word: str, *, bold: bool = False) -> str:
@@ -214,6 +219,27 @@ def _cells(slot: Mapping[str, Any], phase: str, bar: Callable[[float], str]) -> 
     yield f"{phase} {token['generation']}{'' if token['accepted'] else ' (not seen accepted)'}"
     yield f"{bar(share)} {span(token['expires_in'])} of {span(token['lifetime'])}"
     yield f"{span(token['age'])} ago ({token['cause']}, by {token['minter']})"
+
+
+def _replicas(replicas: list[Mapping[str, Any]]) -> "Table":
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table(
+        f"{len(replicas)} replicas",
+        *("version", "address", "since", "last seen", "token"),
+        box=None,
+        pad_edge=False,
+        header_style="dim",
+    )
+    for one in replicas:
+        name = f"{one['name']} (this one)" if one["this"] else one["name"]
+        tokens = ", ".join(
+            f"{account} {generation or 'none'}"
+            for account, generation in one["generations"].items()
+        )
+        seen = f"{span(one['seen'])} ago"
+        table.add_row(name, one["version"], one["address"], one["since"], seen, tokens)
+    return table
 
 
 def _bar(console: "Console") -> Callable[[float], str]:

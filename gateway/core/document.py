@@ -216,6 +216,13 @@ def _decode(document: Document, identities: Identities, delta: float) -> Account
 Moment = Callable[[Any], float]
 
 
+def _text(raw: Any) -> str:
+    """Whatever else became a text might be sent to Zoom."""
+    if not isinstance(raw, str):
+        raise TypeError
+    return raw
+
+
 def _finite(raw: Any) -> float:
     """JSON as Python reads it has infinities and NaN: a token with such a life would never end."""
     number = float(raw)
@@ -245,7 +252,7 @@ def _decode_slot(slot: SlotId, raw: Document, at: Moment) -> Slot:
 
 
 def _decode_token(slot: SlotId, raw: Document, at: Moment) -> Token:
-    value = str(raw["value"])
+    value = _text(raw["value"])
     if _UNSENDABLE.search(value) or not value:
         raise StoreContentError("the stored document holds a token that no header can carry")
     issued_at, expires_at = at(raw["issued_at"]), at(raw["expires_at"])

@@ -12,6 +12,7 @@ from typing import Any, Final
 from gateway.core.account import Holdoff, Minting
 from gateway.core.backoff import Budget
 from gateway.core.diagnosis import Chart, Diagnosis, Severity, diagnose
+from gateway.core.presence import Sighting
 from gateway.core.slots import Phase, Slot
 from gateway.core.token import Token
 
@@ -22,6 +23,9 @@ _LAST_MOMENT: Final = 253_402_300_799.0
 """Seconds since the epoch: 9999-12-31T23:59:59Z, the last that `datetime` knows."""
 
 _UNITS: Final = ((86400, "d", 3600, "h"), (3600, "h", 60, "min"))
+
+
+NOBODY: Final = Sighting()
 
 
 class State(StrEnum):
@@ -120,12 +124,13 @@ def snapshot(
     now: float,
     wall: float,
     totals: Mapping[str, Mapping[str, int]] | None = None,
+    sighting: Sighting = NOBODY,
 ) -> dict[str, Any]:
     """Give the body of `/status.json`, JSON-ready.
 
     `now` is on the charts' clock, `wall` in seconds since the epoch. `totals` holds, by
-    account, what this replica has counted. Moments become ISO 8601 in UTC; ages and the
-    like are seconds.
+    account, what this replica has counted; `sighting` tells of all replicas. Moments become
+    ISO 8601 in UTC; ages and the like are seconds.
     """
     return {
         "state": readiness.state.value,
@@ -142,6 +147,25 @@ def snapshot(
         "accounts": [
             _account(name, chart, wall, (totals or {}).get(name, {}))
             for name, chart in charts.items()
+        ],
+        "fleet": _fleet(sighting, replica.name),
+    }
+
+
+def _fleet(sighting: Sighting, own: str) -> dict[str, Any]:
+    return {
+        "seen": None if sighting.age is None else round(sighting.age, 3),
+        "replicas": [
+            {
+                "name": one.name,
+                "version": one.version,
+                "address": one.address,
+                "since": iso(one.since),
+                "seen": round(one.age + (sighting.age or 0.0), 3),
+                "generations": dict(one.generations),
+                "this": one.name == own,
+            }
+            for one in sighting.replicas
         ],
     }
 

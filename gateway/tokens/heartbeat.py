@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Final
 
 from gateway.core.errors import StoreError
-from gateway.ports import Clock, Presence, TokenStore
+from gateway.core.presence import Presence, Sighting
+from gateway.ports import Clock, TokenStore
 
 BEAT: Final = 5.0
 """Seconds between heartbeats: several fit into the time that a replica is shown."""
@@ -16,32 +17,33 @@ FAREWELL: Final = 1.0
 
 
 class Heartbeat:
-    """One per replica. It is for people alone: no token hangs on it."""
+    """One per replica. In quiet times it is the only one that writes, so it is the first to find
+    that the store takes nothing.
+    """
 
     def __init__(
         self,
         store: TokenStore,
         clock: Clock,
         presence: Callable[[], Presence],
+        failed: Callable[[StoreError], None],
         defect: Callable[[Exception], None],
     ) -> None:
+        """`failed` is told why the store took no heartbeat, `defect` of an error of our own."""
         self._store = store
         self._clock = clock
         self._presence = presence
+        self._failed = failed
         self._defect = defect
         self._task: asyncio.Task[None] | None = None
-        self._seen: list[Presence] = []
+        self._seen: tuple[Presence, ...] = ()
         self._at: float | None = None
 
     @property
-    def seen(self) -> list[Presence]:
+    def sighting(self) -> Sighting:
         """Who was there at the last heartbeat that worked, this replica included."""
-        return self._seen
-
-    @property
-    def age(self) -> float | None:
-        """Seconds since the last heartbeat that worked; None if there was none."""
-        return None if self._at is None else self._clock.now() - self._at
+        age = None if self._at is None else self._clock.now() - self._at
+        return Sighting(self._seen, age)
 
     def start(self) -> None:
         """Begin. Call it inside the running loop."""
@@ -50,10 +52,10 @@ class Heartbeat:
     async def _run(self) -> None:
         while True:
             try:
-                self._seen = await self._store.beat(self._presence())
+                self._seen = tuple(await self._store.beat(self._presence()))
                 self._at = self._clock.now()
-            except StoreError:
-                pass  # the accounts' ledgers tell of it
+            except StoreError as problem:
+                self._failed(problem)
             except Exception as problem:  # noqa: BLE001  a defect must not end it
                 self._defect(problem)
             await asyncio.sleep(BEAT)

@@ -133,8 +133,11 @@ class Ledger:
 
     async def _watch(self) -> None:
         while True:
-            known = self._revision
             try:
+                if self.standing.problem:
+                    # Only a look shows that it works again: nobody need have written.
+                    await self.refresh()
+                known = self._revision
                 await self._parts.store.changed(self._parts.name, known)
                 if known == self._revision:
                     await self.refresh()

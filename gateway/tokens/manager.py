@@ -12,7 +12,7 @@ from gateway.core.course import Rest, next_step
 from gateway.core.diagnosis import Chart, Diagnosis, diagnose
 from gateway.core.document import Identities
 from gateway.core.endpoint import Endpoint
-from gateway.core.errors import NEEDS_OPERATOR, MintFailure
+from gateway.core.errors import NEEDS_OPERATOR, MintFailure, StoreError, StoreUnavailableError
 from gateway.core.events import ForeignMint, Minted, MintFailed, TokenEvent
 from gateway.core.history import generation_of
 from gateway.core.judge import Finding, Judgement, Refusal, Ruling, judge, vindicate
@@ -273,6 +273,11 @@ class TokenManager:
     def tried(self) -> bool:
         """A mint was tried, or a token found."""
         return self._loop.tried
+
+    def store_failed(self, problem: StoreError) -> None:
+        """The store took no heartbeat, so it would take no token either."""
+        if isinstance(problem, StoreUnavailableError):
+            self.ledger.store_failed(problem)
 
     def chart(self) -> Chart:
         foreign = self._foreign

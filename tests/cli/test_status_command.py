@@ -12,7 +12,7 @@ from gateway.cli import status as module
 from gateway.cli.status import status
 from gateway.core.diagnosis import Chart
 from gateway.core.status import ReadinessGate, Replica, snapshot
-from tests.observe.charts import NOW, WALL, healthy, held_off, tokenless, troubled
+from tests.observe.charts import NOW, WALL, fleet, healthy, held_off, tokenless, troubled
 
 Answer = tuple[int, dict[str, str], bytes]
 
@@ -81,6 +81,26 @@ def test_all_is_well(gateway: Gateway, run: Any) -> None:
     assert "█████░░░░░░░░░░░░░░░ 15 min of 1 h" in spare
     assert "active 2" in active
     assert "15 min ago (rotation, by gw-1)" in active
+
+
+def test_the_replicas_of_a_fleet(gateway: Gateway, run: Any) -> None:
+    replica = Replica("gw-1", "1.2.3", 42, NOW - 7500)
+    ready = ReadinessGate().look({"default": healthy()}, ["default"])
+    gateway.says(snapshot({"default": healthy()}, ready, replica, NOW, WALL, sighting=fleet()))
+    lines = run().stdout.splitlines()
+    (head,) = (number for number, line in enumerate(lines) if line.startswith("2 replicas"))
+    assert lines[head + 1].split()[:5] == ["gw-1", "(this", "one)", "1.2.3", "10.0.0.1:8080"]
+    assert "6 s ago" in lines[head + 2]
+    assert lines[head + 2].endswith("default none")
+
+
+def test_a_replica_on_its_own_names_no_others(gateway: Gateway, run: Any) -> None:
+    older = body(default=healthy())
+    for found in (older, {name: part for name, part in older.items() if name != "fleet"}):
+        gateway.says(found)
+        result = run()
+        assert result.exit_code == 0
+        assert "replicas" not in result.stdout
 
 
 def test_something_is_wrong_and_what_to_do(gateway: Gateway, run: Any) -> None:

@@ -253,6 +253,13 @@ class TestContentThatCannotBeRead:
         with pytest.raises(StoreContentError, match="no header can carry"):
             decode(document, IDENTITIES, 0.0)
 
+    @pytest.mark.parametrize("value", [None, 7, ["abc"], {"abc": 1}])
+    def test_a_token_that_is_no_text(self, value: object) -> None:
+        document = stored()
+        document["slots"][0]["token"]["value"] = value
+        with pytest.raises(StoreContentError, match="TypeError"):
+            decode(document, IDENTITIES, 0.0)
+
     @pytest.mark.parametrize("life", [-1.0, 0.0, 1e12])
     def test_a_life_that_makes_no_sense(self, life: float) -> None:
         document = stored()

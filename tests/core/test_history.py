@@ -13,9 +13,7 @@ from gateway.core.slots import Phase, Slot
 from tests.core.strategies import A0, A1, a_token, an_account, minted
 
 
-def holding(
-    generation: int, at: float, value: str = "", *, epoch: str = "epoch", slots: int = 1
-) -> Account:
+def holding(generation: int, at: float, value: str = "", *, epoch: str = "epoch") -> Account:
     """A document with the token of that generation, minted at `at`."""
     token = replace(a_token(generation, A0, at), value=Secret(value or f"value-{generation}"))
     held = (Slot(A0, Phase.ACTIVE, token),)
@@ -57,7 +55,7 @@ class TestTheNameOfAToken:
 
 class TestWithNothingInHand:
     @pytest.mark.parametrize("rewound", [True, False])
-    def test_the_store_is_never_behind(self, rewound: bool) -> None:
+    def test_the_store_is_never_behind(self, *, rewound: bool) -> None:
         for found in (an_account(), holding(1, 0.0), holding(1, 0.0, epoch="other")):
             assert not behind(found, an_account(), rewound=rewound)
 

@@ -23,6 +23,7 @@ from tests.observe.charts import (
     CANARY,
     NOW,
     WALL,
+    fleet,
     healthy,
     held_off,
     tokenless,
@@ -228,6 +229,29 @@ def test_a_mint_in_progress() -> None:
         "holder": "gw-2",
         "since": iso(WALL - 1),
     }
+
+
+class TestTheFleet:
+    def test_names_every_replica_and_which_one_answers(self) -> None:
+        ready = look({}, gate=ReadinessGate())
+        found = snapshot({}, ready, REPLICA, NOW, WALL, sighting=fleet())["fleet"]
+        assert found["seen"] == 1.5
+        assert [(one["name"], one["this"]) for one in found["replicas"]] == [
+            ("gw-1", True),
+            ("gw-2", False),
+        ]
+        assert found["replicas"][1] == {
+            "name": "gw-2",
+            "version": "1.2.4",
+            "address": "10.0.0.2:8080",
+            "since": iso(WALL - 30),
+            "seen": 5.5,
+            "generations": {"default": 0},
+            "this": False,
+        }
+
+    def test_is_empty_before_the_first_heartbeat(self) -> None:
+        assert report({})["fleet"] == {"seen": None, "replicas": []}
 
 
 @pytest.mark.parametrize("chart", [healthy(), held_off(), troubled(), tokenless(), untried()])

@@ -9,6 +9,7 @@ from gateway.core.course import Course, Mint, Publication, failed, publish, rela
 from gateway.core.diagnosis import Chart
 from gateway.core.errors import MintError, MintFailure
 from gateway.core.events import MintFailed
+from gateway.core.presence import Presence, Sighting
 from gateway.core.secret import Secret
 from gateway.core.token import Cause, Grant, SlotId
 
@@ -86,4 +87,15 @@ def troubled() -> Chart:
         foreign_mint=(NOW - 900, 3),
         previous_secret=True,
         store_problem="the directory is read-only",
+    )
+
+
+def fleet() -> Sighting:
+    """Two replicas: the one that answers and another, of a later version and without a token."""
+    return Sighting(
+        (
+            Presence("gw-1", "1.2.3", "10.0.0.1:8080", WALL - 60, {"default": 5}, 0.0),
+            Presence("gw-2", "1.2.4", "10.0.0.2:8080", WALL - 30, {"default": 0}, 4.0),
+        ),
+        1.5,
     )

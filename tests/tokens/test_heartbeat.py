@@ -2,7 +2,7 @@
 
 import asyncio
 
-from gateway.ports import PRESENT, Presence
+from gateway.core.presence import PRESENT, Presence, Sighting
 from gateway.tokens.heartbeat import Heartbeat
 from tests.support.failing_store import FailingStore
 from tests.support.virtual_time import VirtualClock, virtual
@@ -12,30 +12,33 @@ class Bench:
     def __init__(self) -> None:
         self.clock = VirtualClock()
         self.store = FailingStore(self.clock)
+        self.failures: list[Exception] = []
         self.defects: list[Exception] = []
 
     def replica(self, name: str) -> Heartbeat:
         def presence() -> Presence:
             return Presence(name, "1.0", "127.0.0.1:8080", self.clock.wall())
 
-        return Heartbeat(self.store, self.clock, presence, self.defects.append)
+        return Heartbeat(
+            self.store, self.clock, presence, self.failures.append, self.defects.append
+        )
 
 
 def names(heartbeat: Heartbeat) -> list[str]:
-    return [one.name for one in heartbeat.seen]
+    return [one.name for one in heartbeat.sighting.replicas]
 
 
 @virtual
 async def test_replicas_see_each_other_come_and_go() -> None:
     bench = Bench()
     one, two = bench.replica("one"), bench.replica("two")
-    assert (one.seen, one.age) == ([], None)
+    assert one.sighting == Sighting()
     one.start()
     two.start()
     await asyncio.sleep(6)
     assert names(one) == names(two) == ["one", "two"]
-    assert one.age is not None
-    assert one.age < 6
+    assert one.sighting.age is not None
+    assert one.sighting.age < 6
     await two.close()
     await asyncio.sleep(6)
     assert names(one) == ["one"]
@@ -49,7 +52,9 @@ async def test_one_that_dies_is_forgotten_after_a_while() -> None:
     await bench.store.beat(dead._presence())
     one.start()
     await asyncio.sleep(PRESENT - 6)
-    assert [round(found.age) for found in one.seen if found.name == "dead"] == [PRESENT - 10]
+    assert [round(found.age) for found in one.sighting.replicas if found.name == "dead"] == [
+        PRESENT - 10
+    ]
     await asyncio.sleep(12)
     assert names(one) == ["one"]
     await one.close()
@@ -64,11 +69,12 @@ async def test_an_outage_shows_in_its_age_and_ends_nothing() -> None:
     bench.store.down = True
     await asyncio.sleep(30)
     assert names(one) == ["one"]
-    assert one.age == 31
+    assert one.sighting.age == 31
+    assert {str(problem) for problem in bench.failures} == {"cut"}
     bench.store.down = False
     bench.store.defect = RuntimeError("a defect")
     await asyncio.sleep(10)
-    assert one.age < 6
+    assert one.sighting.age < 6
     assert [str(defect) for defect in bench.defects] == ["a defect"]
     await one.close()
 

@@ -156,6 +156,35 @@ async def test_a_full_store_is_down_until_it_takes_a_write() -> None:
 
 
 @virtual
+async def test_a_store_that_takes_no_heartbeat_is_down_before_a_token_needs_it() -> None:
+    store = FailingStore(VirtualClock())
+    async with Fleet(Zoom(), store=store) as fleet:
+        await fleet.call()
+        store.write_fault = StoreUnavailableError("its memory is full")
+        fleet.manager.store_failed(StoreContentError("the replicas' key is no hash"))
+        assert not fleet.manager.diagnoses()
+        fleet.manager.store_failed(store.write_fault)
+        assert [one.code for one in fleet.manager.diagnoses()] == ["store_down"]
+        store.write_fault = None
+        await asyncio.sleep(2)
+        assert not fleet.manager.diagnoses()
+
+
+@virtual
+async def test_a_store_that_answers_again_is_up_though_nobody_wrote() -> None:
+    store = FailingStore(VirtualClock())
+    async with Fleet(Zoom(), store=store) as fleet:
+        await fleet.call()
+        store.read_fault = StoreUnavailableError("cut")
+        store._wake()
+        await asyncio.sleep(5)
+        assert len(fleet.told.of(StoreDown)) == 1
+        store.read_fault = None
+        await asyncio.sleep(5)
+        assert len(fleet.told.of(StoreUp)) == 1
+
+
+@virtual
 async def test_an_outage_of_one_replica_is_its_own() -> None:
     zoom = Zoom(life=600)
     async with replicas(3, zoom) as fleet:

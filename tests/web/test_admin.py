@@ -15,6 +15,7 @@ from tests.observe.charts import (
     CANARY,
     NOW,
     WALL,
+    fleet,
     healthy,
     held_off,
     tokenless,
@@ -35,7 +36,7 @@ def sources(charts: dict[str, Chart], gate: ReadinessGate | None = None) -> Admi
         return gate.look(charts, charts)
 
     return AdminSources(
-        status=lambda: snapshot(charts, readiness(), REPLICA, NOW, WALL, TOTALS),
+        status=lambda: snapshot(charts, readiness(), REPLICA, NOW, WALL, TOTALS, fleet()),
         readiness=readiness,
         metrics=lambda accept: (f"accept {accept}".encode(), "text/plain; version=0.0.4"),
     )
@@ -171,6 +172,13 @@ async def test_the_page_says_what_is_wrong_and_what_to_do(admin: Any) -> None:
     assert "117 of 120 mints left" in text
     assert "set aside" in text
     assert "Since <time" in text
+
+
+async def test_the_page_shows_the_replicas(admin: Any) -> None:
+    page = await (await (await admin({"default": healthy()})).get("/")).text()
+    assert "2 replicas" in page
+    assert "10.0.0.2:8080" in page
+    assert "6 s ago" in page
 
 
 async def test_the_page_without_a_token(admin: Any) -> None:
