@@ -30,7 +30,13 @@ format: $(STAMP) ## rewrite the code in the house format
 test: $(STAMP) ## every test that needs nothing but this clone
 	$(BIN)/python -m pytest
 
-test-deps: ## the servers that tests start: redis-server, by apt-get
+test-fleet: $(STAMP) ## several gateways, real faults: needs what test-deps installs
+	$(BIN)/python -m pytest tests/fleet --timeout=300
+
+bench-fleet: $(STAMP) ## the same at full length, as a table
+	@$(BIN)/python benchmarks/fleet.py
+
+test-deps: ## what tests start: redis-server, libfaketime, by apt-get as root
 	@sh scripts/test_deps.sh
 
 core-coverage: $(STAMP) ## each core module, covered in full by its own test file
@@ -46,4 +52,4 @@ lock: $(STAMP) ## resolve the locked requirements anew
 clean: ## remove what was built
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help venv demo lint format test test-deps core-coverage docs lock clean
+.PHONY: help venv demo lint format test test-fleet bench-fleet test-deps core-coverage docs lock clean

@@ -1,6 +1,7 @@
 """What several commands share."""
 
 import os
+import signal
 from pathlib import Path
 from typing import NoReturn
 
@@ -40,3 +41,21 @@ def refuse(error: ConfigurationError, config: Path | None) -> NoReturn:
     for problem in error.problems:
         click.echo(f"  - {problem}", err=True)
     raise SystemExit(2)
+
+
+def cannot_listen(problem: OSError) -> None:
+    """Say so; `problem` has the address in `filename`."""
+    click.echo(
+        f"zoom-gateway: cannot listen on {problem.filename}: {problem.strerror}. "
+        "Change listen.host, listen.port, admin.host or admin.port.",
+        err=True,
+    )
+
+
+def block_hangup() -> None:
+    """Let a SIGHUP wait until there is somebody to heed it; without, it would end the process."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+
+
+def unblock_hangup() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})

@@ -1,18 +1,58 @@
 """`zoom-gateway serve`: the gateway."""
 
+import os
 from pathlib import Path
+from typing import Final
 
 import click
 
-from gateway.cli.options import config_option, load_or_exit
+from gateway.cli.options import block_hangup, config_option, load_or_exit
+from gateway.cli.workers import Assignment, shared
+from gateway.settings import Settings, load
+
+MOST_WORKERS: Final = 64
+"""More are no faster: each needs a core."""
 
 
-@click.command(help="Run the gateway until SIGTERM or Ctrl-C.")
+@click.command(
+    help="Run the gateway until SIGTERM or Ctrl-C; SIGHUP makes it read its configuration again."
+)
 @config_option
-def serve(config: Path | None) -> None:
+@click.option(
+    "--workers",
+    type=click.IntRange(1, MOST_WORKERS),
+    default=1,
+    show_default=True,
+    help="Processes that share the port and the tokens: one for each core.",
+)
+def serve(config: Path | None, workers: int) -> None:
+    block_hangup()
+    assignment = Assignment.taken(os.environ)
+    # Set for another program's metrics: ours are counted in memory, or where the parent says.
+    os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
+    if assignment is not None:
+        raise SystemExit(_work(config, assignment))
     settings = load_or_exit(config)
     # Imported only now: a configuration with problems is told of at once.
-    from gateway.cli.running import run  # noqa: PLC0415
     from gateway.observe.logs import configure  # noqa: PLC0415
 
-    raise SystemExit(run(settings, configure(settings.log.format, settings.log.level)))
+    log = configure(settings.log.format, settings.log.level)
+    if workers > 1:
+        from gateway.cli.supervisor import supervise  # noqa: PLC0415
+
+        raise SystemExit(supervise(settings, log, config, workers))
+    from gateway.cli.running import run  # noqa: PLC0415
+
+    raise SystemExit(run(settings, log, lambda: load(config, os.environ)))
+
+
+def _work(config: Path | None, assignment: Assignment) -> int:
+    def read() -> Settings:
+        return shared(load(config, os.environ), Path(assignment.directory))
+
+    settings = shared(load_or_exit(config), Path(assignment.directory))
+    from gateway.cli.running import run_worker  # noqa: PLC0415
+    from gateway.observe.logs import configure  # noqa: PLC0415
+
+    log = configure(settings.log.format, settings.log.level)
+    return run_worker(settings, log, read, assignment)

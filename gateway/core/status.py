@@ -4,7 +4,7 @@ Everything here comes from charts, which hold tokens; nothing that leaves here d
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -23,9 +23,6 @@ _LAST_MOMENT: Final = 253_402_300_799.0
 """Seconds since the epoch: 9999-12-31T23:59:59Z, the last that `datetime` knows."""
 
 _UNITS: Final = ((86400, "d", 3600, "h"), (3600, "h", 60, "min"))
-
-
-NOBODY: Final = Sighting()
 
 
 class State(StrEnum):
@@ -60,6 +57,8 @@ class Replica:
     pid: int
     started: float
     """When it began, on the clock that charts use."""
+    sighting: Sighting = field(default_factory=Sighting)
+    """All replicas, itself included, as it saw them last."""
 
 
 class ReadinessGate:
@@ -124,13 +123,12 @@ def snapshot(
     now: float,
     wall: float,
     totals: Mapping[str, Mapping[str, int]] | None = None,
-    sighting: Sighting = NOBODY,
 ) -> dict[str, Any]:
     """Give the body of `/status.json`, JSON-ready.
 
     `now` is on the charts' clock, `wall` in seconds since the epoch. `totals` holds, by
-    account, what this replica has counted; `sighting` tells of all replicas. Moments become
-    ISO 8601 in UTC; ages and the like are seconds.
+    account, what this replica has counted. Moments become ISO 8601 in UTC; ages and the
+    like are seconds.
     """
     return {
         "state": readiness.state.value,
@@ -148,7 +146,7 @@ def snapshot(
             _account(name, chart, wall, (totals or {}).get(name, {}))
             for name, chart in charts.items()
         ],
-        "fleet": _fleet(sighting, replica.name),
+        "fleet": _fleet(replica.sighting, replica.name),
     }
 
 

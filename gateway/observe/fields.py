@@ -62,6 +62,12 @@ ALLOWED: Final = frozenset(
         "account_id",
         "signal",
         "inflight",
+        "changed",
+        "problems",
+        # workers
+        "worker",
+        "exit_code",
+        "restart_in",
         # faults
         "exception",
         "reason",

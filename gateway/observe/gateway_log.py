@@ -1,5 +1,6 @@
 """Lines about the gateway itself: its life, and faults of its own."""
 
+import signal
 from collections.abc import Sequence
 
 from structlog.typing import FilteringBoundLogger
@@ -34,6 +35,33 @@ class GatewayLog:
             admin=admin,
             store=store,
             accounts=accounts,
+        )
+
+    def reloaded(self, changed: Sequence[str]) -> None:
+        """The configuration was read again; `changed` names sections and accounts."""
+        what = f"changed: {', '.join(changed)}" if changed else "nothing changed"
+        self._log.info(
+            "reloaded",
+            message=f"The configuration was read again; {what}.",
+            changed=changed,
+        )
+
+    def reload_failed(self, problems: Sequence[str]) -> None:
+        """The configuration cannot be used any more; each problem is a sentence."""
+        self._log.error(
+            "reload_failed",
+            message="The configuration was read again and cannot be used; what was in force stays. "
+            + " ".join(f"{problem}." for problem in problems),
+            problems=problems,
+        )
+
+    def restart_needed(self, keys: Sequence[str]) -> None:
+        """These keys changed, and nothing but a restart applies them."""
+        self._log.warning(
+            "restart_needed",
+            message=f"Only a restart applies the change of {', '.join(keys)}; "
+            "the addresses that are in use stay.",
+            changed=keys,
         )
 
     def draining(self, signal: str, inflight: int) -> None:
@@ -93,3 +121,48 @@ class GatewayLog:
                 count=count,
             ),
         )
+
+
+class WorkersLog:
+    """What the parent of several workers has to say."""
+
+    def __init__(self, log: FilteringBoundLogger) -> None:
+        self._log = log
+
+    def started(self, worker: int, pid: int) -> None:
+        """A worker process was started."""
+        self._log.info(
+            "worker_started", message=f"Worker {worker} was started.", worker=worker, pid=pid
+        )
+
+    def died(self, worker: int, pid: int, code: int, reason: str, restart_in: float) -> None:
+        """A worker ended, with `code` as `subprocess` has it; or, with a `reason`, never began."""
+        if reason:
+            how = f"could not be started: {reason}"
+        else:
+            how = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
+        self._log.error(
+            "worker_died",
+            message=f"Worker {worker} {how}. It is started again in {restart_in:g} s.",
+            worker=worker,
+            pid=pid or None,
+            exit_code=None if reason or code < 0 else code,
+            signal=_signal_name(-code) if code < 0 else None,
+            restart_in=restart_in,
+        )
+
+    def killed(self, worker: int, pid: int) -> None:
+        """A worker did not end in time."""
+        self._log.error(
+            "worker_killed",
+            message=f"Worker {worker} did not end in time and was killed.",
+            worker=worker,
+            pid=pid,
+        )
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return str(number)

@@ -1,9 +1,10 @@
-"""Metrics of this process, for Prometheus. `docs/metrics.md` says what each means.
+"""Metrics for Prometheus, of this process or of all workers. `docs/metrics.md` explains each.
 
 Labels stay few: methods and routes come from fixed tables, accounts from the configuration.
 No metric holds a path, a query, a token or a secret.
 """
 
+import os
 import platform
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
@@ -23,6 +24,7 @@ from prometheus_client.exposition import choose_encoder
 from gateway.core.diagnosis import Chart
 from gateway.core.events import ForeignMint, Minted, MintFailed, RefusalCause, Refused, TokenEvent
 from gateway.core.routes import METHODS, OTHER
+from gateway.observe.shared import Processes, Shared
 from gateway.observe.token_gauges import TokenGauges
 from gateway.ports import CallReport, ReplayOutcome
 
@@ -43,9 +45,9 @@ Observe = Callable[[float], None]
 
 
 class _Families:
-    """The metrics that are counted as things happen."""
+    """The metrics that are counted as things happen. Without a registry, others collect them."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry | None) -> None:
         def counter(name: str, text: str, *labels: str) -> Counter:
             return Counter(f"{PREFIX}_{name}", text, labels, registry=registry)
 
@@ -60,7 +62,10 @@ class _Families:
         self.duration = histogram("request_duration_seconds", "Calls, as their callers saw them.")
         self.upstream = histogram("upstream_duration_seconds", "Calls, without waits for tokens.")
         self.inflight = Gauge(
-            f"{PREFIX}_inflight_requests", "Calls being served.", registry=registry
+            f"{PREFIX}_inflight_requests",
+            "Calls being served.",
+            registry=registry,
+            multiprocess_mode="livesum",
         )
         self.replays = counter("replays", "How refused calls ended.", "account", "outcome")
         self.mints = counter(
@@ -75,7 +80,8 @@ class Metrics:
 
     `accounts` are the configured names: what alerts watch is there for each from the start.
     `charts` gives the newest chart of each account and is called at every scrape, as is `wall`
-    (seconds since the epoch). Not for use by several threads at once.
+    (seconds since the epoch). With `shared`, what is counted is counted and shown together with
+    the other workers. Not for use by several threads at once.
     """
 
     def __init__(
@@ -84,34 +90,39 @@ class Metrics:
         charts: Callable[[], Mapping[str, Chart]],
         wall: Callable[[], float],
         version: str,
+        shared: Shared | None = None,
     ) -> None:
         # One more series for each counter and histogram, and no alert needs it.
         disable_created_metrics()  # type: ignore[no-untyped-call]  # theirs
         self.registry = CollectorRegistry(auto_describe=False)
-        self._families = _Families(self.registry)
-        self._accounts = tuple(accounts)
+        self._families = _Families(None if shared else self.registry)
         self._requests: dict[tuple[str, str, str, int], Callable[[], None]] = {}
         self._durations: dict[str, tuple[Observe, Observe]] = {}
         self._began = self._families.inflight.inc
         self._ended = self._families.inflight.dec
-        self._prepare()
+        self.prepare(accounts)
         Info(f"{PREFIX}_build", "What runs here.", registry=self.registry).info(
             {"version": version, "python": platform.python_version()}
         )
         self.registry.register(TokenGauges(PREFIX, charts, wall))
-        ProcessCollector(registry=self.registry)
-        GCCollector(registry=self.registry)
+        if shared:
+            self.registry.register(shared)
+            self.registry.register(Processes(os.getppid(), shared.pids))
+        else:
+            ProcessCollector(registry=self.registry)
+            GCCollector(registry=self.registry)
 
-    def _prepare(self) -> None:
+    def prepare(self, accounts: Iterable[str]) -> None:
         """A rate over a series that is born with its first event misses that event."""
         families = self._families
-        for account in self._accounts:
+        for account in accounts:
             families.foreign.labels(account)
             for outcome in ReplayOutcome:
                 families.replays.labels(account, outcome.value)
             for cause in RefusalCause:
                 families.refusals.labels(account, cause.value)
-            self._new_account(account)
+            if account not in self._durations:
+                self._new_account(account)
 
     # Observer.
 

@@ -37,6 +37,9 @@ _REPLICAS: Final = "_replicas"
 POLL: Final = 0.25
 """Seconds between looks at a file that another process may write."""
 
+LOOK_EVERY: Final = 20
+"""Looks of which one reads the file though it seems to be the same."""
+
 
 class FileStore:
     """Implements `TokenStore`. `report` is told, in a sentence, of a file that was set aside."""
@@ -85,12 +88,13 @@ class FileStore:
 
     async def changed(self, account: str, revision: Stamp) -> None:
         seen: object = None
-        while True:
-            stamp = self._stamp(account)
-            if stamp != seen:
+        for turn in itertools.count():
+            trace = self._trace(account)
+            # Now and then in any case: not every file system tells two quick writes apart.
+            if trace != seen or turn % LOOK_EVERY == 0:
                 if (await self.read(account)).revision != revision:
                     return
-                seen = stamp
+                seen = trace
             await asyncio.sleep(POLL)
 
     async def beat(self, presence: Presence) -> list[Presence]:
@@ -113,26 +117,25 @@ class FileStore:
             self._save_seen(presences.leave(self._load_seen(), name))
 
     def _load_seen(self) -> presences.Seen:
+        """What cannot be read is left out: every replica writes itself again."""
         try:
             raw = json.loads(self._path(_REPLICAS).read_bytes())
-            return {
-                str(name): (presences.decode(one), float(at)) for name, (one, at) in raw.items()
-            }
-        except FileNotFoundError:
+            entries = [(name, _read_seen(name, entry)) for name, entry in raw.items()]
+        except (FileNotFoundError, ValueError, AttributeError, RecursionError):
             return {}
-        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
-            return {}  # nothing is lost: every replica writes itself again
+        return {name: entry for name, entry in entries if entry is not None}
 
     def _save_seen(self, seen: presences.Seen) -> None:
         content = {name: (presences.encode(one), at) for name, (one, at) in seen.items()}
         self._save(self._path(_REPLICAS), content)
 
-    def _stamp(self, account: str) -> object:
+    def _trace(self, account: str) -> object:
+        """What of the file is another after a write, without reading it."""
         try:
             found = self._path(account).stat()
         except OSError:
             return ()
-        return found.st_mtime_ns, found.st_ino
+        return found.st_mtime_ns, found.st_ino, found.st_size
 
     def _path(self, account: str) -> Path:
         return self._directory / f"{account}.json"
@@ -237,5 +240,18 @@ def _read_record(raw: Any) -> Record:
 
 
 def _read_stamp(raw: Any) -> Stamp:
-    number, tag = raw
-    return Stamp(int(number), str(tag))
+    # A number alone is a stamp without a tag, as older files have it.
+    number, tag = (raw, "") if type(raw) is int else raw
+    if type(number) is not int or type(tag) is not str:
+        raise TypeError("stamp")
+    return Stamp(number, tag)
+
+
+def _read_seen(name: str, raw: Any) -> tuple[Presence, float] | None:
+    try:
+        content, at = raw
+        moment = float(at)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    presence = presences.decode(name, content)
+    return None if presence is None else (presence, moment)

@@ -60,7 +60,10 @@ class MemoryStore:
 
     async def changed(self, account: str, revision: Stamp) -> None:
         while self._records.get(account, Record()).revision == revision:
-            await self._written.setdefault(account, asyncio.Event()).wait()
+            await self._news(account)
+
+    async def _news(self, account: str) -> None:
+        await self._written.setdefault(account, asyncio.Event()).wait()
 
     async def beat(self, presence: Presence) -> list[Presence]:
         self._seen, present = presences.beat(self._seen, presence, self._clock.now())

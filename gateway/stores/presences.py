@@ -1,7 +1,8 @@
 """The replicas that are there, as a store keeps them. Pure; times are the store's, in seconds."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
+from math import isfinite
 from typing import Any, Final
 
 from gateway.ports import PRESENT, Presence
@@ -14,14 +15,15 @@ MOST: Final = 1000
 
 
 def beat(seen: Seen, presence: Presence, now: float) -> tuple[Seen, list[Presence]]:
-    fresh = {
+    """What is kept after a heartbeat, and what is shown."""
+    others = {
         name: (one, at)
         for name, (one, at) in seen.items()
         # A moment in the future was written before the clock was set back.
         if now - PRESENT < at <= now and name != presence.name
     }
-    kept = dict(sorted(fresh.items(), key=lambda item: item[1][1])[-(MOST - 1) :])
-    kept[presence.name] = (presence, now)
+    newest = sorted(others.items(), key=lambda item: item[1][1])[-(MOST - 1) :]
+    kept = {**dict(newest), presence.name: (presence, now)}
     return kept, present(kept, now)
 
 
@@ -35,17 +37,21 @@ def present(seen: Seen, now: float) -> list[Presence]:
 
 
 def encode(presence: Presence) -> dict[str, Any]:
-    """JSON-ready."""
-    return {**asdict(presence), "generations": dict(presence.generations), "age": 0.0}
+    """JSON-ready. The name is not in it: a store keeps the rest under the name."""
+    return {
+        "version": presence.version,
+        "address": presence.address,
+        "since": presence.since,
+        "generations": dict(presence.generations),
+    }
 
 
-def decode(raw: Any) -> Presence:
-    """Raises ValueError, TypeError or KeyError if it is not what `encode` gives."""
-    generations = dict(raw.get("generations", {}))
-    return Presence(
-        name=str(raw["name"]),
-        version=str(raw["version"]),
-        address=str(raw["address"]),
-        since=float(raw["since"]),
-        generations={str(account): int(number) for account, number in generations.items()},
-    )
+def decode(name: str, raw: Any) -> Presence | None:
+    """What `encode` gave, or None: whoever is there writes itself again soon."""
+    try:
+        since = float(raw["since"])
+        generations = {str(key): int(number) for key, number in raw["generations"].items()}
+        version, address = str(raw["version"]), str(raw["address"])
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
+        return None
+    return Presence(name, version, address, since, generations) if isfinite(since) else None

@@ -1,139 +1,168 @@
-"""`redis://` and `rediss://`: the replicas of a fleet share their tokens through a Redis server.
+"""The replicas of a fleet share their tokens through Redis: one server, or one with Sentinels.
 
-One hash an account; every call is one script, which Redis runs as a whole. The store's time is
-Redis' clock. A document that cannot be read stays: it is everybody's.
+One hash an account, and one for the replicas that are there; every call is one script, which
+Redis runs as a whole. The store's time is Redis' clock. A document that cannot be read stays: it
+is everybody's.
 """
 
 import asyncio
 import json
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, Final
-from urllib.parse import SplitResult, unquote, urlsplit
 
-from redis.asyncio import Redis
-from redis.asyncio.client import PubSub
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import NoPermissionError, RedisError
-
-from gateway.ports import Lease, Stored
+from gateway.core.errors import StoreUnavailableError
+from gateway.ports import Lease, Presence, Stamp, Stored
+from gateway.stores import presences
 from gateway.stores import redis_scripts as scripts
-from gateway.stores.redis_problems import content_error, store_error
+from gateway.stores.record import tag
+from gateway.stores.redis_connections import Connections
+from gateway.stores.redis_listener import CHANNEL, Listener
+from gateway.stores.redis_options import RedisOptions
+from gateway.stores.redis_problems import FAULTS, content_error, store_error
 
-CONNECT_TIMEOUT: Final = 1.0
-"""Seconds for a connection, TLS included."""
+DEADLINE: Final = 3.0
+"""Seconds for a call in all: a connection, its turn, its answer."""
 
-ANSWER_TIMEOUT: Final = 2.0
-"""Seconds for an answer."""
+AT_ONCE: Final = 16
+"""Calls that are under way together; more wait for their turn."""
 
-POLL: Final = 1.0
-"""Seconds between looks at a revision, in case its message was lost."""
+REPLICAS: Final = "zoom-gateway:replicas"
+"""The hash of the replicas. An account's is in braces, so this is none's."""
 
-_NUMBER: Final = re.compile(rb"0|[1-9][0-9]*")
+_STAMP: Final = re.compile(rf"(0|[1-9][0-9]{{0,{scripts.DIGITS - 1}}})\.([0-9a-z]{{0,32}})")
 
 
 class RedisStore:
     """Implements `TokenStore`. Connects at the first call, and again after every error.
 
+    Raises StoreRefusedError, a StoreUnavailableError, where the server does not let it in.
     `time_offset_ms` is for tests alone: milliseconds to add to Redis' time.
     """
 
-    def __init__(self, url: str, time_offset_ms: Callable[[], int] = lambda: 0) -> None:
-        parts = urlsplit(url)
-        self._server = parts.netloc.rpartition("@")[2]
+    def __init__(
+        self, options: RedisOptions, time_offset_ms: Callable[[], int] = lambda: 0
+    ) -> None:
+        self._server = options.shown
         self._time_offset_ms = time_offset_ms
-        self._redis = _client(parts)
-        self._read = self._redis.register_script(scripts.READ)
-        self._write = self._redis.register_script(scripts.WRITE)
-        self._acquire = self._redis.register_script(scripts.ACQUIRE)
-        self._renew = self._redis.register_script(scripts.RENEW)
-        self._release = self._redis.register_script(scripts.RELEASE)
+        self._connections = Connections(options)
+        self._listener = Listener(self._connections)
+        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._running: set[asyncio.Task[Any]] = set()
+        self._closed = False
+        register = self._connections.client.register_script
+        self._scripts = {text: register(text) for text in scripts.ALL}
 
     async def read(self, account: str) -> Stored:
-        now, document, revision, fence, owner = await self._run(self._read, account)
+        key = _key(account)
+        now, document, revision, fence, owner = await self._run(scripts.READ, key)
         try:
             return Stored(
-                _document(document, revision),
-                _number(b"0" if revision is None else revision),
+                _document(document),
+                _stamp(revision),
                 int(now) / 1e6,
                 owner.decode() or None,
-                _number(fence),
+                _stamp(fence),
             )
-        except (ValueError, RecursionError) as problem:
-            raise content_error(
-                _key(account), self._server, "its content cannot be read"
-            ) from problem
+        except (ValueError, RecursionError):
+            raise content_error(key, self._server, "its content cannot be read") from None
 
     async def write(
-        self, account: str, document: dict[str, Any], *, revision: int, fence: int | None = None
-    ) -> bool:
-        text = json.dumps(document)
-        expected = "" if fence is None else fence
-        channel = _channel(account)
-        return bool(await self._run(self._write, account, text, revision, expected, channel))
+        self,
+        account: str,
+        document: dict[str, Any],
+        *,
+        revision: Stamp,
+        fence: Stamp | None = None,
+    ) -> Stamp | None:
+        written = Stamp(revision.number + 1, tag())
+        expected = (str(revision), "" if fence is None else str(fence))
+        arguments = (json.dumps(document), *expected, str(written), CHANNEL, account)
+        return written if await self._run(scripts.WRITE, _key(account), *arguments) else None
 
     async def acquire(self, account: str, owner: str, ttl: float) -> Lease | None:
-        fence = await self._run(self._acquire, account, owner, _microseconds(ttl))
-        return None if fence is None else Lease(account, owner, int(fence))
+        key = _key(account)
+        fence = await self._run(scripts.ACQUIRE, key, owner, _microseconds(ttl), tag())
+        return None if fence is None else Lease(account, owner, _stamp(fence))
 
     async def renew(self, lease: Lease, ttl: float) -> bool:
-        arguments = (lease.owner, lease.fence, _microseconds(ttl))
-        return bool(await self._run(self._renew, lease.account, *arguments))
+        arguments = (lease.owner, str(lease.fence), _microseconds(ttl))
+        return bool(await self._run(scripts.RENEW, _key(lease.account), *arguments))
 
     async def release(self, lease: Lease) -> None:
-        await self._run(self._release, lease.account, lease.owner, lease.fence)
+        await self._run(scripts.RELEASE, _key(lease.account), lease.owner, str(lease.fence))
 
-    async def set_aside(self, account: str, revision: int, problem: str) -> bool:
+    async def set_aside(self, account: str, revision: Stamp, problem: str) -> bool:
         """What is shared is never moved: another replica may be able to read it."""
         del account, revision, problem
         return False
 
-    async def changed(self, account: str, revision: int) -> None:
-        with self._told(account):
-            async with self._redis.pubsub() as news:
-                async with asyncio.timeout(CONNECT_TIMEOUT + ANSWER_TIMEOUT):
-                    await news.subscribe(_channel(account))
-                # The look after the subscription's answer finds what was written before it.
-                while (await self.read(account)).revision == revision:
-                    await _message(news)
+    async def changed(self, account: str, revision: Stamp) -> None:
+        while True:
+            news = self._listener.news(account)
+            if (await self.read(account)).revision != revision:
+                return
+            await self._listener.wait(news)
+
+    async def beat(self, presence: Presence) -> list[Presence]:
+        content = json.dumps(presences.encode(presence))
+        now, *found = await self._run(scripts.BEAT, REPLICAS, presence.name, content)
+        seen: dict[str, tuple[Presence, float]] = {}
+        for name, entry in zip(found[::2], found[1::2], strict=True):
+            one = _present(name, entry)
+            if one is not None:
+                seen[one[0].name] = one
+        return presences.present(seen, int(now) / 1e6)
+
+    async def leave(self, name: str) -> None:
+        await self._run(scripts.LEAVE, REPLICAS, name)
 
     async def close(self) -> None:
         """Close every connection. Who waits in another call meets StoreUnavailableError."""
-        await self._redis.aclose()
+        self._closed = True
+        await self._listener.close()
+        running = set(self._running)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        await self._connections.close()
 
-    async def _run(self, script: Any, account: str, *arguments: str | int) -> Any:
-        with self._told(account):
-            async with asyncio.timeout(CONNECT_TIMEOUT + ANSWER_TIMEOUT):
-                return await script(keys=[_key(account)], args=[*arguments, self._time_offset_ms()])
+    async def _run(self, script: str, key: str, *arguments: str | int) -> Any:
+        """Run a script in a task of its own, which is not the caller's to cancel.
 
-    @contextmanager
-    def _told(self, account: str) -> Iterator[None]:
-        try:
-            yield
-        except (RedisError, OSError) as problem:
-            raise store_error(problem, _key(account), self._server) from problem
+        The client may swallow a cancellation that comes together with an answer, and cuts the
+        connection at any other; so a caller leaves at once, and the answer is still fetched.
+        """
+        if self._closed:
+            raise self._ended(key)
+        task = asyncio.create_task(self._call(script, key, arguments))
+        self._running.add(task)
+        task.add_done_callback(self._done)
+        await asyncio.wait({task})
+        if task.cancelled():
+            raise self._ended(key)
+        problem = task.exception()
+        if isinstance(problem, FAULTS):
+            # Without its cause: a server's text may quote what it was sent.
+            raise store_error(problem, key, self._server) from None
+        return task.result()
 
+    async def _call(self, script: str, key: str, arguments: tuple[str | int, ...]) -> Any:
+        async with asyncio.timeout(DEADLINE), self._turns:
+            return await self._scripts[script](
+                keys=[key], args=[*arguments, self._time_offset_ms()]
+            )
 
-def _client(parts: SplitResult) -> Redis:
-    """Connections to the server of a checked URL; nothing is sent yet."""
-    security: dict[str, Any] = {"ssl": True, "ssl_check_hostname": True}
-    return Redis(
-        host=parts.hostname or "",
-        port=parts.port or 6379,
-        db=int(parts.path.strip("/") or 0),
-        username=unquote(parts.username) if parts.username else None,
-        password=unquote(parts.password) if parts.password else None,
-        socket_connect_timeout=CONNECT_TIMEOUT,
-        socket_timeout=ANSWER_TIMEOUT,
-        socket_keepalive=True,
-        # A script that was sent again after a lost answer would fail on its own work; and who
-        # calls has better things to do than to wait.
-        retry=Retry(NoBackoff(), 0),
-        protocol=2,
-        **(security if parts.scheme == "rediss" else {}),
-    )
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # its caller may have left
+
+    def _ended(self, key: str) -> StoreUnavailableError:
+        return StoreUnavailableError(
+            f"the key {key} in Redis at {self._server} cannot be used: this replica closed the"
+            " store (store.url)"
+        )
 
 
 def _key(account: str) -> str:
@@ -141,32 +170,31 @@ def _key(account: str) -> str:
     return f"zoom-gateway:{{{account}}}"
 
 
-def _channel(account: str) -> str:
-    return f"{_key(account)}:changed"
-
-
 def _microseconds(seconds: float) -> int:
     return round(seconds * 1e6)
 
 
-def _number(text: bytes) -> int:
-    if not _NUMBER.fullmatch(text):
-        raise ValueError("not a number as this gateway writes it")
-    return int(text)
+def _stamp(text: bytes) -> Stamp:
+    found = _STAMP.fullmatch(text.decode())
+    if found is None:
+        raise ValueError("not a stamp as this gateway writes it")
+    return Stamp(int(found[1]), found[2])
 
 
-def _document(text: bytes | None, revision: bytes | None) -> dict[str, Any] | None:
+def _document(text: bytes | None) -> dict[str, Any] | None:
     if text is None:
         return None
     document = json.loads(text)
-    if not isinstance(document, dict) or revision is None:
-        raise ValueError("not a document that this gateway wrote")
+    if not isinstance(document, dict):
+        raise ValueError("not a document that this gateway wrote")  # noqa: TRY004  as JSON's are
     return document
 
 
-async def _message(news: PubSub) -> None:
-    """Wait for any message, at most `POLL` seconds."""
+def _present(name: bytes, entry: bytes) -> tuple[Presence, float] | None:
+    moment, _, content = entry.partition(b" ")
     try:
-        await news.get_message(ignore_subscribe_messages=True, timeout=POLL)
-    except NoPermissionError:  # on the channel: the key may still be looked at
-        await asyncio.sleep(POLL)
+        presence = presences.decode(name.decode(), json.loads(content))
+        at = int(moment) / 1e6
+    except (ValueError, RecursionError, OverflowError):
+        return None
+    return None if presence is None else (presence, at)

@@ -1,5 +1,8 @@
 """The admin listener."""
 
+import socket
+from collections.abc import Sequence
+
 from aiohttp import web
 
 from gateway.web.admin import AdminSources, build_admin
@@ -12,13 +15,12 @@ class AdminServer:
         self._sources = sources
         self._runner: web.AppRunner | None = None
 
-    async def start(self, host: str, port: int) -> tuple[str, int]:
-        """Listen; give the address that was bound (port 0 takes a free one). Raises OSError."""
+    async def serve(self, sockets: Sequence[socket.socket]) -> None:
+        """Take requests from `sockets`, which listen already."""
         self._runner = web.AppRunner(build_admin(self._sources), access_log=None)
         await self._runner.setup()
-        await web.TCPSite(self._runner, host, port).start()
-        bound = self._runner.addresses[0]
-        return str(bound[0]), int(bound[1])
+        for one in sockets:
+            await web.SockSite(self._runner, one).start()
 
     async def close(self) -> None:
         if self._runner is not None:

@@ -1,12 +1,17 @@
-"""The proxy's listener: started, drained, finished."""
+"""The proxy's listener: started, given another proxy, drained, finished."""
 
 import asyncio
+import socket
 import ssl
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any, Final
 
+from gateway.core.errors import CallRefusedError
+from gateway.web import sockets as listening
+from gateway.web.answer import Answer
 from gateway.web.limits import BACKLOG
 from gateway.web.proxy import Proxy
+from gateway.web.request import Request
 from gateway.web.server import HttpServer
 
 _FLUSH: Final = 1.0
@@ -14,39 +19,70 @@ _FLUSH: Final = 1.0
 
 
 class ProxyServer:
-    """Listens, and hands calls to a proxy."""
+    """Listens, and hands calls to a proxy. Implements `CallHandler`."""
 
     def __init__(self, proxy: Proxy, *, tls: ssl.SSLContext | None = None) -> None:
         self._proxy = proxy
+        self._proxies = [proxy]
+        """All that have calls in hand, or may get some."""
         self._tls = tls
         self._http: HttpServer | None = None
-        self._listener: asyncio.Server | None = None
+        self._listeners: list[asyncio.Server] = []
 
     @property
     def inflight(self) -> int:
         """Calls in hand."""
-        return self._proxy.inflight
+        return sum(proxy.inflight for proxy in self._proxies)
 
-    async def start(self, host: str, port: int, *, reuse_port: bool = False) -> tuple[str, int]:
+    # Calls. Each goes to the proxy of the moment when it begins: a coroutine may begin later
+    # than it is made.
+
+    async def handle(self, request: Request) -> Answer:
+        return await self._proxy.handle(request)
+
+    async def refuse(self, request: Request, error: CallRefusedError) -> Answer:
+        return await self._proxy.refuse(request, error)
+
+    def unhandled(self, error: BaseException) -> None:
+        self._proxy.unhandled(error)
+
+    # Life.
+
+    async def start(self, host: str, port: int) -> tuple[str, int]:
         """Listen; give the address that was bound (port 0 takes a free one). Raises OSError."""
-        self._http = HttpServer(self._proxy)
-        self._listener = await asyncio.get_running_loop().create_server(
-            self._http,
-            host,
-            port,
-            ssl=self._tls,
-            backlog=BACKLOG,
-            reuse_port=reuse_port or None,
-        )
-        bound = self._listener.sockets[0].getsockname()
-        return str(bound[0]), int(bound[1])
+        sockets = listening.listen(host, port)
+        await self.serve(sockets)
+        return listening.bound(sockets)
+
+    async def serve(self, sockets: Sequence[socket.socket]) -> None:
+        """Take calls from `sockets`, which listen already."""
+        self._http = HttpServer(self)
+        for one in sockets:
+            self._listeners.append(
+                await asyncio.get_running_loop().create_server(
+                    self._http, sock=one, ssl=self._tls, backlog=BACKLOG
+                )
+            )
+
+    def use(self, proxy: Proxy) -> None:
+        """Hand new calls to `proxy` from now on; those in hand stay where they are."""
+        proxy.draining = self._proxy.draining
+        self._proxy = proxy
+        self._proxies.append(proxy)
+
+    async def retire(self, proxy: Proxy) -> None:
+        """Return when a proxy that is not used any more has no call in hand."""
+        await proxy.quiet()
+        await proxy.close()
+        self._proxies.remove(proxy)
 
     def begin_drain(self) -> None:
         """From now on every answer closes its connection; new ones are still accepted.
 
         So callers move on without a refused connection while others learn that we go.
         """
-        self._proxy.draining = True
+        for proxy in self._proxies:
+            proxy.draining = True
 
     async def finish(self, timeout: float) -> int:  # noqa: ASYNC109  calls get it as a whole
         """Accept nothing more, end idle connections, wait for the calls in hand, then cut.
@@ -54,22 +90,27 @@ class ProxyServer:
         `timeout` in seconds. Gives the number of calls that were cut.
         """
         self.begin_drain()
-        if self._http is None or self._listener is None:
+        if self._http is None:
             return 0
-        self._listener.close()
+        for listener in self._listeners:
+            listener.close()
         for connection in self._http.callers:
             if connection.idle:
                 connection.force_close()
-        self._proxy.aborting = not await _within(timeout, self._proxy.quiet())
-        cut = self._proxy.inflight
-        await self._end_all(self._http)
-        await self._proxy.close()
-        await self._listener.wait_closed()
+        aborting = not await _within(timeout, self._quiet())
+        for proxy in self._proxies:
+            proxy.aborting = aborting
+        cut = self.inflight
+        await self._end_all(self._http, aborting=aborting)
+        for proxy in tuple(self._proxies):
+            await proxy.close()
+        for listener in self._listeners:
+            await listener.wait_closed()
         return cut
 
-    async def _end_all(self, http: HttpServer) -> None:
+    async def _end_all(self, http: HttpServer, *, aborting: bool) -> None:
         for connection in http.callers:
-            if self._proxy.aborting:
+            if aborting:
                 connection.cut(reset=False)
             else:
                 connection.force_close()
@@ -77,7 +118,11 @@ class ProxyServer:
         for connection in http.callers:
             connection.cut(reset=False)
         # Cancelled calls still close their upstream and write their reports.
-        await _within(_FLUSH, self._proxy.quiet())
+        await _within(_FLUSH, self._quiet())
+
+    async def _quiet(self) -> None:
+        for proxy in tuple(self._proxies):
+            await proxy.quiet()
 
 
 async def _within(seconds: float, waiting: Coroutine[Any, Any, None]) -> bool:

@@ -1,11 +1,12 @@
 """A whole gateway, put together."""
 
+import asyncio
 import os
-import random
 import secrets
 import socket
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
 
 from structlog.typing import FilteringBoundLogger
 
@@ -13,36 +14,42 @@ from gateway import __version__
 from gateway.clock import SystemClock
 from gateway.core.routes import Endpoints, RouteTable
 from gateway.core.status import Readiness, ReadinessGate, Replica, snapshot
-from gateway.observe.access_log import AccessLog
 from gateway.observe.fanout import Fanout
 from gateway.observe.gateway_log import GatewayLog
 from gateway.observe.metrics import Metrics
-from gateway.observe.token_log import TokenLog
+from gateway.observe.shared import Shared
 from gateway.observe.totals import Totals
-from gateway.settings import AccountSettings, Settings, load_operations
-from gateway.tokens.manager import ManagerParts, TokenManager
-from gateway.tokens.probing import ProbeTarget
-from gateway.web.accounts import AccountContext, Accounts
+from gateway.settings import Settings, load_operations
+from gateway.settings.changes import Changes, applicable, changes
+from gateway.web import sockets
 from gateway.web.admin import AdminSources
 from gateway.web.admin_server import AdminServer
 from gateway.web.listener import ProxyServer
-from gateway.web.proxy import Hooks, Proxy, ProxyParts
-from gateway.web.spool import SpoolConfig
-from gateway.wiring.credentials import credentials_print, identities
-from gateway.wiring.store import token_store
-from gateway.wiring.zoom import minter, prober, upstream
+from gateway.wiring.assembly import Assembly, Commons
+from gateway.wiring.lines import Lines
 
-SECOND_PROBE = "/v2/users?page_size=1"
-"""Asked when the endpoint in question is the first probe's own."""
+_LAST: Final = 10.0
+"""Seconds for parts of former configurations to be closed, once no call needs them."""
+
+
+class Worker(NamedTuple):
+    """One of several processes that are one gateway."""
+
+    number: int
+    """From 1; the process that replaces it has the same."""
+    metrics: Path
+    """The directory where they count together."""
 
 
 class Gateway:
     """A whole gateway, made from settings. Start it and stop it inside one event loop."""
 
-    def __init__(self, settings: Settings, log: FilteringBoundLogger) -> None:
-        self._settings = settings
+    def __init__(
+        self, settings: Settings, log: FilteringBoundLogger, worker: Worker | None = None
+    ) -> None:
+        self._worker = worker
         self._clock = SystemClock()
-        self.log = GatewayLog(log)
+        self._lines = Lines(log)
         self._replica = Replica(
             f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}",
             __version__,
@@ -51,95 +58,51 @@ class Gateway:
         )
         self._gate = ReadinessGate()
         self._totals = Totals()
-        self._metrics = Metrics(settings.accounts, self.charts, self._clock.wall, __version__)
-        self._observer = Fanout(
-            self._metrics, self._totals, AccessLog(log), TokenLog(log), defect=self.log.defect
+        self._shared = Shared(worker.metrics, worker.number) if worker else None
+        self._metrics = Metrics(
+            settings.accounts, self.charts, self._clock.wall, __version__, self._shared
         )
-        self._endpoints = Endpoints(RouteTable(load_operations()))
-        self._upstream = upstream(settings)
-        self._store = token_store(settings, self.log.store_file_set_aside)
-        self._minters = {
-            name: minter(settings, account) for name, account in settings.accounts.items()
-        }
-        self.managers = {
-            name: self._manager(name, account) for name, account in settings.accounts.items()
-        }
-        self._proxy = ProxyServer(Proxy(self._proxy_parts()))
-        self._admin = AdminServer(self._admin_sources())
-
-    def _manager(self, name: str, account: AccountSettings) -> TokenManager:
-        token, store = self._settings.token, self._settings.store
-        return TokenManager(
-            ManagerParts(
-                account=name,
-                replica=self._replica.name,
-                identities=identities(account),
-                store=self._store,
-                minter=self._minters[name],
-                prober=prober(self._upstream),
-                observer=self._observer,
-                clock=self._clock,
-                chance=random.random,
-                new_epoch=lambda: secrets.token_hex(8),
-                probe_targets=self._probe_targets(),
-                defect=self.log.defect,
-                credentials=lambda: credentials_print(account),
-                rotate_at=None if token.rotate_at == "auto" else float(token.rotate_at),
-                wait_timeout=token.wait_timeout,
-                mint_timeout=token.mint_timeout,
-                lease=store.lease,
-                mint_in_outage=store.on_outage == "mint",
-            )
+        observer = Fanout(self._metrics, self._totals, self._lines, defect=self._lines.defect)
+        self._commons = Commons(
+            self._replica,
+            self._clock,
+            observer,
+            self._lines,
+            Endpoints(RouteTable(load_operations())),
         )
-
-    def _probe_targets(self) -> tuple[ProbeTarget, ...]:
-        paths = (self._settings.token.probe_path, SECOND_PROBE)
-        return tuple(
-            ProbeTarget(path.encode(), self._endpoints.endpoint("GET", path).key) for path in paths
+        self._assembly = Assembly(settings, self._commons)
+        self._living = [self._assembly]
+        """The configurations that calls in hand began with, and the one in force, the last."""
+        self._retiring: set[asyncio.Task[None]] = set()
+        self._proxy = ProxyServer(self._assembly.proxy)
+        self._admin = AdminServer(
+            AdminSources(status=self.status, readiness=self.readiness, metrics=self._metrics.render)
         )
-
-    def _proxy_parts(self) -> ProxyParts:
-        replay = self._settings.replay
-        return ProxyParts(
-            accounts=Accounts(
-                AccountContext(
-                    name, manager, self._settings.accounts[name].account_id, manager.scope
-                )
-                for name, manager in self.managers.items()
-            ),
-            upstream=self._upstream,
-            host=self._upstream.host.decode(),
-            observer=self._observer,
-            clock=self._clock,
-            endpoint_of=self._endpoints.endpoint,
-            spool=SpoolConfig(
-                replay.memory_limit,
-                replay.disk_limit,
-                None if replay.dir == "auto" else str(replay.dir),
-                self.log.body_not_kept,
-            ),
-            hooks=Hooks(self.log.defect, self.log.unknown_account_id),
-        )
-
-    def _admin_sources(self) -> AdminSources:
-        return AdminSources(
-            status=self.status, readiness=self.readiness, metrics=self._metrics.render
-        )
+        self._draining = False
 
     # State.
 
+    @property
+    def log(self) -> GatewayLog:
+        return self._lines.gateway
+
+    @property
+    def settings(self) -> Settings:
+        """Those in force."""
+        return self._assembly.settings
+
     def charts(self) -> Mapping[str, Any]:
-        return {name: manager.chart() for name, manager in self.managers.items()}
+        return {name: keeper.manager.chart() for name, keeper in self._assembly.keepers.items()}
 
     def readiness(self) -> Readiness:
-        tried = {name for name, manager in self.managers.items() if manager.tried}
+        keepers = self._assembly.keepers
+        tried = {name for name, keeper in keepers.items() if keeper.manager.tried}
         return self._gate.look(self.charts(), tried)
 
     def status(self) -> dict[str, Any]:
         now, wall = self._clock.now(), self._clock.wall()
-        return snapshot(
-            self.charts(), self.readiness(), self._replica, now, wall, self._totals.totals()
-        )
+        totals = (self._shared or self._totals).totals()
+        return snapshot(self.charts(), self.readiness(), self._replica, now, wall, totals)
 
     @property
     def inflight(self) -> int:
@@ -154,22 +117,69 @@ class Gateway:
         Raises OSError, with the address in `filename`, if one cannot be bound; nothing is left
         running then.
         """
-        settings = self._settings
+        settings = self.settings
         try:
-            listen = await _bind(self._proxy.start, settings.listen.host, settings.listen.port)
-            admin = await _bind(self._admin.start, settings.admin.host, settings.admin.port)
+            listen = sockets.listen(settings.listen.host, settings.listen.port)
+            await self._proxy.serve(listen)
+            admin = sockets.listen(settings.admin.host, settings.admin.port)
         except OSError:
             await self.stop(0.0)
             raise
-        for manager in self.managers.values():
-            manager.start()
-        self.log.started(
-            __version__, listen, admin, settings.store.url.partition(":")[0], list(self.managers)
-        )
-        return listen, admin
+        addresses = sockets.written(sockets.bound(listen)), sockets.written(sockets.bound(admin))
+        await self._admin.serve(admin)
+        self._assembly.start()
+        store = settings.store.url.partition(":")[0]
+        self.log.started(__version__, *addresses, store, list(settings.accounts))
+        return addresses
+
+    async def serve(self, listen: Sequence[socket.socket], admin: Sequence[socket.socket]) -> None:
+        """As `start`, with sockets that listen already."""
+        await self._proxy.serve(listen)
+        await self._admin.serve(admin)
+        self._assembly.start()
+
+    def log_to(self, log: FilteringBoundLogger) -> None:
+        """Write to `log` from now on."""
+        self._lines.use(log)
+
+    def reload(self, settings: Settings) -> Changes:
+        """Work with other settings from now on; calls in hand go on with those they began with.
+
+        What only a restart applies stays as it is. Raises ConfigurationError for files that
+        cannot be used (any more); then all stays as it was.
+        """
+        former = self._assembly
+        found = changes(former.settings, settings)
+        if self._draining or not found.applied:
+            return found
+        assembly = Assembly(applicable(former.settings, settings), self._commons, former)
+        # Nothing fails from here on, and nothing waits: no call sees a half of it.
+        self._metrics.prepare(settings.accounts)
+        assembly.start(self._living)
+        self._assembly = assembly
+        self._living.append(assembly)
+        self._proxy.use(assembly.proxy)
+        task = asyncio.create_task(self._retire(former))
+        self._retiring.add(task)
+        task.add_done_callback(self._retired)
+        return found
+
+    async def _retire(self, former: Assembly) -> None:
+        await self._proxy.retire(former.proxy)
+        self._living.remove(former)
+        needed = {id(part) for one in self._living for part, _ in one.closings()}
+        for part, close in former.closings():
+            if id(part) not in needed:
+                await close()
+
+    def _retired(self, task: "asyncio.Task[None]") -> None:
+        self._retiring.discard(task)
+        if not task.cancelled() and (problem := task.exception()) is not None:
+            self._lines.defect(problem)
 
     def begin_drain(self, signal: str) -> None:
         """Not ready from now on; calls are still accepted."""
+        self._draining = True
         self._gate.drain()
         self._proxy.begin_drain()
         self.log.draining(signal, self.inflight)
@@ -177,23 +187,13 @@ class Gateway:
     async def stop(self, timeout: float) -> int:  # noqa: ASYNC109  calls get it as a whole
         """Finish the calls in hand within `timeout` seconds; keep the tokens. Gives those cut."""
         cut = await self._proxy.finish(timeout)
-        for manager in self.managers.values():
-            await manager.close()
+        if self._retiring:
+            await asyncio.wait(self._retiring, timeout=_LAST)
+        closed: set[int] = set()
+        for one in reversed(self._living):
+            for part, close in one.closings():
+                if id(part) not in closed:
+                    closed.add(id(part))
+                    await close()
         await self._admin.close()
-        for one in self._minters.values():
-            await one.close()
-        await self._upstream.close()
-        await self._store.close()
         return cut
-
-
-async def _bind(start: Any, host: str, port: int) -> str:
-    try:
-        bound_host, bound_port = await start(host, port)
-    except OSError as problem:
-        raise OSError(problem.errno, problem.strerror, _address(host, port)) from problem
-    return _address(bound_host, bound_port)
-
-
-def _address(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -84,9 +84,9 @@ def test_all_is_well(gateway: Gateway, run: Any) -> None:
 
 
 def test_the_replicas_of_a_fleet(gateway: Gateway, run: Any) -> None:
-    replica = Replica("gw-1", "1.2.3", 42, NOW - 7500)
+    replica = Replica("gw-1", "1.2.3", 42, NOW - 7500, fleet())
     ready = ReadinessGate().look({"default": healthy()}, ["default"])
-    gateway.says(snapshot({"default": healthy()}, ready, replica, NOW, WALL, sighting=fleet()))
+    gateway.says(snapshot({"default": healthy()}, ready, replica, NOW, WALL))
     lines = run().stdout.splitlines()
     (head,) = (number for number, line in enumerate(lines) if line.startswith("2 replicas"))
     assert lines[head + 1].split()[:5] == ["gw-1", "(this", "one)", "1.2.3", "10.0.0.1:8080"]

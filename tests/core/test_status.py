@@ -234,7 +234,8 @@ def test_a_mint_in_progress() -> None:
 class TestTheFleet:
     def test_names_every_replica_and_which_one_answers(self) -> None:
         ready = look({}, gate=ReadinessGate())
-        found = snapshot({}, ready, REPLICA, NOW, WALL, sighting=fleet())["fleet"]
+        seeing = replace(REPLICA, sighting=fleet())
+        found = snapshot({}, ready, seeing, NOW, WALL)["fleet"]
         assert found["seen"] == 1.5
         assert [(one["name"], one["this"]) for one in found["replicas"]] == [
             ("gw-1", True),

@@ -15,11 +15,11 @@ from gateway.core.events import (
     LostMint,
     Minted,
     MintFailed,
+    PutBack,
     RefusalCause,
     Refused,
     SlotOut,
     SlotsLinked,
-    PutBack,
     StoreDown,
     StoreUp,
     Switched,
@@ -112,8 +112,9 @@ def write_all(log: FilteringBoundLogger) -> None:
     gateway.restart_needed(["listen.port"])
     workers = WorkersLog(log)
     workers.started(2, 4711)
-    workers.died(2, 4711, -9, 0.0)
-    workers.died(2, 4712, 1, 2.0)
+    workers.died(2, 4711, -9, "", 0.0)
+    workers.died(2, 4712, 1, "", 2.0)
+    workers.died(2, 0, 1, "Cannot allocate memory", 4.0)
     workers.killed(2, 4713)
     gateway.draining("SIGTERM", 3)
     gateway.stopped(0)

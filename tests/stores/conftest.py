@@ -2,4 +2,5 @@
 
 import pytest
 
-pytest.register_assert_rewrite("tests.stores.contract")
+for suite in ("contract", "contract_bench", "contract_fleet", "contract_leases"):
+    pytest.register_assert_rewrite(f"tests.stores.{suite}")

@@ -28,7 +28,7 @@ async def count(store: FileStore, times: int) -> object:
 
 
 async def lease(store: FileStore, times: int) -> object:
-    """Take the lease `times` times; tell the fences and what was published under them."""
+    """Take the lease `times` times; tell the numbers of the fences, and publish each under it."""
     fences: list[int] = []
     while len(fences) < times:
         mine = await store.acquire("acc", "child", 30.0)
@@ -36,9 +36,9 @@ async def lease(store: FileStore, times: int) -> object:
             await asyncio.sleep(0)
             continue
         found = await store.read("acc")
-        document: dict[str, Any] = {"fence": mine.fence}
+        document: dict[str, Any] = {"fence": mine.fence.number}
         assert await store.write("acc", document, revision=found.revision, fence=mine.fence)
-        fences.append(mine.fence)
+        fences.append(mine.fence.number)
         await store.release(mine)
     return fences
 

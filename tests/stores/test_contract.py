@@ -7,7 +7,8 @@ import pytest
 from gateway.ports import TokenStore
 from gateway.stores.file import FileStore
 from gateway.stores.memory import MemoryStore
-from tests.stores.contract import Bench, StoreContract
+from tests.stores.contract import StoreContract
+from tests.stores.contract_bench import Bench
 
 
 class HandClock:
@@ -36,6 +37,19 @@ class MemoryBench:
     async def pass_time(self, seconds: float) -> None:
         self.clock.time += seconds
 
+    async def snapshot(self) -> object:
+        return dict(self.store._records)
+
+    async def restore(self, snapshot: object) -> None:
+        assert isinstance(snapshot, dict)
+        self.store._records = dict(snapshot)
+        for written in self.store._written.values():
+            written.set()
+        self.store._written.clear()
+
+    async def spoil_replicas(self) -> None:
+        """What is in memory stays as it is."""
+
 
 class FileBench:
     def __init__(self, directory: Path) -> None:
@@ -48,6 +62,19 @@ class FileBench:
 
     async def pass_time(self, seconds: float) -> None:
         self.clock.time += seconds
+
+    async def snapshot(self) -> object:
+        return {path: path.read_bytes() for path in self.directory.glob("*.json")}
+
+    async def restore(self, snapshot: object) -> None:
+        assert isinstance(snapshot, dict)
+        for path in self.directory.glob("*.json"):
+            path.unlink()
+        for path, content in snapshot.items():
+            path.write_bytes(content)
+
+    async def spoil_replicas(self) -> None:
+        (self.directory / "_replicas.json").write_text("{")
 
 
 class TestMemoryStore(StoreContract):

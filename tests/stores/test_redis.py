@@ -1,27 +1,28 @@
-"""The store in Redis: the contract on a real server, and what is said when a server says no."""
+"""The store in Redis: the contract on a real server, what lies in it, what cannot be read."""
 
 import asyncio
 import shutil
-import socket
-import ssl
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from pathlib import Path
+from typing import Any
 
 import pytest
 
-from gateway.core.errors import StoreContentError, StoreError, StoreUnavailableError
-from gateway.stores import redis as redis_store
+from gateway.core.errors import StoreContentError
+from gateway.ports import NOTHING, Stamp
+from gateway.stores import redis_listener
+from gateway.stores.presences import MOST
 from gateway.stores.record import LONGEST_LEASE
-from gateway.stores.redis import RedisStore
-from tests.stores.contract import PATIENCE, Bench, StoreContract, acquired
+from gateway.stores.redis import REPLICAS, RedisStore
+from tests.stores.contract import Bench, StoreContract
+from tests.stores.contract_bench import acquired, presence, shown, written
+from tests.stores.redis_bench import KEY, RedisBench, refusals
 from tests.support.redis_server import RedisServer, redis_server
 
-KEY = "zoom-gateway:{acc}"
-PASSWORD = "canary-Zx81"
+VALKEY = shutil.which("valkey-server")
+"""Optional: it keeps the same contract."""
 
 
 @pytest.fixture(scope="module")
@@ -36,29 +37,9 @@ def server(shared: RedisServer) -> RedisServer:
     return shared
 
 
-class RedisBench:
-    """Replicas with a connection each; all add the same to Redis' time."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.offset_ms = 0
-        self.stores: list[RedisStore] = []
-
-    def connect(self) -> RedisStore:
-        self.stores.append(RedisStore(self.url, lambda: self.offset_ms))
-        return self.stores[-1]
-
-    async def pass_time(self, seconds: float) -> None:
-        self.offset_ms += round(seconds * 1000)
-
-    async def close(self) -> None:
-        for store in self.stores:
-            await store.close()
-
-
 @pytest.fixture
 async def bench(server: RedisServer) -> AsyncIterator[RedisBench]:
-    made = RedisBench(server.url)
+    made = RedisBench(server)
     yield made
     await made.close()
 
@@ -69,61 +50,43 @@ def store(bench: RedisBench) -> RedisStore:
 
 
 class TestRedisStore(StoreContract):
+    @pytest.fixture(autouse=True)
+    def _looks_are_frequent(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(redis_listener, "POLL", 0.5)
+
     @pytest.fixture
     async def bench(self, server: RedisServer) -> AsyncIterator[Bench]:
-        made = RedisBench(server.url)
+        made = RedisBench(server)
         yield made
         await made.close()
 
 
-@asynccontextmanager
-async def connected(url: str) -> AsyncIterator[RedisStore]:
-    store = RedisStore(url)
-    try:
-        yield store
-    finally:
-        await store.close()
+if VALKEY is not None:
 
-
-async def refusals(store: RedisStore) -> list[StoreError]:
-    """What each call that writes raises."""
-    found: list[StoreError] = []
-    for call in (
-        store.write("acc", {"n": 1}, revision=0),
-        store.acquire("acc", "one", 3.0),
-    ):
-        with pytest.raises(StoreError) as caught:
-            await call
-        found.append(caught.value)
-    return found
-
-
-def check_unavailable(problem: BaseException, hint: str) -> None:
-    assert isinstance(problem, StoreUnavailableError)
-    for part in (KEY, hint, "store.url"):
-        assert part in str(problem)
-    assert PASSWORD not in str(problem)
+    class TestValkeyStore(TestRedisStore):
+        @pytest.fixture(scope="class")
+        def shared(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+            with redis_server(tmp_path_factory.mktemp("valkey"), program=VALKEY) as server:
+                yield server
 
 
 # What lies in Redis.
 
 
-async def test_one_hash_holds_all_of_an_account(server: RedisServer, store: RedisStore) -> None:
-    await store.write("acc", {"n": 1}, revision=0)
-    await acquired(store, "one")
-    assert server.command("KEYS", "*") == b"*1\r\n$18\r\nzoom-gateway:{acc}\r\n"
-    assert b'{"n": 1}' in server.command("HGET", KEY, "document")
-
-
-async def test_large_numbers_survive(server: RedisServer, store: RedisStore) -> None:
-    large = 2**62 + 1
-    server.command("HSET", KEY, "document", "{}", "revision", str(large), "fence", str(large))
+async def test_one_hash_holds_all_of_an_account(bench: RedisBench, store: RedisStore) -> None:
+    revision = await written(store, {"n": 1})
     lease = await acquired(store, "one")
-    assert not await store.write("acc", {}, revision=large - 1)
-    assert not await store.write("acc", {}, revision=large, fence=large)
-    assert await store.write("acc", {}, revision=large, fence=lease.fence)
-    found = await store.read("acc")
-    assert (found.revision, found.fence, lease.fence) == (large + 1, large + 1, large + 1)
+    assert bench.admin.keys() == [KEY.encode()]
+    assert bench.admin.hget(KEY, "document") == b'{"n": 1}'
+    assert bench.admin.hget(KEY, "revision") == f"{revision.number}.{revision.tag}".encode()
+    assert bench.admin.hget(KEY, "fence") == f"{lease.fence.number}.{lease.fence.tag}".encode()
+
+
+async def test_the_largest_numbers_survive(bench: RedisBench, store: RedisStore) -> None:
+    bench.admin.hset(KEY, "fence", f"{10**15 - 2}.ab")
+    lease = await acquired(store, "one")
+    assert lease.fence.number == 10**15 - 1
+    assert (await store.read("acc")).fence == lease.fence
 
 
 async def test_a_lease_that_would_last_too_long_is_none(
@@ -145,226 +108,121 @@ async def test_scripts_that_the_server_forgot_are_sent_again(
 ) -> None:
     await store.read("acc")
     server.command("SCRIPT", "FLUSH")
-    assert (await store.read("acc")).revision == 0
+    assert (await store.read("acc")).revision == NOTHING
 
 
-# News.
-
-
-async def test_a_lost_message_is_made_good_by_a_look(
-    server: RedisServer, store: RedisStore
+async def test_many_calls_at_once_wait_for_their_turn(
+    server: RedisServer, bench: RedisBench, store: RedisStore
 ) -> None:
-    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
-        group.create_task(store.changed("acc", 0))
-        while b":0\r\n" in server.command("PUBSUB", "NUMSUB", f"{KEY}:changed"):
-            await asyncio.sleep(0.01)
-        server.command("HSET", KEY, "document", "{}", "revision", "1")
+    before = len(bench.admin.client_list())
+    found = await asyncio.gather(*(store.read(f"acc{number}") for number in range(300)))
+    assert len(found) == 300
+    assert len(bench.admin.client_list()) - before <= 16
+    assert server.command("PING") == b"+PONG\r\n"
 
 
-async def test_news_come_by_message(
-    bench: RedisBench, store: RedisStore, monkeypatch: pytest.MonkeyPatch
+async def test_a_fleet_that_ended_leaves_no_replicas_behind(
+    bench: RedisBench, store: RedisStore
 ) -> None:
-    monkeypatch.setattr(redis_store, "POLL", 60.0)
-    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
-        group.create_task(store.changed("acc", 0))
-        await bench.connect().write("acc", {"n": 1}, revision=0)
+    await shown(store, "a")
+    assert 0 < int(bench.admin.pttl(REPLICAS)) <= 60_000
 
 
-async def test_who_may_not_use_the_channel_still_writes_and_looks(
-    server: RedisServer, store: RedisStore
-) -> None:
-    words = ("on", f">{PASSWORD}", "~*", "resetchannels", "+@all")
-    server.command("ACL", "SETUSER", "mute", *words)
-    async with connected(f"redis://mute:{PASSWORD}@localhost:{server.port}/0") as mute:
-        async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
-            group.create_task(mute.changed("acc", 0))
-            assert await mute.write("acc", {"n": 1}, revision=0)
-        assert (await store.read("acc")).document == {"n": 1}
+async def test_a_flood_of_replicas_is_washed_away(bench: RedisBench, store: RedisStore) -> None:
+    now = int(time.time()) * 1_000_000
+    flood: Any = {f"{number:05}": f"{now} {{}}" for number in range(2 * MOST)}
+    bench.admin.hset(REPLICAS, mapping=flood)
+    assert await shown(store, "a") == ["a"]
+    bench.admin.hset(REPLICAS, mapping={f"x{number}": "" for number in range(10 * MOST)})
+    assert await shown(store, "b") == ["b"]
+    assert bench.admin.hkeys(REPLICAS) == [b"b"]
 
 
-async def test_closing_ends_all_waiting_and_leaves_nothing(server: RedisServer) -> None:
-    before = asyncio.all_tasks()
-    async with connected(server.url) as store:
-        waiting = asyncio.create_task(store.changed("acc", 0))
-        await store.read("acc")
-        await asyncio.sleep(0.1)
-    async with asyncio.timeout(PATIENCE):
-        with pytest.raises(StoreUnavailableError):
-            await waiting
-    assert asyncio.all_tasks() == before
-    await store.close()
+async def test_a_replica_from_the_future_is_not_shown(bench: RedisBench, store: RedisStore) -> None:
+    await bench.pass_time(3600.0)
+    await store.beat(presence("a"))
+    await bench.pass_time(-3600.0)
+    assert await shown(store, "b") == ["b"]
 
 
 # Content that is not ours.
+
+GOOD = {"document": '{"n": 1}', "revision": "1.ab"}
 
 
 @pytest.mark.parametrize(
     "fields",
     [
-        ("document", "{", "revision", "1"),
-        ("document", "[" * 100_000, "revision", "1"),
-        ("document", "[1]", "revision", "1"),
-        ("document", "{}"),
-        ("document", "{}", "revision", "one"),
-        ("document", "{}", "revision", "01"),
-        ("document", "{}", "revision", "1", "fence", "x"),
+        {"document": "{"},
+        {"document": '{"n": 2}'},
+        {"document": "[" * 100_000},
+        {"revision": "2.ab"},
+        {"revision": "one"},
+        {"digest": ""},
+        {"document": None},
+        {"revision": None},
+        {"digest": None},
     ],
 )
-async def test_a_document_that_cannot_be_read_stays(
-    server: RedisServer, store: RedisStore, fields: tuple[str, ...]
+async def test_a_damaged_document_is_neither_read_nor_overwritten(
+    bench: RedisBench, store: RedisStore, fields: dict[str, str | None]
 ) -> None:
-    server.command("HSET", KEY, *fields)
-    before = server.command("HGETALL", KEY)
-    with pytest.raises(StoreContentError, match="not a record of this gateway") as caught:
+    revision = await written(store, {"n": 1})
+    for name, content in fields.items():
+        if content is None:
+            bench.admin.hdel(KEY, name)
+        else:
+            bench.admin.hset(KEY, name, content)
+    before = bench.admin.hgetall(KEY)
+    known = (revision, NOTHING, Stamp(2, "ab"))
+    calls = [store.write("acc", {"n": 3}, revision=stamp) for stamp in known]
+    for call in (store.read("acc"), store.changed("acc", revision), *calls):
+        with pytest.raises(StoreContentError, match="not a record of this gateway") as caught:
+            await call
+        assert KEY in str(caught.value)
+        assert "store.url" in str(caught.value)
+    assert not await store.set_aside("acc", revision, "nobody can read it")
+    assert bench.admin.hgetall(KEY) == before
+
+
+@pytest.mark.parametrize("document", ["[1]", "7", "{", "[" * 100_000])
+async def test_a_whole_document_of_another_kind_stays(
+    server: RedisServer, bench: RedisBench, store: RedisStore, document: str
+) -> None:
+    script = (
+        "redis.call('HSET', KEYS[1], 'document', ARGV[1], 'revision', '1.ab',"
+        " 'digest', redis.sha1hex('1.ab ' .. ARGV[1]))"
+    )
+    server.command("EVAL", script, "1", KEY, document)
+    with pytest.raises(StoreContentError, match="not a record of this gateway"):
         await store.read("acc")
-    assert KEY in str(caught.value)
-    assert not await store.set_aside("acc", 1, "nobody can read it")
-    assert server.command("HGETALL", KEY) == before
+    assert bench.admin.hget(KEY, "document") == document.encode()
 
 
-async def test_a_fence_that_is_no_number_is_told(server: RedisServer, store: RedisStore) -> None:
-    server.command("HSET", KEY, "fence", "x")
-    with pytest.raises(StoreContentError, match="no number"):
+@pytest.mark.parametrize("fence", ["x", "7", "1.UP", "-1.ab", "1" * 16 + ".ab", "1.ab\n"])
+async def test_a_fence_that_cannot_be_read_is_told(
+    bench: RedisBench, store: RedisStore, fence: str
+) -> None:
+    bench.admin.hset(KEY, "fence", fence)
+    with pytest.raises(StoreContentError, match="fence"):
         await store.acquire("acc", "one", 3.0)
+    with pytest.raises(StoreContentError, match="cannot be read"):
+        await store.read("acc")
+    assert bench.admin.hget(KEY, "fence") == fence.encode()
 
 
-async def test_a_key_of_another_type(server: RedisServer, store: RedisStore) -> None:
-    server.command("SET", KEY, "something else")
+async def test_a_key_of_another_type(bench: RedisBench, store: RedisStore) -> None:
+    for key in (KEY, REPLICAS):
+        bench.admin.set(key, "something else")
     with pytest.raises(StoreContentError, match="it is no hash"):
         await store.read("acc")
     for problem in await refusals(store):
         assert isinstance(problem, StoreContentError)
         assert KEY in str(problem)
         assert "delete the key" in str(problem)
-    assert b"something else" in server.command("GET", KEY)
-
-
-# Servers that say no.
-
-
-async def test_a_killed_server_is_told_and_found_again(tmp_path: Path) -> None:
-    with redis_server(tmp_path) as server:
-        async with connected(server.url) as store:
-            assert await store.write("acc", {"n": 1}, revision=0)
-            waiting = asyncio.create_task(store.changed("acc", 1))
-            await asyncio.sleep(0.1)
-            server.kill()
-            for problem in await refusals(store):
-                check_unavailable(problem, "check that it runs")
-            with pytest.raises(StoreUnavailableError):
-                await waiting
-            server.start()
-            assert await store.write("acc", {"n": 2}, revision=0)
-            assert (await store.read("acc")).document == {"n": 2}
-
-
-async def test_a_restart_between_two_calls_is_not_noticed(tmp_path: Path) -> None:
-    with redis_server(tmp_path) as server:
-        async with connected(server.url) as store:
-            await store.read("acc")
-            server.kill()
-            server.start()
-            await asyncio.sleep(0.1)  # the end of the old connection arrives
-            assert (await store.read("acc")).revision == 0
-
-
-async def test_a_server_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redis_store, "ANSWER_TIMEOUT", 0.2)
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        port = silent.getsockname()[1]
-        async with connected(f"redis://127.0.0.1:{port}/0") as store:
-            with pytest.raises(StoreUnavailableError) as caught:
-                await store.read("acc")
-    check_unavailable(caught.value, "does not answer in time")
-
-
-@pytest.mark.parametrize(
-    ("required", "user"),
-    [(PASSWORD, f":not-{PASSWORD}@"), (PASSWORD, ""), (PASSWORD, f"other:{PASSWORD}@")],
-)
-async def test_a_wrong_password(tmp_path: Path, required: str, user: str) -> None:
-    with redis_server(tmp_path, "--requirepass", required) as server:
-        async with connected(f"redis://{user}localhost:{server.port}/0") as store:
-            for problem in await refusals(store):
-                check_unavailable(problem, "refuses the user or the password")
-            with pytest.raises(StoreUnavailableError):
-                await store.changed("acc", 0)
-
-
-async def test_the_right_password_percent_encoded(tmp_path: Path) -> None:
-    with redis_server(tmp_path, "--requirepass", "p@ss/w:rd%") as server:
-        url = f"redis://:p%40ss%2Fw%3Ard%25@localhost:{server.port}/3"
-        async with connected(url) as store:
-            assert await store.write("acc", {"n": 1}, revision=0)
-
-
-async def test_a_database_that_is_not_there(server: RedisServer) -> None:
-    async with connected(f"redis://localhost:{server.port}/99") as store:
-        for problem in await refusals(store):
-            check_unavailable(problem, "has that database")
-
-
-async def test_a_read_only_replica(tmp_path: Path, server: RedisServer) -> None:
-    options = ("--replicaof", "localhost", str(server.port), "--replica-read-only", "yes")
-    with redis_server(tmp_path, *options) as replica:
-        async with connected(replica.url) as store:
-            for problem in await refusals(store):
-                check_unavailable(problem, "name the primary")
-
-
-async def test_full_memory(tmp_path: Path) -> None:
-    with redis_server(tmp_path) as server:
-        async with connected(server.url) as store:
-            lease = await acquired(store, "one")
-            server.command("CONFIG", "SET", "maxmemory-policy", "noeviction")
-            server.command("CONFIG", "SET", "maxmemory", "1")
-            with pytest.raises(StoreUnavailableError) as caught:
-                await store.write("acc", {"n": 1}, revision=0)
-            check_unavailable(caught.value, "memory is full")
-            await store.release(lease)
-            server.command("CONFIG", "SET", "maxmemory", "0")
-            found = await store.read("acc")
-            assert (found.document, found.lease_owner) == (None, None)
-
-
-async def test_a_user_without_rights(server: RedisServer) -> None:
-    server.command("ACL", "SETUSER", "poor", "on", f">{PASSWORD}", "~*", "&*", "+ping")
-    async with connected(f"redis://poor:{PASSWORD}@localhost:{server.port}/0") as store:
-        for problem in await refusals(store):
-            check_unavailable(problem, "ACL")
-
-
-def self_signed(directory: Path) -> tuple[Path, Path]:
-    """A certificate for localhost, and its key."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("openssl is not installed")
-    certificate, key = directory / "cert.pem", directory / "key.pem"
-    subprocess.run(
-        [
-            *(openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"),
-            *("-addext", "subjectAltName=DNS:localhost", "-days", "2"),
-            *("-keyout", key, "-out", certificate),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    return certificate, key
-
-
-async def test_tls_checks_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    certificate, key = self_signed(tmp_path)
-    options = ("--tls-cert-file", str(certificate), "--tls-key-file", str(key))
-    with redis_server(tmp_path, *options, "--tls-auth-clients", "no", tls=True) as server:
-        async with connected(server.url) as store:
-            for problem in await refusals(store):
-                check_unavailable(problem, "TLS")
-        monkeypatch.setenv(ssl.get_default_verify_paths().openssl_cafile_env, str(certificate))
-        async with connected(server.url) as store:
-            assert await store.write("acc", {"n": 1}, revision=0)
-        async with connected(server.url.replace("localhost", "127.0.0.1")) as store:
-            for problem in await refusals(store):
-                check_unavailable(problem, "TLS")
+    with pytest.raises(StoreContentError, match=REPLICAS):
+        await store.beat(presence("a"))
+    assert bench.admin.get(KEY) == b"something else"
 
 
 def test_who_does_not_use_redis_does_not_load_its_client() -> None:

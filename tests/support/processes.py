@@ -123,10 +123,10 @@ def credentials(sim_url: str) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def gateway(sim_url: str, **variables: str) -> AsyncIterator[Gateway]:
-    """A gateway in front of a simulator; `variables` are environment variables."""
+async def gateway(sim_url: str, *options: str, **variables: str) -> AsyncIterator[Gateway]:
+    """A gateway in front of a simulator: `serve` with `options` and environment variables."""
     env = environment(**{**credentials(sim_url), **variables})
-    child = await Gateway.start("serve", env=env)
+    child = await Gateway.start("serve", *options, env=env)
     assert isinstance(child, Gateway)
     try:
         yield await child.listening()

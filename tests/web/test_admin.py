@@ -23,7 +23,7 @@ from tests.observe.charts import (
     untried,
 )
 
-REPLICA = Replica("gw-<1>", "1.2.3", 42, NOW - 7500)
+REPLICA = Replica("gw-<1>", "1.2.3", 42, NOW - 7500, fleet())
 TOTALS = {"default": {"calls": 12345, "recovered": 7}}
 
 Client = TestClient[Any, Any]
@@ -36,7 +36,7 @@ def sources(charts: dict[str, Chart], gate: ReadinessGate | None = None) -> Admi
         return gate.look(charts, charts)
 
     return AdminSources(
-        status=lambda: snapshot(charts, readiness(), REPLICA, NOW, WALL, TOTALS, fleet()),
+        status=lambda: snapshot(charts, readiness(), REPLICA, NOW, WALL, TOTALS),
         readiness=readiness,
         metrics=lambda accept: (f"accept {accept}".encode(), "text/plain; version=0.0.4"),
     )
