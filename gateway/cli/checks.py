@@ -15,6 +15,14 @@ from gateway.ports import Probe, UpstreamRequest
 from gateway.settings import AccountSettings, Settings
 from gateway.zoom.upstream import HttpUpstream
 
+STORE_SECRETS = (
+    "password_file",
+    "sentinel_password_file",
+    "client_key_file",
+    "encryption_key_file",
+    "previous_encryption_key_file",
+)
+
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -38,7 +46,7 @@ async def examine(settings: Settings, config: Path | None, *, mint: bool) -> lis
 
 
 def _files(settings: Settings, config: Path | None) -> Iterator[Finding]:
-    inline = any(
+    inline = settings.store.password is not None or any(
         app.client_secret is not None for one in settings.accounts.values() for app in one.apps
     )
     if config is not None and inline and _readable_by_others(config):
@@ -48,6 +56,10 @@ def _files(settings: Settings, config: Path | None) -> Iterator[Finding]:
             for path in (app.client_secret_file, app.previous_client_secret_file):
                 if path is not None and _readable_by_others(path):
                     yield _exposed(f"the secret file of accounts.{name}, app {app.name},", path)
+    for key in STORE_SECRETS:
+        path = getattr(settings.store, key)
+        if path is not None and _readable_by_others(path):
+            yield _exposed(f"store.{key}", path)
 
 
 def _readable_by_others(path: Path) -> bool:
@@ -63,14 +75,15 @@ def _exposed(what: str, path: Path) -> Finding:
 
 
 async def _store(settings: Settings) -> list[Finding]:
-    store = wiring.token_store(settings, print)
     try:
-        for name in settings.accounts:
-            await store.read(name)
+        store = wiring.token_store(settings, print)
+        try:
+            for name in settings.accounts:
+                await store.read(name)
+        finally:
+            await store.close()
     except GatewayError as error:
         return [Finding(Level.PROBLEM, f"The token store: {error}.", "See store.url.")]
-    finally:
-        await store.close()
     return [Finding(Level.OK, f"The token store {settings.store.url} can be used.")]
 
 

@@ -138,8 +138,8 @@ class MintLoop:
             await self._ledger.refresh()
             return
         async with self._kept(lease):
-            self._ledger.standing.write_worked()
             await self._ledger.refresh()
+            self._ledger.standing.write_worked()
             # Look again: another replica may have minted meanwhile.
             step = rules.next_step(self._ledger.view(), self.course(), self._clock.now())
             if isinstance(step, Mint) and not self._stopping:
@@ -185,8 +185,8 @@ class MintLoop:
 
     @property
     def not_before(self) -> float:
-        """While the store is down: when this replica may mint alone."""
-        return self._outage.not_before
+        """While the store is down: when this replica may mint alone; else 0."""
+        return self._outage.not_before if self._ledger.standing.problem else 0.0
 
     @contextlib.asynccontextmanager
     async def _kept(self, lease: Lease) -> AsyncIterator[None]:

@@ -44,7 +44,7 @@ class StoreStanding:
 
     def write_worked(self) -> None:
         before = self.problem
-        self._unreadable = self._unwritable = None
+        self._unwritable = None
         self._cured(before)
 
     def _noted(self, before: StoreError | None) -> None:

@@ -72,6 +72,27 @@ async def test_a_secret_file_that_others_can_read(tmp_path: Path) -> None:
     assert code == 0, said
 
 
+async def test_a_key_file_of_the_store_that_others_can_read(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_bytes(b"k" * 32)
+    key.chmod(0o644)
+    async with simulator() as sim:
+        variables = {**credentials(sim), "ZOOM_GATEWAY_STORE__ENCRYPTION_KEY_FILE": str(key)}
+        code, said = await _check(**variables)
+    assert code == 1
+    assert f"read store.encryption_key_file {key}" in said
+
+
+async def test_a_store_that_cannot_be_used() -> None:
+    async with simulator() as sim:
+        variables = {**credentials(sim), "ZOOM_GATEWAY_STORE__URL": "redis://:canary-7@127.0.0.1:1"}
+        code, said = await _check(**variables)
+    assert code == 1
+    assert "store.url" in said
+    assert "check that it runs" in said
+    assert "canary-7" not in said
+
+
 async def test_no_configuration_at_all() -> None:
     code, said = await _check()
     assert code == 2

@@ -61,10 +61,10 @@ async def test_alone_a_replica_mints_at_most_every_thirty_seconds() -> None:
         await fleet.load(5, 2)
         fleet.cut(down=True)
         mints = len(zoom.mints)
-        await fleet.load(5, 300)
+        await fleet.load(1, 300)
         assert len(zoom.mints) == mints
         zoom.kill()
-        await fleet.load(5, 300)
+        await fleet.load(1, 300)
         assert len(zoom.mints) - mints <= 4 * 11
         fleet.cut(down=False)
         await fleet.load(5, 10)
@@ -182,6 +182,35 @@ async def test_a_store_that_answers_again_is_up_though_nobody_wrote() -> None:
         store.read_fault = None
         await asyncio.sleep(5)
         assert len(fleet.told.of(StoreUp)) == 1
+
+
+@virtual
+async def test_a_document_that_cannot_be_read_is_told_once() -> None:
+    store = FailingStore(VirtualClock())
+    async with Fleet(Zoom(), store=store) as fleet:
+        await fleet.call()
+        store.read_fault = StoreFormatError("a newer gateway wrote it")
+        store._wake()
+        await asyncio.sleep(1800)  # a mint is wanted meanwhile, and the lease is to be had
+        await load(fleet, 1, 1800)
+        assert len(fleet.told.of(StoreDown)) == 1
+        assert not fleet.told.of(StoreUp)
+
+
+@virtual
+async def test_after_an_outage_calls_wait_for_a_mint_again() -> None:
+    zoom = Zoom()
+    store = FailingStore(VirtualClock())
+    async with Fleet(zoom, store=store) as fleet:
+        await fleet.call()
+        store.down = True
+        zoom.kill()
+        assert (await fleet.call()).seen == "accepted"
+        store.down = False
+        await asyncio.sleep(3)
+        zoom.kill()
+        outcome = await fleet.call()
+        assert (outcome.seen, outcome.sendings) == ("accepted", 2)
 
 
 @virtual
