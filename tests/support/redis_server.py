@@ -85,14 +85,15 @@ class RedisServer:
         )
 
     def start(self) -> None:
-        """Start, on the same port if it had one."""
+        """Start; again on the same port."""
+        again = self.port != 0
         for _ in range(STARTS):
             self.port = self.port or free_port()
             self._child = subprocess.Popen(self._command(), stdout=subprocess.DEVNULL)
             if self._came_up(self._child):
                 return
             self.kill()
-            self.port = 0
+            self.port = self.port if again else 0
         pytest.fail(f"{self._program} does not start in {self._directory}")
 
     def kill(self) -> None:
@@ -101,7 +102,7 @@ class RedisServer:
             self._child.wait()
             self._child = None
 
-    def stop(self) -> None:
+    def pause(self) -> None:
         """Let it hang: it keeps its connections and answers nothing."""
         assert self._child is not None
         self._child.send_signal(signal.SIGSTOP)
