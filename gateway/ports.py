@@ -11,8 +11,7 @@ from typing import Final, NamedTuple, Protocol
 
 from gateway.core.endpoint import Endpoint
 from gateway.core.events import TokenEvent
-from gateway.core.presence import PRESENT as PRESENT  # noqa: PLC0414
-from gateway.core.presence import Presence as Presence  # noqa: PLC0414
+from gateway.core.presence import Presence
 from gateway.core.secret import Secret
 from gateway.core.token import Grant, SlotId, Token
 

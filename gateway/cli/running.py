@@ -121,8 +121,10 @@ async def _serve_as_worker(
     writer.write(workers.LISTENING + b"\n")
 
     async def reload() -> None:
-        await _reload(gateway, reread)
-        writer.write(workers.RELOADED + b"\n")
+        try:
+            await _reload(gateway, reread)
+        finally:
+            writer.write(workers.RELOADED + b"\n")
 
     await _live(gateway, orders, reload)
     obeying.cancel()

@@ -135,15 +135,19 @@ class WorkersLog:
             "worker_started", message=f"Worker {worker} was started.", worker=worker, pid=pid
         )
 
-    def died(self, worker: int, pid: int, code: int, reason: str, restart_in: float) -> None:
-        """A worker ended, with `code` as `subprocess` has it; or, with a `reason`, never began."""
+    def died(self, worker: int, pid: int, code: int, reason: str, restart_in: float | None) -> None:
+        """A worker ended, with `code` as `subprocess` has it; or, with a `reason`, never began.
+
+        `restart_in` in seconds; None: it is given up.
+        """
         if reason:
             how = f"could not be started: {reason}"
         else:
             how = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
+        then = "" if restart_in is None else f" It is started again in {restart_in:g} s."
         self._log.error(
             "worker_died",
-            message=f"Worker {worker} {how}. It is started again in {restart_in:g} s.",
+            message=f"Worker {worker} {how}.{then}",
             worker=worker,
             pid=pid or None,
             exit_code=None if reason or code < 0 else code,

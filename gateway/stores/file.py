@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from gateway.core.errors import StoreUnavailableError
-from gateway.ports import Lease, Presence, Stamp, Stored
+from gateway.core.presence import Presence
+from gateway.ports import Lease, Stamp, Stored
 from gateway.stores import presences
 from gateway.stores import record as rules
 from gateway.stores.record import Record

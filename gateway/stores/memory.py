@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from gateway.ports import Clock, Lease, Presence, Stamp, Stored
+from gateway.core.presence import Presence
+from gateway.ports import Clock, Lease, Stamp, Stored
 from gateway.stores import presences
 from gateway.stores import record as rules
 from gateway.stores.record import Record

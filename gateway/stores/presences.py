@@ -5,7 +5,7 @@ from dataclasses import replace
 from math import isfinite
 from typing import Any, Final
 
-from gateway.ports import PRESENT, Presence
+from gateway.core.presence import PRESENT, Presence
 
 Seen = Mapping[str, tuple[Presence, float]]
 """By name: a replica, and when its last heartbeat came."""

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from gateway.core.errors import StoreUnavailableError
-from gateway.ports import Lease, Presence, Stamp, Stored
+from gateway.core.presence import Presence
+from gateway.ports import Lease, Stamp, Stored
 from gateway.stores import presences
 from gateway.stores import redis_scripts as scripts
 from gateway.stores.record import tag

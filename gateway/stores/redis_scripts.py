@@ -9,7 +9,8 @@ JSON. The last argument is added to Redis' time, in milliseconds: 0, but in test
 
 from typing import Final
 
-from gateway.ports import NOTHING, PRESENT
+from gateway.core.presence import PRESENT
+from gateway.ports import NOTHING
 from gateway.stores.presences import MOST
 from gateway.stores.record import LONGEST_LEASE
 

@@ -13,7 +13,8 @@ from dataclasses import replace
 from typing import Any, Final, Protocol
 
 from gateway.core.errors import StoreContentError, StoreFormatError
-from gateway.ports import Lease, Presence, Stamp, Stored, TokenStore
+from gateway.core.presence import Presence
+from gateway.ports import Lease, Stamp, Stored, TokenStore
 
 _MARK: Final = "sealed:"
 """No token of Zoom's begins like that."""

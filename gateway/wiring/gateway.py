@@ -47,7 +47,6 @@ class Gateway:
     def __init__(
         self, settings: Settings, log: FilteringBoundLogger, worker: Worker | None = None
     ) -> None:
-        self._worker = worker
         self._clock = SystemClock()
         self._lines = Lines(log)
         self._replica = Replica(

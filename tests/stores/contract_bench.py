@@ -4,7 +4,8 @@ from typing import Any, Protocol
 
 import pytest
 
-from gateway.ports import NOTHING, Lease, Presence, Stamp, TokenStore
+from gateway.core.presence import Presence
+from gateway.ports import NOTHING, Lease, Stamp, TokenStore
 
 PATIENCE = 10.0
 """Seconds in which a real store must answer; no test waits for them to pass."""

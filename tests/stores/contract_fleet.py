@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.ports import NOTHING, PRESENT, TokenStore
+from gateway.core.presence import PRESENT
+from gateway.ports import NOTHING, TokenStore
 from tests.stores.contract_bench import (
     PATIENCE,
     Bench,

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 from gateway.core.errors import StoreError, StoreUnavailableError
-from gateway.ports import Clock, Lease, Presence, Stamp, Stored
+from gateway.core.presence import Presence
+from gateway.ports import Clock, Lease, Stamp, Stored
 from gateway.stores.memory import MemoryStore
 from gateway.stores.record import Record
 

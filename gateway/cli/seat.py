@@ -1,0 +1,119 @@
+"""A worker's place: the sockets that outlive it, and the process that has it now."""
+
+import asyncio
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import Final
+
+from gateway.cli.workers import VARIABLE, Assignment
+from gateway.settings import Settings
+from gateway.web import sockets
+
+_NO_CALLERS: Final = 2.0
+"""Seconds: while a worker stays away longer, its callers are sent to the others."""
+
+
+class Places:
+    """Where all workers listen: the first socket decides about port 0."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises OSError, with the address in `filename`, if somebody listens there already."""
+        self.listen = (settings.listen.host, settings.listen.port)
+        self.admin = (settings.admin.host, settings.admin.port)
+        for address in (self.listen, self.admin):
+            # Without sharing: two gateways on one port would each get half of the calls.
+            sockets.close(sockets.listen(*address))
+
+
+class Seat:
+    """One of the workers, by its number from 1. Made anew, its process has the same sockets.
+
+    They belong to the parent: the connections that wait for a worker that died wait for the
+    next.
+    """
+
+    def __init__(self, number: int, places: Places) -> None:
+        self.number = number
+        self._places = places
+        self._sockets: list[list[socket.socket]] = []
+        self.addresses = ("", "")
+        """Of the proxy and the admin listener, `host:port`."""
+        self.process: asyncio.subprocess.Process | None = None
+        self.reader: asyncio.StreamReader | None = None
+        self._writer: asyncio.StreamWriter | None = None
+
+    def listen(self) -> None:
+        """Have the sockets. Raises OSError, with the address in `filename`."""
+        if self._sockets:
+            return
+        places = self._places
+        listen = sockets.listen(*places.listen, sharing=True)
+        self._sockets = [listen]
+        admin = sockets.listen(*places.admin, sharing=True)
+        self._sockets = [listen, admin]
+        places.listen = (places.listen[0], sockets.bound(listen)[1])
+        places.admin = (places.admin[0], sockets.bound(admin)[1])
+        self.addresses = (
+            sockets.written(sockets.bound(listen)),
+            sockets.written(sockets.bound(admin)),
+        )
+
+    def leave(self) -> None:
+        """Take no connection any more but those that the process accepts."""
+        for one in self._sockets:
+            sockets.close(one)
+        self._sockets = []
+
+    def step_away(self, seconds: float) -> None:
+        if seconds >= _NO_CALLERS:
+            self.leave()
+
+    async def start(self, directory: Path, lock: int, config: Path | None) -> int:
+        """Start a process; give its id. Raises OSError."""
+        ours, theirs = socket.socketpair()
+        listen, admin = ([one.fileno() for one in group] for group in self._sockets)
+        assignment = Assignment(self.number, listen, admin, theirs.fileno(), lock, str(directory))
+        try:
+            self.process = await asyncio.create_subprocess_exec(
+                *_program(),
+                *(("--config", str(config)) if config else ()),
+                env={**os.environ, VARIABLE: assignment.encode()},
+                pass_fds=assignment.descriptors,
+            )
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        self.reader, self._writer = await asyncio.open_connection(sock=ours)
+        return self.process.pid
+
+    def tell(self, order: bytes) -> None:
+        """Nothing, if there is nobody to tell."""
+        if self._writer is not None and not self._writer.is_closing():
+            self._writer.write(order + b"\n")
+
+    async def ended(self) -> int:
+        """Wait for the process; give its exit code, as `subprocess` has it."""
+        process, writer = self.process, self._writer
+        assert process is not None  # noqa: S101  told to the type checker
+        assert writer is not None  # noqa: S101  as well
+        code = await process.wait()
+        writer.close()
+        self.process = self.reader = self._writer = None
+        return code
+
+    def kill(self) -> bool:
+        """End it at once. False: there was none."""
+        if self.process is None or self.process.returncode is not None:
+            return False
+        self.process.kill()
+        return True
+
+
+def _program() -> tuple[str, ...]:
+    # `-m` looks into the working directory first: only where this process did so, too.
+    here = () if os.getcwd() in sys.path else ("-P",)  # noqa: PTH109  as sys.path has it
+    return (sys.executable, *here, "-m", "gateway", "serve")

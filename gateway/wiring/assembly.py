@@ -1,0 +1,173 @@
+"""All that is made from one configuration. A later one takes over what did not change."""
+
+import random
+import secrets
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from gateway.core.routes import Endpoints
+from gateway.core.status import Replica
+from gateway.ports import Clock, Observer, TokenStore
+from gateway.settings import AccountSettings, Settings
+from gateway.settings.changes import same_store
+from gateway.tokens.manager import ManagerParts, TokenManager
+from gateway.tokens.probing import ProbeTarget
+from gateway.web.accounts import AccountContext, Accounts
+from gateway.web.proxy import Hooks, Proxy, ProxyParts
+from gateway.web.spool import SpoolConfig
+from gateway.wiring.credentials import credentials_print, identities
+from gateway.wiring.detachable import Detachable
+from gateway.wiring.lines import Lines
+from gateway.wiring.store import token_store
+from gateway.wiring.zoom import minter, prober, upstream
+from gateway.zoom.minter import TokenEndpoint
+from gateway.zoom.upstream import HttpUpstream
+
+SECOND_PROBE = "/v2/users?page_size=1"
+"""Asked when the endpoint in question is the first probe's own."""
+
+Closing = tuple[object, Callable[[], Awaitable[None]]]
+"""A part, and how it is closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Commons:
+    """What every configuration works with."""
+
+    replica: Replica
+    clock: Clock
+    observer: Observer
+    lines: Lines
+    endpoints: Endpoints
+
+
+@dataclass(frozen=True, slots=True)
+class Keeper:
+    """An account's token manager, and what was made for it alone."""
+
+    settings: AccountSettings
+    manager: TokenManager
+    minter: TokenEndpoint
+    store: Detachable
+
+
+class Assembly:
+    """The parts for one configuration, not started yet.
+
+    Those of `former` are used again if all that they depend on is as it was, and go on as they
+    are. Raises ConfigurationError if a file that the settings name cannot be used (any more).
+    """
+
+    def __init__(
+        self, settings: Settings, commons: Commons, former: "Assembly | None" = None
+    ) -> None:
+        self.settings = settings
+        self._commons = commons
+        self.upstream: HttpUpstream
+        if former and former.settings.upstream == settings.upstream:
+            self.upstream = former.upstream
+        else:
+            self.upstream = upstream(settings)
+        self.store: TokenStore
+        if former and same_store(former.settings, settings):
+            self.store = former.store
+        else:
+            self.store = token_store(settings, commons.lines.store_file_set_aside)
+        known = former.keepers if former and _alike(former.settings, settings) else {}
+        self.keepers: dict[str, Keeper] = {
+            name: known[name]
+            if name in known and known[name].settings == account
+            else self._keeper(name, account)
+            for name, account in settings.accounts.items()
+        }
+        self.proxy = Proxy(self._proxy_parts())
+
+    def _keeper(self, name: str, account: AccountSettings) -> Keeper:
+        endpoint = minter(self.settings, account)
+        store = Detachable(self.store, self._commons.clock)
+        return Keeper(account, self._manager(name, account, endpoint, store), endpoint, store)
+
+    def _manager(
+        self, name: str, account: AccountSettings, endpoint: TokenEndpoint, own_store: Detachable
+    ) -> TokenManager:
+        token, store, commons = self.settings.token, self.settings.store, self._commons
+        return TokenManager(
+            ManagerParts(
+                account=name,
+                replica=commons.replica.name,
+                identities=identities(account),
+                store=own_store,
+                minter=endpoint,
+                prober=prober(self.upstream),
+                observer=commons.observer,
+                clock=commons.clock,
+                chance=random.random,
+                new_epoch=lambda: secrets.token_hex(8),
+                probe_targets=self._probe_targets(),
+                defect=commons.lines.defect,
+                credentials=lambda: credentials_print(account),
+                rotate_at=None if token.rotate_at == "auto" else float(token.rotate_at),
+                wait_timeout=token.wait_timeout,
+                mint_timeout=token.mint_timeout,
+                lease=store.lease,
+                mint_in_outage=store.on_outage == "mint",
+            )
+        )
+
+    def _probe_targets(self) -> tuple[ProbeTarget, ...]:
+        paths = (self.settings.token.probe_path, SECOND_PROBE)
+        return tuple(
+            ProbeTarget(path.encode(), self._commons.endpoints.endpoint("GET", path).key)
+            for path in paths
+        )
+
+    def _proxy_parts(self) -> ProxyParts:
+        replay, commons = self.settings.replay, self._commons
+        return ProxyParts(
+            accounts=Accounts(
+                AccountContext(
+                    name, keeper.manager, keeper.settings.account_id, keeper.manager.scope
+                )
+                for name, keeper in self.keepers.items()
+            ),
+            upstream=self.upstream,
+            host=self.upstream.host.decode(),
+            observer=commons.observer,
+            clock=commons.clock,
+            endpoint_of=commons.endpoints.endpoint,
+            spool=SpoolConfig(
+                replay.memory_limit,
+                replay.disk_limit,
+                None if replay.dir == "auto" else str(replay.dir),
+                commons.lines.body_not_kept,
+            ),
+            hooks=Hooks(commons.lines.defect, commons.lines.unknown_account_id),
+        )
+
+    def start(self, others: Iterable["Assembly"] = ()) -> None:
+        """Begin to mint, where none of `others` does so already. Call it inside the running loop.
+
+        Those of `others` that go on with other slots or credentials go on alone.
+        """
+        running = [(name, one) for other in others for name, one in other.keepers.items()]
+        for name, keeper in self.keepers.items():
+            mine = identities(keeper.settings)
+            for other_name, other in running:
+                if name == other_name and identities(other.settings) != mine:
+                    other.store.detach()
+            if all(other is not keeper for _, other in running):
+                keeper.manager.start()
+
+    def closings(self) -> Iterator[Closing]:
+        """How its parts are closed, in this order."""
+        for keeper in self.keepers.values():
+            yield keeper.manager, keeper.manager.close
+        for keeper in self.keepers.values():
+            yield keeper.minter, keeper.minter.close
+        yield self.upstream, self.upstream.close
+        yield self.store, self.store.close
+
+
+def _alike(old: Settings, new: Settings) -> bool:
+    """Whether managers of the same accounts would be made of the same parts."""
+    return (old.upstream, old.token, old.store) == (new.upstream, new.token, new.store)

@@ -1,0 +1,42 @@
+"""The log that is in force: its format and level may change while the gateway runs."""
+
+from structlog.typing import FilteringBoundLogger
+
+from gateway.core.events import TokenEvent
+from gateway.observe.access_log import AccessLog
+from gateway.observe.gateway_log import GatewayLog
+from gateway.observe.token_log import TokenLog
+from gateway.ports import CallReport
+
+
+class Lines:
+    """Implements `Observer`, and hears of what else is logged by parts that outlive a log."""
+
+    def __init__(self, log: FilteringBoundLogger) -> None:
+        self.use(log)
+
+    def use(self, log: FilteringBoundLogger) -> None:
+        """Write to `log` from now on."""
+        self.gateway = GatewayLog(log)
+        self._calls = AccessLog(log)
+        self._tokens = TokenLog(log)
+
+    def call_began(self, account: str) -> None: ...
+
+    def call_ended(self, report: CallReport) -> None:
+        self._calls.call_ended(report)
+
+    def token_event(self, account: str, event: TokenEvent) -> None:
+        self._tokens.token_event(account, event)
+
+    def defect(self, error: BaseException) -> None:
+        self.gateway.defect(error)
+
+    def unknown_account_id(self, account_id: str) -> None:
+        self.gateway.unknown_account_id(account_id)
+
+    def store_file_set_aside(self, sentence: str) -> None:
+        self.gateway.store_file_set_aside(sentence)
+
+    def body_not_kept(self, error: OSError) -> None:
+        self.gateway.body_not_kept(error)
