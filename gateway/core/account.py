@@ -33,6 +33,9 @@ Refusals = tuple[tuple[int, float], ...]
 
 Pair = frozenset[SlotId]
 
+Stranger = tuple[SlotId, str]
+"""A slot that is not configured here, and whose it is: see `gateway.core.document.Identities`."""
+
 
 def _nothing() -> Mapping[Any, Any]:
     return MappingProxyType({})
@@ -90,6 +93,8 @@ class Account:
     """Random; new when the document is made anew."""
     slots: Slots
     """In the configuration's order."""
+    strangers: Mapping[Stranger, Slot] = field(default_factory=_nothing)
+    """What replicas with another configuration hold here: kept for them, and used for nothing."""
     generation: int = 0
     """Of the newest published token."""
     rotate_at: float | None = None
@@ -172,6 +177,8 @@ def advance(account: Account, now: float) -> Account:
     slots = machine.expire(account.slots, now)
     if slots != account.slots:
         account = replace(account, slots=slots)
+    if any(slot.token and slot.token.expires_at <= now for slot in account.strangers.values()):
+        account = replace(account, strangers=_living(account.strangers, now))
     suspects, asked = _lasting(account.suspects, now), _lasting(account.asked, now)
     if suspects is not account.suspects or asked is not account.asked:
         account = replace(account, suspects=suspects, asked=asked)
@@ -180,6 +187,13 @@ def advance(account: Account, now: float) -> Account:
         if stand_in is not None:
             account = replace(account, slots=machine.promote(account.slots, stand_in.id))
     return account
+
+
+def _living(strangers: Mapping[Stranger, Slot], now: float) -> Mapping[Stranger, Slot]:
+    living = {
+        name: slot for name, slot in strangers.items() if slot.token and slot.token.expires_at > now
+    }
+    return MappingProxyType(living)
 
 
 def _lasting(until: Mapping[str, float], now: float) -> Mapping[str, float]:
@@ -258,7 +272,7 @@ def explained(account: Account, token: Token, now: float) -> bool:
         other.token is not None
         and other.token.generation > token.generation
         and may_kill(account, other.id, token.slot)
-        for other in account.slots
+        for other in (*account.slots, *account.strangers.values())
     )
     return lost or under_way or newer
 

@@ -11,7 +11,16 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final
 
-from gateway.core.account import SUSPICION, VERDICT_TIME, Account, Due, Holdoff, Incident, Minting
+from gateway.core.account import (
+    SUSPICION,
+    VERDICT_TIME,
+    Account,
+    Due,
+    Holdoff,
+    Incident,
+    Minting,
+    Stranger,
+)
 from gateway.core.backoff import JITTER_SHARE, LONGEST_HOLDOFF, RETRY_AFTER_CAP, Budget
 from gateway.core.errors import StoreContentError, StoreFormatError
 from gateway.core.secret import Secret
@@ -44,7 +53,10 @@ def encode(account: Account, identities: Identities, delta: float) -> Document:
         "generation": account.generation,
         "rotate_at": at(account.rotate_at),
         "due": _encode_due(account.due, at),
-        "slots": [_encode_slot(slot, identities[slot.id], at) for slot in account.slots],
+        "slots": [
+            *(_encode_slot(slot, identities[slot.id], at) for slot in account.slots),
+            *(_encode_slot(slot, whose, at) for (_, whose), slot in _aside(account)),
+        ],
         "trials": dict(account.trials),
         "suspects": {key: at(until) for key, until in account.suspects.items()},
         "asked": {key: at(until) for key, until in account.asked.items()},
@@ -59,6 +71,17 @@ def encode(account: Account, identities: Identities, delta: float) -> Document:
         ],
         "incident": _encode_incident(account.incident, at),
     }
+
+
+def _aside(account: Account) -> list[tuple[Stranger, Slot]]:
+    """The strangers. One active token is enough: who knows theirs as well would find two. Who
+    knows only theirs promotes it again.
+    """
+    demoted = account.active is not None
+    return [
+        (name, replace(slot, phase=Phase.SPARE) if demoted and slot.phase is Phase.ACTIVE else slot)
+        for name, slot in account.strangers.items()
+    ]
 
 
 At = Callable[[float | None], float | None]
@@ -140,8 +163,9 @@ def _encode_token(token: Token | None, at: At) -> Document | None:
 def decode(document: Document, identities: Identities, delta: float) -> Account:
     """Read a stored document; `delta` turns the store's times into the replica's.
 
-    Slots that are no longer configured are left out, new ones are empty. Raises
-    StoreContentError, naming the field that is missing, and never shows a value.
+    Slots that are new in the configuration are empty; those of other configurations are kept
+    apart, if they hold a token. Raises StoreContentError, naming the field that is missing, and
+    never shows a value.
     """
     written = document.get("format")
     if not isinstance(written, int) or written < 1:
@@ -185,16 +209,21 @@ def _decode(document: Document, identities: Identities, delta: float) -> Account
     def at(moment: Any) -> float:
         return _finite(moment) + delta
 
-    stored = {_id(raw): raw for raw in document["slots"]}
-    known = {slot for slot, raw in stored.items() if identities.get(slot) == str(raw["identity"])}
+    stored = {(_id(raw), str(raw["identity"])): raw for raw in document["slots"]}
+    own = {slot: stored.pop((slot, identity), None) for slot, identity in identities.items()}
+    known = {slot for slot, raw in own.items() if raw is not None}
     slots = tuple(
-        _decode_slot(slot, stored[slot], at) if slot in known else Slot(slot) for slot in identities
+        Slot(slot) if raw is None else _decode_slot(slot, raw, at) for slot, raw in own.items()
     )
+    strangers = {
+        name: _decode_slot(name[0], raw, at) for name, raw in stored.items() if raw["token"]
+    }
     if sum(slot.phase is Phase.ACTIVE for slot in slots) > 1:
         raise StoreContentError("the stored document cannot be read: two tokens are active")
     return Account(
         epoch=str(document["epoch"]),
         slots=slots,
+        strangers=MappingProxyType(strangers),
         generation=int(document["generation"]),
         rotate_at=None if document["rotate_at"] is None else at(document["rotate_at"]),
         due=_decode_due(document["due"], at),

@@ -8,10 +8,11 @@ If the store lost what it had, the copy is put back, under a new epoch.
 
 import asyncio
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from functools import partial
+from types import MappingProxyType
 from typing import Final
 
 from gateway.core import account as ledger_rules
@@ -20,6 +21,7 @@ from gateway.core.document import Identities, clamp, decode, encode
 from gateway.core.errors import StoreContentError, StoreError, StoreFormatError
 from gateway.core.events import PutBack, TokenEvent
 from gateway.core.history import behind
+from gateway.core.slots import Slot
 from gateway.core.token import Token
 from gateway.ports import NOTHING, Clock, Lease, Stored, TokenStore
 from gateway.tokens.standing import StoreStanding
@@ -329,18 +331,19 @@ def _pin(account: Account, known: Account) -> Account:
     """
     if account.epoch != known.epoch:
         return account
-    lives = {slot.token.generation: slot.token for slot in known.slots if slot.token}
-    slots = tuple(
-        replace(
-            slot,
-            token=replace(
-                slot.token,
-                issued_at=lives[slot.token.generation].issued_at,
-                expires_at=lives[slot.token.generation].expires_at,
-            ),
-        )
-        if slot.token and slot.token.generation in lives
-        else slot
-        for slot in account.slots
-    )
-    return replace(account, slots=slots)
+    lives = {slot.token.generation: slot.token for slot in _all(known) if slot.token}
+    strangers = {name: _lived(slot, lives) for name, slot in account.strangers.items()}
+    slots = tuple(_lived(slot, lives) for slot in account.slots)
+    return replace(account, slots=slots, strangers=MappingProxyType(strangers))
+
+
+def _all(account: Account) -> Iterable[Slot]:
+    return itertools.chain(account.slots, account.strangers.values())
+
+
+def _lived(slot: Slot, lives: Mapping[int, Token]) -> Slot:
+    if slot.token is None or slot.token.generation not in lives:
+        return slot
+    known = lives[slot.token.generation]
+    token = replace(slot.token, issued_at=known.issued_at, expires_at=known.expires_at)
+    return replace(slot, token=token)

@@ -270,6 +270,12 @@ class TokenManager:
         return token.scope if token else ""
 
     @property
+    def generation(self) -> int:
+        """Of the token that new calls get; 0 while there is none."""
+        token = self.ledger.token()
+        return token.generation if token else 0
+
+    @property
     def tried(self) -> bool:
         """A mint was tried, or a token found."""
         return self._loop.tried

@@ -5,18 +5,20 @@ import secrets
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from gateway.core.errors import StoreError
+from gateway.core.presence import Presence
 from gateway.core.routes import Endpoints
 from gateway.core.status import Replica
 from gateway.ports import Clock, Observer, TokenStore
 from gateway.settings import AccountSettings, Settings
 from gateway.settings.changes import same_store
+from gateway.tokens.heartbeat import Heartbeat
 from gateway.tokens.manager import ManagerParts, TokenManager
 from gateway.tokens.probing import ProbeTarget
 from gateway.web.accounts import AccountContext, Accounts
 from gateway.web.proxy import Hooks, Proxy, ProxyParts
 from gateway.web.spool import SpoolConfig
 from gateway.wiring.credentials import credentials_print, identities
-from gateway.wiring.detachable import Detachable
 from gateway.wiring.lines import Lines
 from gateway.wiring.store import token_store
 from gateway.wiring.zoom import minter, prober, upstream
@@ -39,6 +41,10 @@ class Commons:
     observer: Observer
     lines: Lines
     endpoints: Endpoints
+    presence: Callable[[], Presence]
+    """What the other replicas are told of this one."""
+    store_failed: Callable[[StoreError], None]
+    """Told why the store took no heartbeat."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +54,6 @@ class Keeper:
     settings: AccountSettings
     manager: TokenManager
     minter: TokenEndpoint
-    store: Detachable
 
 
 class Assembly:
@@ -73,6 +78,17 @@ class Assembly:
             self.store = former.store
         else:
             self.store = token_store(settings, commons.lines.store_file_set_aside)
+        self.heartbeat: Heartbeat
+        if former and self.store is former.store:
+            self.heartbeat = former.heartbeat
+        else:
+            self.heartbeat = Heartbeat(
+                self.store,
+                commons.clock,
+                commons.presence,
+                commons.store_failed,
+                commons.lines.defect,
+            )
         known = former.keepers if former and _alike(former.settings, settings) else {}
         self.keepers: dict[str, Keeper] = {
             name: known[name]
@@ -84,11 +100,10 @@ class Assembly:
 
     def _keeper(self, name: str, account: AccountSettings) -> Keeper:
         endpoint = minter(self.settings, account)
-        store = Detachable(self.store, self._commons.clock)
-        return Keeper(account, self._manager(name, account, endpoint, store), endpoint, store)
+        return Keeper(account, self._manager(name, account, endpoint), endpoint)
 
     def _manager(
-        self, name: str, account: AccountSettings, endpoint: TokenEndpoint, own_store: Detachable
+        self, name: str, account: AccountSettings, endpoint: TokenEndpoint
     ) -> TokenManager:
         token, store, commons = self.settings.token, self.settings.store, self._commons
         return TokenManager(
@@ -96,7 +111,7 @@ class Assembly:
                 account=name,
                 replica=commons.replica.name,
                 identities=identities(account),
-                store=own_store,
+                store=self.store,
                 minter=endpoint,
                 prober=prober(self.upstream),
                 observer=commons.observer,
@@ -145,27 +160,28 @@ class Assembly:
         )
 
     def start(self, others: Iterable["Assembly"] = ()) -> None:
-        """Begin to mint, where none of `others` does so already. Call it inside the running loop.
-
-        Those of `others` that go on with other slots or credentials go on alone.
-        """
-        running = [(name, one) for other in others for name, one in other.keepers.items()]
-        for name, keeper in self.keepers.items():
-            mine = identities(keeper.settings)
-            for other_name, other in running:
-                if name == other_name and identities(other.settings) != mine:
-                    other.store.detach()
-            if all(other is not keeper for _, other in running):
+        """Begin, with what none of `others` does already. Call it inside the running loop."""
+        others = list(others)
+        if all(other.heartbeat is not self.heartbeat for other in others):
+            self.heartbeat.start()
+        running = {id(keeper) for other in others for keeper in other.keepers.values()}
+        for keeper in self.keepers.values():
+            if id(keeper) not in running:
                 keeper.manager.start()
 
-    def closings(self) -> Iterator[Closing]:
-        """How its parts are closed, in this order."""
-        for keeper in self.keepers.values():
-            yield keeper.manager, keeper.manager.close
-        for keeper in self.keepers.values():
-            yield keeper.minter, keeper.minter.close
-        yield self.upstream, self.upstream.close
-        yield self.store, self.store.close
+    def closings(self) -> Iterator[list[Closing]]:
+        """How its parts are closed: those of a list together, one list after the other."""
+        keepers = self.keepers.values()
+        yield [
+            (self.heartbeat, self.heartbeat.close),
+            *((keeper.manager, keeper.manager.close) for keeper in keepers),
+        ]
+        yield [(keeper.minter, keeper.minter.close) for keeper in keepers]
+        yield [(self.upstream, self.upstream.close), (self.store, self.store.close)]
+
+    def parts(self) -> Iterator[object]:
+        """All that is closed."""
+        return (part for closings in self.closings() for part, _ in closings)
 
 
 def _alike(old: Settings, new: Settings) -> bool:

@@ -5,6 +5,7 @@ import os
 import secrets
 import socket
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -12,6 +13,8 @@ from structlog.typing import FilteringBoundLogger
 
 from gateway import __version__
 from gateway.clock import SystemClock
+from gateway.core.errors import StoreError
+from gateway.core.presence import Presence
 from gateway.core.routes import Endpoints, RouteTable
 from gateway.core.status import Readiness, ReadinessGate, Replica, snapshot
 from gateway.observe.fanout import Fanout
@@ -68,7 +71,12 @@ class Gateway:
             observer,
             self._lines,
             Endpoints(RouteTable(load_operations())),
+            self._presence,
+            self._store_failed,
         )
+        self._address = ""
+        """Of the proxy, `host:port`."""
+        self._since = self._clock.wall()
         self._assembly = Assembly(settings, self._commons)
         self._living = [self._assembly]
         """The configurations that calls in hand began with, and the one in force, the last."""
@@ -101,7 +109,21 @@ class Gateway:
     def status(self) -> dict[str, Any]:
         now, wall = self._clock.now(), self._clock.wall()
         totals = (self._shared or self._totals).totals()
-        return snapshot(self.charts(), self.readiness(), self._replica, now, wall, totals)
+        replica = replace(self._replica, sighting=self._assembly.heartbeat.sighting)
+        return snapshot(self.charts(), self.readiness(), replica, now, wall, totals)
+
+    def _presence(self) -> Presence:
+        return Presence(
+            self._replica.name,
+            self._replica.version,
+            self._address,
+            self._since,
+            {name: keeper.manager.generation for name, keeper in self._assembly.keepers.items()},
+        )
+
+    def _store_failed(self, problem: StoreError) -> None:
+        for keeper in self._assembly.keepers.values():
+            keeper.manager.store_failed(problem)
 
     @property
     def inflight(self) -> int:
@@ -126,6 +148,7 @@ class Gateway:
             raise
         addresses = sockets.written(sockets.bound(listen)), sockets.written(sockets.bound(admin))
         await self._admin.serve(admin)
+        self._address = _named(listen)
         self._assembly.start()
         store = settings.store.url.partition(":")[0]
         self.log.started(__version__, *addresses, store, list(settings.accounts))
@@ -135,6 +158,7 @@ class Gateway:
         """As `start`, with sockets that listen already."""
         await self._proxy.serve(listen)
         await self._admin.serve(admin)
+        self._address = _named(listen)
         self._assembly.start()
 
     def log_to(self, log: FilteringBoundLogger) -> None:
@@ -166,10 +190,15 @@ class Gateway:
     async def _retire(self, former: Assembly) -> None:
         await self._proxy.retire(former.proxy)
         self._living.remove(former)
-        needed = {id(part) for one in self._living for part, _ in one.closings()}
-        for part, close in former.closings():
-            if id(part) not in needed:
-                await close()
+        await self._close(former, {id(part) for one in self._living for part in one.parts()})
+
+    async def _close(self, former: Assembly, kept: set[int]) -> None:
+        """Close what is not among the `kept`."""
+        for closings in former.closings():
+            due = [close() for part, close in closings if id(part) not in kept]
+            for outcome in await asyncio.gather(*due, return_exceptions=True):
+                if isinstance(outcome, Exception):
+                    self._lines.defect(outcome)
 
     def _retired(self, task: "asyncio.Task[None]") -> None:
         self._retiring.discard(task)
@@ -190,9 +219,13 @@ class Gateway:
             await asyncio.wait(self._retiring, timeout=_LAST)
         closed: set[int] = set()
         for one in reversed(self._living):
-            for part, close in one.closings():
-                if id(part) not in closed:
-                    closed.add(id(part))
-                    await close()
+            await self._close(one, closed)
+            closed |= {id(part) for part in one.parts()}
         await self._admin.close()
         return cut
+
+
+def _named(listen: Sequence[socket.socket]) -> str:
+    """Where the proxy is found, `host:port`: by the host's name if it listens on all addresses."""
+    host, port = sockets.bound(listen)
+    return sockets.written((socket.gethostname() if host in {"0.0.0.0", "::"} else host, port))  # noqa: S104

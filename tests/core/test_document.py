@@ -19,9 +19,11 @@ from gateway.core.errors import StoreContentError, StoreFormatError
 from gateway.core.judge import Refusal, judge
 from gateway.core.slots import Phase, Slot
 from gateway.core.token import Cause, SlotId
-from tests.core.strategies import A0, A1, A2, B0, alike, an_account, json_values, minted
+from tests.core.strategies import A0, A1, A2, B0, a_token, alike, an_account, json_values, minted
 
 IDENTITIES = {A0: "one", A1: "one", A2: "one", B0: "two"}
+C0 = SlotId("c", 0)
+STRANGER = (C0, "three")
 CANARY = "value-"
 """How every token of these tests begins."""
 
@@ -42,6 +44,7 @@ def rich() -> Account:
     return replace(
         account,
         slots=slots,
+        strangers=MappingProxyType({STRANGER: Slot(C0, Phase.SPARE, a_token(4, C0, 5.0))}),
         suspects=MappingProxyType({"GET /y": 640.0}),
         asked=MappingProxyType({"GET /z": 41.5}),
         fresh=3,
@@ -132,7 +135,7 @@ class TestRoundTrip:
             "app", "barred", "failures", "identity", "index", "phase", "retry_at", "token",
         ]  # fmt: skip
         assert [slot["phase"] for slot in document["slots"]] == [
-            "spare", "aside", "empty", "active",
+            "spare", "aside", "empty", "active", "spare",
         ]  # fmt: skip
 
     def test_unknown_fields_are_ignored(self) -> None:
@@ -149,13 +152,15 @@ class TestTheConfigurationChanged:
         assert [slot.id for slot in account.slots] == [B0, A2, A1, A0]
 
     def test_a_new_slot_is_empty(self) -> None:
-        new = SlotId("c", 0)
+        new = SlotId("d", 0)
         account = decode(stored(), {**IDENTITIES, new: "three"}, 0.0)
         assert account.slots[-1] == Slot(new)
 
-    def test_a_slot_that_is_gone_is_forgotten_with_all_that_names_it(self) -> None:
+    def test_a_slot_that_is_gone_is_kept_for_others_and_used_for_nothing(self) -> None:
         account = decode(stored(), {A2: "one"}, 0.0)
         assert [slot.id for slot in account.slots] == [A2]
+        assert list(account.strangers) == [(A0, "one"), (A1, "one"), (B0, "two"), STRANGER]
+        assert account.active is None
         assert account.slots[0].barred == "no"
         assert (account.minting, dict(account.lost), dict(account.apart)) == (None, {}, {})
         assert account.generation == 3
@@ -165,6 +170,26 @@ class TestTheConfigurationChanged:
         assert account.slots[-1] == Slot(B0)
         assert account.active is None
         assert dict(account.lost) == {}
+
+    def test_what_others_hold_comes_back_to_them(self) -> None:
+        passed_on = encode(decode(stored(), {A2: "one"}, 5.0), {A2: "one"}, -5.0)
+        account = decode(passed_on, IDENTITIES, 0.0)
+        assert alike(account.slots, rich().slots)
+        assert account.active == rich().active
+
+    def test_an_active_token_of_ours_makes_spares_of_theirs(self) -> None:
+        known, other = {A0: "one"}, {A0: "one", A1: "one"}
+        theirs = minted(minted(an_account(A0, A1)), A1, 10.0)
+        ours = advance(decode(encode(theirs, other, 0.0), known, 0.0), 20.0)
+        assert ours.active is not None
+        assert ours.active.slot == A0
+        again = decode(encode(ours, known, 0.0), other, 0.0)
+        assert [slot.phase for slot in again.slots] == [Phase.ACTIVE, Phase.SPARE]
+
+    def test_what_others_hold_is_dropped_when_it_expires(self) -> None:
+        account = decode(stored(), IDENTITIES, 0.0)
+        assert list(advance(account, 3604.0).strangers) == [STRANGER]
+        assert not advance(account, 3605.0).strangers
 
     def test_a_spare_steps_in_for_a_token_that_was_dropped(self) -> None:
         account = advance(decode(stored(), {**IDENTITIES, B0: "another"}, 0.0), 40.0)

@@ -72,7 +72,7 @@ class Fleet:
             ManagerParts(
                 account="default",
                 replica=options.pop("replica", "replica-1"),
-                identities=dict.fromkeys(slots, "same"),
+                identities=dict.fromkeys(slots, options.pop("identity", "same")),
                 store=self.store,
                 minter=zoom,
                 prober=zoom,

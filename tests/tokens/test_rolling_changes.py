@@ -1,0 +1,80 @@
+"""Replicas with different configurations on one store: while a change is rolled out."""
+
+import asyncio
+from contextlib import AsyncExitStack
+
+import pytest
+
+from gateway.core.events import ForeignMint, StoreDown
+from gateway.core.token import SlotId
+from gateway.stores.memory import MemoryStore
+from tests.support.account import A0, A1, B0, Fleet, load
+from tests.support.virtual_time import VirtualClock, virtual
+from tests.support.zoom_in_memory import Zoom
+
+C0 = SlotId("c", 0)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ((A0,), (A0, A1)),
+        ((A0, A1), (A0,)),
+        ((A0,), (B0,)),
+        ((A0,), (A0, B0)),
+        ((A0, A1), (A1, B0)),
+    ],
+)
+@virtual
+async def test_replicas_with_other_slots_mint_as_often_as_two_fleets_would(
+    old: tuple[SlotId, ...], new: tuple[SlotId, ...]
+) -> None:
+    zoom = Zoom()
+    store = MemoryStore(VirtualClock())
+    async with AsyncExitStack() as stack:
+        fleets = [
+            await stack.enter_async_context(Fleet(zoom, slots, store, replica=name))
+            for name, slots in (("old-1", old), ("new-1", new), ("old-2", old), ("new-2", new))
+        ]
+        found = await asyncio.gather(*(load(one, 1, 4 * 3600) for one in fleets))
+        for outcomes in found:
+            assert {outcome.seen for outcome in outcomes} == {"accepted"}
+            assert sum(outcome.sendings - 1 for outcome in outcomes) <= 8
+        for one in fleets:
+            assert not one.told.of(StoreDown)
+            assert not one.told.of(ForeignMint)
+    assert len(zoom.mints) <= 2 * 9
+
+
+@virtual
+async def test_another_client_under_the_same_name_has_its_own_token() -> None:
+    """Two simulated Zooms: neither takes the other's tokens."""
+    store = MemoryStore(VirtualClock())
+    before, after = Zoom(), Zoom()
+    async with (
+        Fleet(before, (A0,), store, replica="old", identity="old") as old,
+        Fleet(after, (A0,), store, replica="new", identity="new") as new,
+    ):
+        for _ in range(20):
+            assert (await old.call()).seen == "accepted"
+            assert (await new.call()).seen == "accepted"
+            await asyncio.sleep(60)
+        before.kill()
+        assert (await old.call()).sendings == 2
+        assert (await new.call()).sendings == 1
+    assert len(before.mints) == 2
+    assert len(after.mints) <= 2
+
+
+@virtual
+async def test_a_replica_that_comes_back_with_the_former_slots_finds_its_token() -> None:
+    zoom = Zoom()
+    store = MemoryStore(VirtualClock())
+    async with Fleet(zoom, (A0,), store) as first:
+        assert (await first.call()).seen == "accepted"
+    async with Fleet(zoom, (C0,), store) as other:
+        assert (await other.call()).seen == "accepted"
+    async with Fleet(zoom, (A0,), store) as again:
+        outcome = await again.call()
+        assert (outcome.seen, outcome.sendings) == ("accepted", 1)
+    assert len(zoom.mints) == 2
