@@ -31,7 +31,15 @@ test: $(STAMP) ## every test that needs nothing but this clone
 	$(BIN)/python -m pytest
 
 test-fleet: $(STAMP) ## several gateways, real faults: needs what test-deps installs
-	$(BIN)/python -m pytest tests/fleet --timeout=300
+	$(BIN)/python -m pytest --timeout=300 tests/fleet/test_a_day.py \
+		tests/fleet/test_tcp_proxy.py tests/fleet/test_storm.py
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target fleet-1 fleet-2
+
+# Most of their time they wait.
+fleet-1: FILES := deaths duel
+fleet-2: FILES := outages skew
+fleet-1 fleet-2:
+	$(BIN)/python -m pytest --timeout=300 $(FILES:%=tests/fleet/test_%.py)
 
 bench-fleet: $(STAMP) ## the same at full length, as a table
 	@$(BIN)/python benchmarks/fleet.py
@@ -52,4 +60,4 @@ lock: $(STAMP) ## resolve the locked requirements anew
 clean: ## remove what was built
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help venv demo lint format test test-fleet bench-fleet test-deps core-coverage docs lock clean
+.PHONY: help venv demo lint format test test-fleet fleet-1 fleet-2 bench-fleet test-deps core-coverage docs lock clean

@@ -55,6 +55,16 @@ def test_the_active_token_is_usable_until_its_margin() -> None:
     assert account.usable(3540.0) is None
 
 
+def test_what_is_kept_for_others_ends_with_its_token() -> None:
+    short = Slot(B0, Phase.ACTIVE, a_token(1, B0, life=50.0))
+    long = Slot(A1, Phase.SPARE, a_token(2, A1, life=100.0))
+    strangers = MappingProxyType({(B0, "other"): short, (A1, "other"): long})
+    account = replace(an_account(), strangers=strangers)
+    assert advance(account, 49.75) is account
+    assert list(advance(account, 50.0).strangers) == [(A1, "other")]
+    assert advance(account, 50.0).active is None
+
+
 def test_the_phase_of_a_token_is_found_by_its_generation() -> None:
     account = minted(minted(an_account(A0, A1)), A1)
     assert token_phase(account, 1) is Phase.SPARE
