@@ -52,7 +52,7 @@ core-coverage: $(STAMP) ## each core module, covered in full by its own test fil
 
 docs: $(STAMP) ## write the generated pages anew
 	$(BIN)/python -m gateway.settings.reference > docs/configuration.md
-	$(BIN)/python scripts/slot_diagram.py > docs/slots.md
+	$(BIN)/python scripts/slot_diagram.py docs
 
 lock: $(STAMP) ## resolve the locked requirements anew
 	sh scripts/lock.sh $(VENV)

@@ -1,19 +1,36 @@
-"""Print docs/slots.md: the slot machine's rules and its diagram, from the table in the code."""
+"""Write the slot machine's rules and its diagram into the pages, from the table in the code.
+
+    python scripts/slot_diagram.py DOCS
+
+`slots.md` there is written anew; in `fleet.md` the diagram between its two marks is.
+"""
+
+import sys
+from pathlib import Path
+from typing import Final
 
 from gateway.core import slots
+
+_BEGIN: Final = "<!-- Written by `make docs` from gateway/core/slots.py. -->\n"
+_END: Final = "<!-- The end of what `make docs` writes. -->\n"
 
 _NAMES = {phase: phase.name.capitalize() for phase in slots.Phase}
 
 
-def page() -> str:
-    """The page as Markdown, with a Mermaid state diagram."""
-    rules = (slots.__doc__ or "").split("\n\n", 1)[1].rsplit("\n\n", 1)[0]
+def diagram() -> str:
+    """A Mermaid state diagram, as a block of Markdown."""
     lines = [f"    {name}: {phase.value}" for phase, name in _NAMES.items()]
     lines += ["    [*] --> Empty"]
     lines += [
         f"    {_NAMES[before]} --> {_NAMES[after]}: {event.name.lower()}"
         for (before, event), after in slots.TABLE.items()
     ]
+    return "\n".join(["```mermaid", "stateDiagram-v2", *lines, "```", ""])
+
+
+def page() -> str:
+    """`slots.md`."""
+    rules = (slots.__doc__ or "").split("\n\n", 1)[1].rsplit("\n\n", 1)[0]
     events = [f"| {event.name.lower()} | {event.value} |" for event in slots.Event]
     return "\n".join(
         [
@@ -23,11 +40,7 @@ def page() -> str:
             "",
             rules.strip(),
             "",
-            "```mermaid",
-            "stateDiagram-v2",
-            *lines,
-            "```",
-            "",
+            diagram(),
             "| event | meaning |",
             "|---|---|",
             *events,
@@ -36,5 +49,18 @@ def page() -> str:
     )
 
 
+def within(text: str) -> str:
+    """`fleet.md` with the diagram of today."""
+    before, _, rest = text.partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    return f"{before}{_BEGIN}{diagram()}{_END}{after}"
+
+
+def main(docs: Path) -> None:
+    (docs / "slots.md").write_text(page())
+    fleet = docs / "fleet.md"
+    fleet.write_text(within(fleet.read_text()))
+
+
 if __name__ == "__main__":
-    print(page(), end="")  # noqa: T201  a script that prints
+    main(Path(sys.argv[1]))
