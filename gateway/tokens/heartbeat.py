@@ -12,6 +12,9 @@ from gateway.ports import Clock, TokenStore
 BEAT: Final = 5.0
 """Seconds between heartbeats: several fit into the time that a replica is shown."""
 
+LOOKS: Final = 5
+"""Looks between two heartbeats for another token, which is told without waiting."""
+
 FAREWELL: Final = 1.0
 """Seconds for saying good-bye: who does not is forgotten all the same."""
 
@@ -51,14 +54,22 @@ class Heartbeat:
 
     async def _run(self) -> None:
         while True:
+            told = self._presence()
             try:
-                self._seen = tuple(await self._store.beat(self._presence()))
+                self._seen = tuple(await self._store.beat(told))
                 self._at = self._clock.now()
             except StoreError as problem:
                 self._failed(problem)
             except Exception as problem:  # noqa: BLE001  a defect must not end it
                 self._defect(problem)
-            await asyncio.sleep(BEAT)
+            await self._rest(told)
+
+    async def _rest(self, told: Presence) -> None:
+        """Until the next heartbeat is due, or there is something new to tell."""
+        for _ in range(LOOKS):
+            await asyncio.sleep(BEAT / LOOKS)
+            if self._presence().generations != told.generations:
+                return
 
     async def close(self) -> None:
         if self._task is None:

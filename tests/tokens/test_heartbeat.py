@@ -12,12 +12,14 @@ class Bench:
     def __init__(self) -> None:
         self.clock = VirtualClock()
         self.store = FailingStore(self.clock)
+        self.generation = 1
         self.failures: list[Exception] = []
         self.defects: list[Exception] = []
 
     def replica(self, name: str) -> Heartbeat:
         def presence() -> Presence:
-            return Presence(name, "1.0", "127.0.0.1:8080", self.clock.wall())
+            generations = {"default": self.generation}
+            return Presence(name, "1.0", "127.0.0.1:8080", self.clock.wall(), generations)
 
         return Heartbeat(
             self.store, self.clock, presence, self.failures.append, self.defects.append
@@ -42,6 +44,18 @@ async def test_replicas_see_each_other_come_and_go() -> None:
     await two.close()
     await asyncio.sleep(6)
     assert names(one) == ["one"]
+    await one.close()
+
+
+@virtual
+async def test_another_token_is_told_within_a_second() -> None:
+    bench = Bench()
+    one = bench.replica("one")
+    one.start()
+    await asyncio.sleep(0.5)
+    bench.generation = 2
+    await asyncio.sleep(1.0)
+    assert [found.generations for found in one.sighting.replicas] == [{"default": 2}]
     await one.close()
 
 
