@@ -167,8 +167,11 @@ class MintLoop:
             # The next attempt is a fresh look at the store.
             await self._pause(min(STORE_PAUSE, pause))
         elif not self._stopping:
-            self._outage.minted(self._clock.now())
-            await self._detached(step)
+            try:
+                await self._detached(step)
+            finally:
+                # Not before: who asks meanwhile is to wait for this one.
+                self._outage.minted(self._clock.now())
 
     def _may_mint_alone(self, problem: StoreError) -> bool:
         """Not if there is a token that this replica merely cannot read: its mint may kill it."""

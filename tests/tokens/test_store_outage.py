@@ -198,6 +198,19 @@ async def test_a_document_that_cannot_be_read_is_told_once() -> None:
 
 
 @virtual
+async def test_calls_wait_for_a_mint_that_the_replica_makes_alone() -> None:
+    zoom = Zoom(mint_latency=1.0)
+    async with replicas(1, zoom) as fleet:
+        await fleet.load(5, 3)
+        fleet.cut(down=True)
+        await asyncio.sleep(3)
+        zoom.kill()
+        outcomes = await fleet.load(20, 8)
+        assert {outcome.seen for outcome in outcomes} == {"accepted"}
+    assert len(zoom.mints) == 2
+
+
+@virtual
 async def test_after_an_outage_calls_wait_for_a_mint_again() -> None:
     zoom = Zoom()
     store = FailingStore(VirtualClock())
