@@ -241,8 +241,7 @@ def _read_record(raw: Any) -> Record:
 
 
 def _read_stamp(raw: Any) -> Stamp:
-    # A number alone is a stamp without a tag, as older files have it.
-    number, tag = (raw, "") if type(raw) is int else raw
+    number, tag = raw
     if type(number) is not int or type(tag) is not str:
         raise TypeError("stamp")
     return Stamp(number, tag)

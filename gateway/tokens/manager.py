@@ -8,11 +8,18 @@ from typing import Final
 
 from gateway.core import course as rules
 from gateway.core.account import Account, Outcome, Refusals, accepted, worth_noting
+from gateway.core.backoff import OPERATOR_PAUSE
 from gateway.core.course import Rest, next_step
 from gateway.core.diagnosis import Chart, Diagnosis, diagnose
 from gateway.core.document import Identities
 from gateway.core.endpoint import Endpoint
-from gateway.core.errors import NEEDS_OPERATOR, MintFailure, StoreError, StoreUnavailableError
+from gateway.core.errors import (
+    NEEDS_OPERATOR,
+    MintFailure,
+    StoreContentError,
+    StoreError,
+    StoreUnavailableError,
+)
 from gateway.core.events import ForeignMint, Minted, MintFailed, TokenEvent
 from gateway.core.history import generation_of
 from gateway.core.judge import Finding, Judgement, Refusal, Ruling, judge, vindicate
@@ -186,6 +193,8 @@ class TokenManager:
         account, now = self.ledger.view(), self.clock.now()
         worst = self.diagnoses()
         reason = worst[0].sentence if worst else "No token came in time."
+        if isinstance(self.ledger.standing.problem, StoreContentError):
+            return reason, now + OPERATOR_PAUSE  # nothing is minted over what cannot be read
         if self._loop.minting and self._loop.not_before <= now:
             return reason, now
         step = next_step(account, self._loop.course(), now)

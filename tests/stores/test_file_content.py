@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.ports import NOTHING, Stamp
+from gateway.ports import NOTHING
 from gateway.stores import presences
 from tests.stores.contract_bench import presence, shown, written
 from tests.stores.disk import CANARY, Disk, mode
@@ -83,15 +83,6 @@ class TestRevisionsAndFences:
         revision = await written(disk.store(), {"n": 1})
         kept = json.loads(disk.file.read_bytes())
         assert (kept["revision"], kept["fence"]) == ([*revision], [*lease.fence])
-
-    @pytest.mark.parametrize("number", [0, 5])
-    async def test_may_be_numbers_alone(self, disk: Disk, number: int) -> None:
-        disk.directory.mkdir(parents=True)
-        disk.file.write_bytes(record(revision=number, fence=number))
-        found = await disk.store().read("acc")
-        assert found.revision == found.fence == Stamp(number, "")
-        assert (await written(disk.store(), {"n": 2}, found.revision)).number == number + 1
-        assert not disk.reports
 
 
 class TestTheReplicas:

@@ -124,6 +124,7 @@ async def test_a_replica_that_may_not_read_what_is_there_does_not_mint_over_it(
         assert not zoom.mints
         assert str(problem) in " ".join(one.sentence for one in fleet.manager.diagnoses())
         store.read_fault = store.write_fault = None
+        await asyncio.sleep(2)
         assert (await fleet.call()).seen == "accepted"
 
 
