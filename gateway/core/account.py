@@ -22,6 +22,9 @@ SUSPICION: Final = 600.0
 LATE_MINT: Final = 30.0
 """Seconds in which a lost mint may still come about at Zoom, and kill a token minted after it."""
 
+FAILURES_KEPT: Final = 3600.0
+"""Seconds after its next try was due in which a slot that others no longer try is remembered."""
+
 SUSPICION_STEP: Final = 5.0
 """Seconds by which a suspicion must grow to be worth a write."""
 
@@ -177,8 +180,9 @@ def advance(account: Account, now: float) -> Account:
     slots = machine.expire(account.slots, now)
     if slots != account.slots:
         account = replace(account, slots=slots)
-    if any(slot.token and slot.token.expires_at <= now for slot in account.strangers.values()):
-        account = replace(account, strangers=_living(account.strangers, now))
+    if not all(_lives(slot, now) for slot in account.strangers.values()):
+        living = {name: slot for name, slot in account.strangers.items() if _lives(slot, now)}
+        account = replace(account, strangers=MappingProxyType(living))
     suspects, asked = _lasting(account.suspects, now), _lasting(account.asked, now)
     if suspects is not account.suspects or asked is not account.asked:
         account = replace(account, suspects=suspects, asked=asked)
@@ -189,11 +193,11 @@ def advance(account: Account, now: float) -> Account:
     return account
 
 
-def _living(strangers: Mapping[Stranger, Slot], now: float) -> Mapping[Stranger, Slot]:
-    living = {
-        name: slot for name, slot in strangers.items() if slot.token and slot.token.expires_at > now
-    }
-    return MappingProxyType(living)
+def _lives(stranger: Slot, now: float) -> bool:
+    """Its token, or the memory of its failures."""
+    if stranger.token is not None:
+        return now < stranger.token.expires_at
+    return now < stranger.retry_at + FAILURES_KEPT
 
 
 def _lasting(until: Mapping[str, float], now: float) -> Mapping[str, float]:
@@ -238,7 +242,7 @@ def worth_noting(account: Account, generation: int, endpoint: str, refused: Refu
     return (
         slot.token.accepted_at is None
         or account.trials.get(endpoint) == generation
-        or account.incident is not None
+        or (account.incident is not None and account.incident.confirmed)
         or (generation == account.generation and (account.fresh > 0 or bool(account.holdoff)))
         or bool(refused)
     )

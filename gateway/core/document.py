@@ -164,8 +164,8 @@ def decode(document: Document, identities: Identities, delta: float) -> Account:
     """Read a stored document; `delta` turns the store's times into the replica's.
 
     Slots that are new in the configuration are empty; those of other configurations are kept
-    apart, if they hold a token. Raises StoreContentError, naming the field that is missing, and
-    never shows a value.
+    apart, if there is something to know of them. Raises StoreContentError, naming the field that
+    is missing, and never shows a value.
     """
     written = document.get("format")
     if not isinstance(written, int) or written < 1:
@@ -211,13 +211,17 @@ def _decode(document: Document, identities: Identities, delta: float) -> Account
 
     stored = {(_id(raw), str(raw["identity"])): raw for raw in document["slots"]}
     own = {slot: stored.pop((slot, identity), None) for slot, identity in identities.items()}
-    known = {slot for slot, raw in own.items() if raw is not None}
     slots = tuple(
         Slot(slot) if raw is None else _decode_slot(slot, raw, at) for slot, raw in own.items()
     )
     strangers = {
-        name: _decode_slot(name[0], raw, at) for name, raw in stored.items() if raw["token"]
+        name: _decode_slot(name[0], raw, at)
+        for name, raw in stored.items()
+        if raw["token"] or raw["failures"] or raw["barred"]
     }
+    known = {slot for slot, raw in own.items() if raw is not None}
+    # Not those of another client under a name of ours.
+    known |= {slot for slot, _ in strangers if slot not in own}
     if sum(slot.phase is Phase.ACTIVE for slot in slots) > 1:
         raise StoreContentError("the stored document cannot be read: two tokens are active")
     return Account(

@@ -13,7 +13,9 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -28,6 +30,12 @@ T = TypeVar("T")
 
 LOCK_PATIENCE: Final = 2.0
 """Seconds to wait for the lock, which is held for a file's write: its holder is stuck."""
+
+DEADLINE: Final = 3.0
+"""Seconds for a call in all: the directory may be on a disk, or a network, that hangs."""
+
+THREADS: Final = 4
+"""Calls that are under way together; more wait for their turn."""
 
 LOCK_POLL: Final = 0.005
 """Seconds between tries: a thread that waits in the kernel could never give up."""
@@ -56,6 +64,7 @@ class FileStore:
         self._report = report
         self._wall = wall
         self._lock_patience = lock_patience
+        self._threads = ThreadPoolExecutor(THREADS, "file store")
 
     async def read(self, account: str) -> Stored:
         return await self._run(account, lambda old: (old, old.stored(self._wall())))
@@ -90,7 +99,7 @@ class FileStore:
     async def changed(self, account: str, revision: Stamp) -> None:
         seen: object = None
         for turn in itertools.count():
-            trace = self._trace(account)
+            trace = await self._in_thread(partial(self._trace, account))
             # Now and then in any case: not every file system tells two quick writes apart.
             if trace != seen or turn % LOOK_EVERY == 0:
                 if (await self.read(account)).revision != revision:
@@ -105,7 +114,8 @@ class FileStore:
         await self._in_thread(lambda: self._leave(name))
 
     async def close(self) -> None:
-        """Nothing is held open between calls."""
+        """Who calls from now on, or waits for its turn, meets StoreUnavailableError."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _beat(self, presence: Presence) -> list[Presence]:
         with self._locked(_REPLICAS):
@@ -145,14 +155,30 @@ class FileStore:
         return await self._in_thread(lambda: self._transact(account, change))
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
-        """A disk may be slow and a lock may be held: neither may stop the loop."""
+        """A disk may be slow and a lock may be held: neither may stop the loop, nor, by taking
+        all threads there are, what else needs one.
+        """
         try:
-            return await asyncio.to_thread(work)
+            running = asyncio.wrap_future(self._threads.submit(work))
+        except RuntimeError:
+            raise self._unusable("it is closed") from None
+        try:
+            done, _ = await asyncio.wait([running], timeout=DEADLINE)
+            if not done:
+                raise self._unusable(f"no answer within {DEADLINE:g} s")
+            if running.cancelled():
+                raise self._unusable("it is closed")
+            return running.result()
         except OSError as problem:
-            raise StoreUnavailableError(
-                f"the file store in {self._directory} cannot be used: {problem.strerror}: "
-                "check the directory's owner, mode and free space (store.url)"
-            ) from problem
+            raise self._unusable(problem.strerror or type(problem).__name__) from problem
+        finally:
+            running.cancel()  # it need not begin any more
+
+    def _unusable(self, why: str) -> StoreUnavailableError:
+        return StoreUnavailableError(
+            f"the file store in {self._directory} cannot be used: {why}: "
+            "check the directory's owner, mode and free space (store.url)"
+        )
 
     def _transact(self, account: str, change: Callable[[Record], tuple[Record, T]]) -> T:
         with self._locked(account):

@@ -53,22 +53,28 @@ class Heartbeat:
         self._task = asyncio.create_task(self._run(), name="heartbeat")
 
     async def _run(self) -> None:
+        failing = False
         while True:
-            told = self._presence()
+            told: Presence | None = None
             try:
+                told = self._presence()
                 self._seen = tuple(await self._store.beat(told))
                 self._at = self._clock.now()
+                failing = False
             except StoreError as problem:
-                self._failed(problem)
+                # Once: it may be that only heartbeats are refused.
+                if not failing:
+                    self._failed(problem)
+                failing = True
             except Exception as problem:  # noqa: BLE001  a defect must not end it
                 self._defect(problem)
             await self._rest(told)
 
-    async def _rest(self, told: Presence) -> None:
+    async def _rest(self, told: Presence | None) -> None:
         """Until the next heartbeat is due, or there is something new to tell."""
         for _ in range(LOOKS):
             await asyncio.sleep(BEAT / LOOKS)
-            if self._presence().generations != told.generations:
+            if told is not None and self._presence().generations != told.generations:
                 return
 
     async def close(self) -> None:

@@ -20,7 +20,7 @@ from gateway.core.account import Account, Change, Outcome
 from gateway.core.document import Identities, clamp, decode, encode
 from gateway.core.errors import StoreContentError, StoreError, StoreFormatError
 from gateway.core.events import PutBack, TokenEvent
-from gateway.core.history import behind
+from gateway.core.history import behind, newest
 from gateway.core.slots import Slot
 from gateway.core.token import Token
 from gateway.ports import NOTHING, Clock, Lease, Stored, TokenStore
@@ -334,7 +334,11 @@ def _pin(account: Account, known: Account) -> Account:
     lives = {slot.token.generation: slot.token for slot in _all(known) if slot.token}
     strangers = {name: _lived(slot, lives) for name, slot in account.strangers.items()}
     slots = tuple(_lived(slot, lives) for slot in account.slots)
-    return replace(account, slots=slots, strangers=MappingProxyType(strangers))
+    pinned = replace(account, slots=slots, strangers=MappingProxyType(strangers))
+    before, after = newest(account), newest(pinned)
+    if before is None or after is None or account.rotate_at is None:
+        return pinned
+    return replace(pinned, rotate_at=account.rotate_at + after.issued_at - before.issued_at)
 
 
 def _all(account: Account) -> Iterable[Slot]:
@@ -345,5 +349,7 @@ def _lived(slot: Slot, lives: Mapping[int, Token]) -> Slot:
     if slot.token is None or slot.token.generation not in lives:
         return slot
     known = lives[slot.token.generation]
+    if known.value != slot.token.value:
+        return slot
     token = replace(slot.token, issued_at=known.issued_at, expires_at=known.expires_at)
     return replace(slot, token=token)

@@ -34,7 +34,7 @@ from gateway.tokens.probing import ProbeDesk, ProbeTarget
 FOREIGN_NEWS: Final = 3600.0
 """Seconds for which a foreign mint is shown as a problem of now."""
 
-STORE_TIME: Final = 2.0
+STORE_TIME: Final = 6.0
 """Seconds that a mint in progress may take beyond its own deadline, for the store."""
 
 WATCH_PAUSE: Final = 1.0

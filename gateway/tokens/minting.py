@@ -7,7 +7,7 @@ other: it is never kept as a result, only its backoff is.
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -31,6 +31,9 @@ from gateway.tokens.outage import Outage
 
 GLANCE: Final = 1.0
 """Seconds to wait for the lease of a store that is down: calls wait meanwhile."""
+
+PATIENCE: Final = 2.0
+"""Seconds to wait for a minted token to be published: then calls get it all the same."""
 
 NAP: Final = 15.0
 """Seconds of the longest sleep: timers stand still while a laptop sleeps, tokens age."""
@@ -122,8 +125,6 @@ class MintLoop:
         except StoreError as problem:
             self._ledger.store_failed(problem)
             await self._without_store(problem)
-        else:
-            self._outage.over()
         finally:
             self.minting = False
             # Who waits was told that a mint is under way: now when the next one is.
@@ -162,7 +163,8 @@ class MintLoop:
         if not (isinstance(step, Mint) and needed):
             await self._pause(STORE_PAUSE)
             return
-        pause = self._outage.pause(self._clock.now(), self._parts.chance())
+        number = self._ledger.standing.outages
+        pause = self._outage.pause(number, self._clock.now(), self._parts.chance())
         if pause > 0:
             # The next attempt is a fresh look at the store.
             await self._pause(min(STORE_PAUSE, pause))
@@ -204,9 +206,10 @@ class MintLoop:
                 await self._parts.store.release(lease)
 
     async def _renew(self, lease: Lease) -> None:
-        with contextlib.suppress(StoreError):
-            while True:
-                await asyncio.sleep(self._parts.lease / 3)
+        while True:
+            await asyncio.sleep(self._parts.lease / 3)
+            # One that fails is made good by the next, while the lease lasts.
+            with contextlib.suppress(StoreError):
                 if not await self._parts.store.renew(lease, self._parts.lease):
                     return
 
@@ -216,21 +219,40 @@ class MintLoop:
             return
         since, known = self._clock.now(), self._ledger.account.generation
         note = Minting(step.slot, since, str(lease.fence), self._parts.replica, step.cause)
-        if await self._ledger.commit(partial(_begin, note), lease) is not Commit.DONE:
+        if not await self._begun(note, lease):
             return
         outcome = await self._ask(step)
         change = self._change(step, outcome, since)
-        try:
-            commit = await self._ledger.commit(change, lease)
-        except StoreError as problem:
-            self._ledger.store_failed(problem)
-            commit = Commit.FORGOTTEN
+        commit = await self._publish(change, lease)
         if commit is Commit.FORGOTTEN:
             # The token is ours all the same: it is used here, and stored when that works again.
             self._ledger.apply(_unless_newer(known, outcome, change, note))
         elif commit is Commit.TAKEN_OVER and _may_have_minted(outcome):
             self._ledger.apply(partial(_lost, note))
         self._conclude(outcome, former if commit is Commit.DONE else None)
+
+    async def _begun(self, note: Minting, lease: Lease) -> bool:
+        """Write that the mint is in progress. False: it is another's turn, or not wanted any more.
+
+        Raises StoreError.
+        """
+        try:
+            commit = await self._ledger.commit(partial(_begin, note, self.course()), lease)
+        except StoreError:
+            # The note may have been written all the same, but Zoom was asked for nothing.
+            self._ledger.apply(partial(_unbegun, note))
+            raise
+        return commit is Commit.DONE and self._ledger.account.minting == note
+
+    async def _publish(self, change: Change, lease: Lease) -> Commit:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await self._ledger.commit(change, lease)
+        except StoreError as problem:
+            self._ledger.store_failed(problem)
+        except TimeoutError:
+            pass  # who hangs is told of by those who wait longer
+        return Commit.FORGOTTEN
 
     async def _comparable(self, step: Mint) -> Token | None:
         """The active token, if it is alive now and the mint will show whether it kills it."""
@@ -282,8 +304,18 @@ class MintLoop:
             self._parts.rotated(former, fresh)
 
 
-def _begin(note: Minting, account: Account, now: float) -> Outcome:
+def _begin(note: Minting, course: Course, account: Account, now: float) -> Outcome:
+    """Only if it is still wanted: another replica's token may have come since the last look."""
+    step = rules.next_step(account, course, now)
+    if not isinstance(step, Mint) or step.slot != note.slot:
+        return account, ()
     return rules.begin(account, note, now)
+
+
+def _unbegun(note: Minting, account: Account, now: float) -> Outcome:
+    del now
+    mine = account.minting is not None and account.minting.fence == note.fence
+    return (replace(account, minting=None) if mine else account), ()
 
 
 def _lost(note: Minting, account: Account, now: float) -> Outcome:

@@ -16,19 +16,20 @@ class Outage:
 
     def __init__(self) -> None:
         self._last = float("-inf")
+        self._number = 0
         self.not_before = 0.0
-        """When the next mint alone may happen; 0 while the store works."""
+        """When the next mint alone may happen."""
 
-    def pause(self, now: float, chance: float) -> float:
-        """Seconds until this replica may mint alone; `chance` in [0, 1)."""
-        if not self.not_before:
+    def pause(self, number: int, now: float, chance: float) -> float:
+        """Seconds until this replica may mint alone in this outage, which is the `number`th.
+
+        `chance` is in [0, 1).
+        """
+        if number != self._number:
+            self._number = number
             self.not_before = max(now + chance * SPREAD, self._last + SPACING)
         return self.not_before - now
 
     def minted(self, now: float) -> None:
         self._last = now
         self.not_before = now + SPACING
-
-    def over(self) -> None:
-        """The store works again."""
-        self.not_before = 0.0

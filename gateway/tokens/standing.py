@@ -17,6 +17,8 @@ class StoreStanding:
         self._unwritable: StoreError | None = None
         self.reached = False
         """It worked at least once."""
+        self.outages = 0
+        """So many have begun."""
 
     @property
     def problem(self) -> StoreError | None:
@@ -49,6 +51,7 @@ class StoreStanding:
 
     def _noted(self, before: StoreError | None) -> None:
         if before is None:
+            self.outages += 1
             self._tell(StoreDown(str(self.problem)))
 
     def _cured(self, before: StoreError | None) -> None:

@@ -162,8 +162,22 @@ class TestTheConfigurationChanged:
         assert list(account.strangers) == [(A0, "one"), (A1, "one"), (B0, "two"), STRANGER]
         assert account.active is None
         assert account.slots[0].barred == "no"
+        kept = (account.minting, account.lost, account.apart, account.generation)
+        assert kept == (rich().minting, rich().lost, rich().apart, 3)
+
+    def test_what_is_known_of_a_slot_that_nobody_lists_any_more_is_dropped(self) -> None:
+        document = stored()
+        document["slots"] = [slot for slot in document["slots"] if slot["app"] == "c"]
+        account = decode(document, {A2: "one"}, 0.0)
         assert (account.minting, dict(account.lost), dict(account.apart)) == (None, {}, {})
-        assert account.generation == 3
+
+    def test_the_failures_of_a_slot_of_others_are_remembered_for_a_while(self) -> None:
+        slots = (Slot(A0), Slot(A1, failures=2, retry_at=60.0), Slot(B0))
+        theirs = replace(an_account(A0, A1, B0), slots=slots)
+        ours = decode(encode(theirs, IDENTITIES, 0.0), {A0: "one"}, 0.0)
+        assert dict(ours.strangers) == {(A1, "one"): slots[1]}
+        assert dict(advance(ours, 3659.75).strangers) == dict(ours.strangers)
+        assert not advance(ours, 3660.0).strangers
 
     def test_another_client_under_the_same_name_does_not_inherit_the_token(self) -> None:
         account = decode(stored(), {**IDENTITIES, B0: "another"}, 0.0)

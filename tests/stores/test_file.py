@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -231,6 +231,61 @@ class TestADiskThatSaysNo:
         assert (await store.read("acc")).revision == NOTHING
         assert await store.write("acc", {"n": 2}, revision=NOTHING)
         assert mode(disk.directory) == 0o700
+
+
+class TestADiskThatHangs:
+    @pytest.fixture
+    def stuck(self, disk: Disk, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+        """Set: the disk answers again."""
+        free = threading.Event()
+        open_file = os.open
+
+        def hang(path: Any, *arguments: Any, **options: Any) -> int:
+            if str(path).startswith(str(disk.directory)):
+                assert free.wait(PATIENCE)
+            return open_file(path, *arguments, **options)
+
+        monkeypatch.setattr("gateway.stores.file.os.open", hang)
+        monkeypatch.setattr("gateway.stores.file.DEADLINE", 0.2)
+        yield free
+        free.set()
+
+    async def test_is_told_and_found_again(self, disk: Disk, stuck: threading.Event) -> None:
+        store = disk.store()
+        with pytest.raises(StoreUnavailableError, match=r"no answer within 0\.2 s"):
+            await store.read("acc")
+        stuck.set()
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                try:
+                    assert (await store.read("acc")).revision == NOTHING
+                    break
+                except StoreUnavailableError:
+                    continue
+
+    async def test_takes_no_thread_that_others_need(
+        self, disk: Disk, stuck: threading.Event
+    ) -> None:
+        store = disk.store()
+        reads = [store.read(f"acc-{number}") for number in range(50)]
+        found = await asyncio.gather(*reads, return_exceptions=True)
+        assert {type(one) for one in found} == {StoreUnavailableError}
+        async with asyncio.timeout(PATIENCE):
+            assert await asyncio.to_thread(lambda: "done") == "done"
+        assert not stuck.is_set()
+
+    async def test_keeps_nobody_waiting_when_the_store_is_closed(
+        self, disk: Disk, stuck: threading.Event
+    ) -> None:
+        del stuck
+        store = disk.store()
+        waiting = [asyncio.create_task(store.read(f"acc-{number}")) for number in range(8)]
+        await asyncio.sleep(0)
+        await store.close()
+        found = await asyncio.gather(*waiting, return_exceptions=True)
+        assert {type(one) for one in found} == {StoreUnavailableError}
+        with pytest.raises(StoreUnavailableError, match="it is closed"):
+            await store.read("acc")
 
 
 class TestAClockThatIsSetBack:

@@ -1,7 +1,7 @@
 """A store in memory that can be cut off, refuse, and lose what it was given."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from gateway.core.errors import StoreError, StoreUnavailableError
@@ -28,6 +28,8 @@ class FailingStore(MemoryStore):
         self.write_fault: StoreError | None = None
         self.defect: Exception | None = None
         self.lost_answers = 0
+        self.before_write: Callable[[dict[str, Any], Stamp | None], Awaitable[None]] | None = None
+        """Told the document and the fence of every write that is about to happen."""
         self.latency: Callable[[], float] = lambda: 0.0
 
     @property
@@ -84,6 +86,8 @@ class FailingStore(MemoryStore):
         revision: Stamp,
         fence: Stamp | None = None,
     ) -> Stamp | None:
+        if self.before_write is not None:
+            await self.before_write(document, fence)
         await self._way(self.write_fault)
         written = await super().write(account, document, revision=revision, fence=fence)
         if self.lost_answers and written:

@@ -1,15 +1,21 @@
 """Several replicas, one store: they act as one."""
 
 import asyncio
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
 
 import pytest
 
+from gateway.core.account import Account, Outcome
 from gateway.core.errors import MintFailure
 from gateway.core.events import ForeignMint, LostMint, Minted, PutBack
 from gateway.core.token import SlotId
+from gateway.ports import Stamp
 from tests.support.account import A0, A1, B0, Fleet
+from tests.support.failing_store import CUT
 from tests.support.replicas import replicas
-from tests.support.virtual_time import virtual
+from tests.support.virtual_time import VirtualClock, virtual
 from tests.support.zoom_in_memory import Zoom, failure
 
 
@@ -108,6 +114,15 @@ async def test_new_credentials_are_tried_at_once_whichever_replica_found_the_old
         await asyncio.sleep(2)
         assert fleet.generations() == [1, 1, 1]
     assert len(zoom.mints) == 1
+
+
+class JumpingClock(VirtualClock):
+    """A store's clock that somebody sets."""
+
+    jump = 0.0
+
+    def now(self) -> float:
+        return super().now() + self.jump
 
 
 # A store that loses what it was given.
@@ -211,6 +226,108 @@ async def test_a_store_that_is_emptied_while_a_mint_is_under_way_loses_no_token(
         assert {(one.seen, one.sendings) for one in outcomes} == {("accepted", 1)}
     # The lease is lost with the store: another replica may mint, too.
     assert len(zoom.mints) in (2, 3)
+
+
+@virtual
+async def test_a_token_that_comes_before_the_note_of_a_mint_makes_it_needless() -> None:
+    """One replica has the lease and has looked; then another's token of an outage arrives."""
+    zoom = Zoom()
+    async with replicas(2, zoom, latency=0.0) as fleet:
+        one, two = fleet.stores
+        await fleet.load(5, 2)
+        fleet.cut(down=True)
+        await asyncio.sleep(10)
+        zoom.kill()
+        assert (await fleet.all[1].call()).seen == "accepted"
+
+        async def arrive(_: object, fence: Stamp | None) -> None:
+            if fence is not None and two.down:
+                two.down = False
+                await asyncio.sleep(1.5)
+
+        one.before_write = arrive
+        one.down = False
+        assert (await fleet.all[0].call()).seen == "accepted"
+        await settled()
+        assert len(fleet.tokens()) == 1
+    assert len(zoom.mints) == 2
+
+
+@virtual
+async def test_a_note_of_a_mint_whose_answer_is_lost_is_no_lost_mint() -> None:
+    zoom = Zoom()
+    async with replicas(1, zoom, latency=0.0) as fleet:
+        await fleet.load(5, 2)
+        (store,) = fleet.stores
+        lost = []
+
+        async def lose(document: dict[str, Any], fence: Stamp | None) -> None:
+            if fence is not None and document["minting"]:
+                store.before_write = None
+                store.lost_answers = 1
+                lost.append(fence)
+
+        store.before_write = lose
+        zoom.kill()
+        assert (await fleet.all[0].call()).seen == "accepted"
+        await fleet.load(5, 5)
+        assert lost
+        assert not fleet.told(LostMint)
+    assert len(zoom.mints) == 2
+
+
+@virtual
+async def test_the_younger_of_two_tokens_with_one_generation_wins() -> None:
+    zoom = Zoom()
+    async with replicas(2, zoom, latency=0.0) as fleet:
+        await fleet.load(5, 2)
+        one, two = fleet.stores
+        older = one.copy()
+        fleet.cut(down=True)
+        await asyncio.sleep(10)
+        zoom.kill()
+        await fleet.all[1].call()  # generation 2, minted alone
+        await asyncio.sleep(20)
+        zoom.kill()
+        one.down = False
+        await asyncio.sleep(2)
+        await fleet.all[0].call()  # generation 2 as well, and younger
+        await asyncio.sleep(2)
+        one.read_fault = CUT
+        one.become(older)
+        two.down = False
+        await asyncio.sleep(3)
+        one.read_fault = None
+        one._wake()
+        await asyncio.sleep(3)
+        outcome = await fleet.all[0].call()
+        assert (outcome.seen, outcome.sendings) == ("accepted", 1)
+
+
+def a_mark(account: Account, now: float) -> Outcome:
+    return replace(account, suspects=MappingProxyType({"GET /x": now + 600})), ()
+
+
+@pytest.mark.parametrize("jump", [3600.0, -3600.0])
+@virtual
+async def test_a_store_whose_clock_jumps_moves_no_rotation(jump: float) -> None:
+    """As when a server with another clock takes over."""
+    zoom = Zoom()
+    async with replicas(3, zoom, (A0, A1)) as fleet:
+        await fleet.load(5, 2)
+        clock = JumpingClock()
+        for store in fleet.stores:
+            store._clock = clock
+        await asyncio.sleep(300)
+        clock.jump = jump
+        fleet.all[0].manager.ledger.apply(a_mark)
+        mints = len(zoom.mints)
+        await asyncio.sleep(60)
+        assert len(zoom.mints) == mints
+        for one in fleet.all:
+            at = one.manager.ledger.account.rotate_at
+            assert at is not None
+            assert 1300 < at - one.clock.now() < 1801
 
 
 @virtual

@@ -84,7 +84,7 @@ async def test_an_outage_shows_in_its_age_and_ends_nothing() -> None:
     await asyncio.sleep(30)
     assert names(one) == ["one"]
     assert one.sighting.age == 31
-    assert {str(problem) for problem in bench.failures} == {"cut"}
+    assert [str(problem) for problem in bench.failures] == ["cut"]
     bench.store.down = False
     bench.store.defect = RuntimeError("a defect")
     await asyncio.sleep(10)

@@ -2,15 +2,20 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from dataclasses import replace
+from functools import partial
+from types import MappingProxyType
 
 import pytest
 
+from gateway.core.account import Account, Outcome
+from gateway.core.errors import MintError, MintFailure
 from gateway.core.events import ForeignMint, StoreDown
 from gateway.core.token import SlotId
 from gateway.stores.memory import MemoryStore
 from tests.support.account import A0, A1, B0, Fleet, load
 from tests.support.virtual_time import VirtualClock, virtual
-from tests.support.zoom_in_memory import Zoom
+from tests.support.zoom_in_memory import Zoom, failure
 
 C0 = SlotId("c", 0)
 
@@ -64,6 +69,35 @@ async def test_another_client_under_the_same_name_has_its_own_token() -> None:
         assert (await new.call()).sendings == 1
     assert len(before.mints) == 2
     assert len(after.mints) <= 2
+
+
+@virtual
+async def test_a_slot_that_fails_is_not_tried_more_often_because_others_do_not_know_it() -> None:
+    tries = []
+
+    def error(slot: SlotId) -> MintError | None:
+        if slot != B0:
+            return None
+        tries.append(slot)
+        return failure(MintFailure.INVALID_CLIENT)
+
+    zoom = Zoom(mint_error=error, refuses=set())
+    store = MemoryStore(VirtualClock())
+    async with (
+        Fleet(zoom, (A0, B0), store, replica="new"),
+        Fleet(zoom, (A0,), store, replica="old") as old,
+    ):
+        await load(old, 1, 1900)  # past half of the life: the new one wants to rotate into B0
+        before = len(tries)
+        for number in range(40):
+            # Marks of the old one, which writes the whole document.
+            old.manager.ledger.apply(partial(_suspected, f"GET /{number}"))
+            await asyncio.sleep(3)
+    assert len(tries) - before <= 3
+
+
+def _suspected(endpoint: str, account: Account, now: float) -> Outcome:
+    return replace(account, suspects=MappingProxyType({endpoint: now + 600})), ()
 
 
 @virtual

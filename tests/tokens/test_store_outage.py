@@ -12,10 +12,10 @@ from gateway.core.errors import (
     StoreRefusedError,
     StoreUnavailableError,
 )
-from gateway.core.events import StoreDown, StoreUp
+from gateway.core.events import LostMint, StoreDown, StoreUp
 from gateway.tokens import ledger
 from tests.support.account import A0, A1, Fleet, load
-from tests.support.failing_store import FailingStore
+from tests.support.failing_store import CUT, FailingStore
 from tests.support.replicas import replicas
 from tests.support.virtual_time import VirtualClock, virtual
 from tests.support.zoom_in_memory import Zoom, failure
@@ -208,6 +208,72 @@ async def test_calls_wait_for_a_mint_that_the_replica_makes_alone() -> None:
         zoom.kill()
         outcomes = await fleet.load(20, 8)
         assert {outcome.seen for outcome in outcomes} == {"accepted"}
+    assert len(zoom.mints) == 2
+
+
+@virtual
+async def test_every_outage_is_waited_out_for_a_while_of_its_own() -> None:
+    """All at once, they would kill each other's tokens."""
+    zoom = Zoom(mode="multi")
+    async with replicas(8, zoom) as fleet:
+        await fleet.load(5, 2)
+        for _ in range(2):
+            fleet.cut(down=True)
+            await asyncio.sleep(8)
+            zoom.kill()
+            before = len(zoom.mints)
+            await fleet.load(5, 10)
+            moments = [at for at, _ in zoom.mints[before:]]
+            assert max(moments) - min(moments) > 1
+            fleet.cut(down=False)
+            await fleet.load(1, 100)
+
+
+@virtual
+async def test_one_renewal_that_fails_does_not_cost_the_lease() -> None:
+    zoom = Zoom(mint_latency=3.9)
+    async with replicas(2, zoom) as fleet:
+        while not any(one.manager.ledger.account.minting for one in fleet.all):
+            await asyncio.sleep(0.01)
+        fleet.cut(down=True)
+        await asyncio.sleep(1.2)
+        fleet.cut(down=False)
+        await asyncio.sleep(8)
+        assert not fleet.told(LostMint)
+    assert len(zoom.mints) == 1
+
+
+class Hanging(FailingStore):
+    """Accepts, and does not answer."""
+
+    hangs = False
+
+    async def _way(self, fault: StoreError | None) -> None:
+        if self.hangs:
+            await asyncio.sleep(3)
+            raise CUT
+        await super()._way(fault)
+
+
+@virtual
+async def test_a_minted_token_is_used_though_the_store_hangs() -> None:
+    zoom = Zoom(mint_latency=1.0)
+    store = Hanging(VirtualClock())
+    async with Fleet(zoom, store=store) as fleet:
+        await fleet.call()
+        zoom.kill()
+        call = asyncio.create_task(fleet.call())
+        while not fleet.manager.ledger.account.minting:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        store.hangs = True
+        outcome = await call
+        assert (outcome.seen, outcome.sendings) == ("accepted", 2)
+        assert outcome.took < 3.5
+        store.hangs = False
+        await asyncio.sleep(5)
+        assert (await store.read("default")).document is not None
+        assert not fleet.told.of(LostMint)
     assert len(zoom.mints) == 2
 
 
