@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from gateway import wiring
 from gateway.cli.findings import Finding, Level
+from gateway.core.document import decode
 from gateway.core.errors import GatewayError, MintError, MintFailure
 from gateway.core.secret import Secret
 from gateway.core.token import Grant, SlotId
@@ -78,8 +79,10 @@ async def _store(settings: Settings) -> list[Finding]:
     try:
         store = wiring.token_store(settings, print)
         try:
-            for name in settings.accounts:
-                await store.read(name)
+            for name, account in settings.accounts.items():
+                stored = await store.read(name)
+                if stored.document is not None:
+                    decode(stored.document, wiring.identities(account), 0.0)
         finally:
             await store.close()
     except GatewayError as error:

@@ -79,7 +79,8 @@ def _none_yet(chart: Chart) -> Diagnosis:
     return Diagnosis(
         "no_token",
         Severity.ERROR,
-        "There is no usable token, and the store, which lends the right to mint, cannot be used.",
+        "There is no usable token, and the store, which lends the right to mint, cannot be used:"
+        f" {chart.store_problem}",
         "See store.url. What a replica does meanwhile is set by store.on_outage.",
     )
 
@@ -153,7 +154,9 @@ def _store(chart: Chart) -> Diagnosis | None:
         "store_down",
         Severity.WARNING,
         f"The token store cannot be used: {chart.store_problem}",
-        "Calls go on with the token that this replica holds. See store.url.",
+        "Calls go on with the token that this replica holds. See store.url."
+        if chart.account.usable(chart.now)
+        else "See store.url.",
     )
 
 

@@ -172,8 +172,8 @@ def decode(document: Document, identities: Identities, delta: float) -> Account:
         raise StoreContentError("the stored document has no valid field 'format'")
     if written > FORMAT:
         raise StoreFormatError(
-            f"the stored document has format {written}, this gateway reads up to {FORMAT}: "
-            "a newer gateway wrote it; upgrade this one"
+            f"the stored document has format {written}, this gateway reads up to {FORMAT}: a newer "
+            "gateway wrote it; upgrade this one, or use another store (store.url)"
         )
     try:
         return _decode(document, identities, delta)

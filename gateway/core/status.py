@@ -89,7 +89,7 @@ class ReadinessGate:
             stopping = "The gateway is stopping: send new calls elsewhere."
             return Readiness(ready=False, state=State.UNREADY, reasons=(stopping, *reasons))
         if not self._opened:
-            return Readiness(ready=False, state=State.UNREADY, reasons=(*untried, *reasons))
+            return Readiness(ready=False, state=State.UNREADY, reasons=(*reasons, *untried))
         state = State.DEGRADED if reasons else State.OK
         return Readiness(ready=True, state=state, reasons=tuple(reasons))
 

@@ -6,6 +6,7 @@ be the one that carries the password.
 
 import os
 import re
+import socket
 import ssl
 from collections.abc import Iterator
 from typing import Final
@@ -21,15 +22,19 @@ from gateway.core.errors import (
 )
 from gateway.stores.redis_scripts import DAMAGED, NO_STAMP
 
-FAULTS: Final = (errors.RedisError, OSError, EOFError, ValueError)
-"""What the client raises when it meets a server, a network, or what is no Redis at all."""
+FAULTS: Final = (errors.RedisError, OSError, EOFError, ValueError, RuntimeError)
+"""What the client raises when it meets a server, a network, or what is no Redis at all. The last
+is uvloop's, for a connection that was cut while it was being made."""
 
 
 class UnreadablePasswordError(errors.RedisError):
     """The password could not be had, so nothing was sent."""
 
 
-_REFUSED: Final = "it refuses the user or the password: correct them"
+_REFUSED: Final = (
+    "it refuses the user or the password: correct them there, or in store.password or"
+    " store.password_file"
+)
 _UNSAFE: Final = "it takes no writes at the moment, to lose none: look at its log"
 _CLUSTER: Final = "it is part of a cluster: use a single server, or Sentinel"
 _WORDS: Final = {
@@ -44,14 +49,14 @@ _WORDS: Final = {
     "CLUSTERDOWN": _CLUSTER,
     "NOPERM": "its ACL forbids it: allow the user the keys zoom-gateway:*, the channel"
     " zoom-gateway:changed and the commands eval, evalsha, script|load, time, hget, hgetall,"
-    " hlen, hset, hdel, del, pexpire, publish, subscribe and ping",
+    " hlen, hset, hdel, del, pexpire, publish, subscribe, select and ping",
     "NOAUTH": _REFUSED,
     "WRONGPASS": _REFUSED,
     # What a server says of a long command before the password.
     "unauthenticated": _REFUSED,
 }
 
-_NOT_LET_IN: Final = {"NOPERM", "NOAUTH", "WRONGPASS", "unauthenticated"}
+_NOT_LET_IN: Final = {"NOPERM", "NOAUTH", "WRONGPASS", "unauthenticated", "READONLY"}
 
 _CODE: Final = re.compile(rf"\b({'|'.join(_WORDS)}|WRONGTYPE|{DAMAGED}|{NO_STAMP})\b")
 """Older servers put the code of an error in a script somewhere into its text."""
@@ -92,7 +97,8 @@ def store_error(problem: BaseException, key: str, server: str) -> StoreError:
     code = code_of(problem)
     if code in _NOT_OURS:
         return content_error(key, server, _NOT_OURS[code])
-    kind = StoreRefusedError if code in _NOT_LET_IN else StoreUnavailableError
+    refused = code in _NOT_LET_IN or _needs_operator(problem)
+    kind = StoreRefusedError if refused else StoreUnavailableError
     why = _WORDS.get(code) or _why(problem)
     return kind(f"the key {key} in Redis at {server} cannot be used: {why} (store.url)")
 
@@ -104,9 +110,18 @@ def content_error(key: str, server: str, why: str) -> StoreContentError:
     )
 
 
+def _needs_operator(problem: BaseException) -> bool:
+    """Waiting does not cure it. Who meets it at its start is configured wrongly, and others, who
+    are not, may well be using the store.
+    """
+    if isinstance(problem, UnreadablePasswordError | MasterNotFoundError):
+        return True
+    return any(isinstance(one, ssl.SSLCertVerificationError) for one in _chain(problem))
+
+
 def _why(problem: BaseException) -> str:
     if isinstance(problem, UnreadablePasswordError):
-        return "its password cannot be read: check the file that holds it"
+        return "its password cannot be read: check the file of store.password_file"
     if isinstance(problem, MasterNotFoundError):
         return "no Sentinel knows a primary of this name: check the Sentinels and the name"
     if isinstance(problem, errors.TimeoutError | TimeoutError):
@@ -123,9 +138,11 @@ def _detail(problem: BaseException) -> str:
     """What the system said, in words of its own that quote nobody."""
     for one in _chain(problem):
         if isinstance(one, ssl.SSLCertVerificationError):
-            return f" (its certificate: {one.verify_message})"
+            return f" (its certificate: {one.verify_message}; see store.ca_file)"
         if isinstance(one, ssl.SSLError):
             return f" (TLS: {one.reason or 'broken'})"
+        if isinstance(one, socket.gaierror):
+            return " (its name cannot be resolved)"
         # Of several addresses that failed asyncio makes one error, with the numbers in its text.
         found = _ERRNO.search(str(one)) if isinstance(one, OSError) else None
         if found is not None:

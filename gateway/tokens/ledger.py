@@ -106,7 +106,11 @@ class Ledger:
     def apply(self, change: Change) -> None:
         """Change the copy now and the store soon."""
         now = self._clock.now()
-        account, _ = change(self.view(), now)
+        account, events = change(self.view(), now)
+        if self.standing.problem and self._told == len(self._pending):
+            # When the store will have it is unknown.
+            self._tell([events])
+            self._told += 1
         self._pending.append(change)
         self._set(account, now)
         self.announce()

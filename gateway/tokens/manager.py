@@ -16,7 +16,6 @@ from gateway.core.endpoint import Endpoint
 from gateway.core.errors import (
     NEEDS_OPERATOR,
     MintFailure,
-    StoreContentError,
     StoreError,
     StoreUnavailableError,
 )
@@ -193,7 +192,7 @@ class TokenManager:
         account, now = self.ledger.view(), self.clock.now()
         worst = self.diagnoses()
         reason = worst[0].sentence if worst else "No token came in time."
-        if isinstance(self.ledger.standing.problem, StoreContentError):
+        if self.ledger.standing.shut_out:
             return reason, now + OPERATOR_PAUSE  # nothing is minted over what cannot be read
         if self._loop.minting and self._loop.not_before <= now:
             return reason, now

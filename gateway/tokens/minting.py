@@ -18,9 +18,7 @@ from gateway.core.errors import (
     MAY_HAVE_MINTED,
     MintError,
     MintFailure,
-    StoreContentError,
     StoreError,
-    StoreRefusedError,
     StoreUnavailableError,
 )
 from gateway.core.history import holds, newest
@@ -124,7 +122,7 @@ class MintLoop:
             await self._under_lease()
         except StoreError as problem:
             self._ledger.store_failed(problem)
-            await self._without_store(problem)
+            await self._without_store()
         finally:
             self.minting = False
             # Who waits was told that a mint is under way: now when the next one is.
@@ -156,10 +154,10 @@ class MintLoop:
         except TimeoutError:
             raise StoreUnavailableError(f"the store did not answer within {GLANCE:g} s") from None
 
-    async def _without_store(self, problem: StoreError) -> None:
+    async def _without_store(self) -> None:
         """The store is down, so nobody can be asked: mint alone, if that helps and may be."""
         step = rules.next_step(self._ledger.view(), self.course(), self._clock.now())
-        needed = self._ledger.token() is None and self._may_mint_alone(problem)
+        needed = self._ledger.token() is None and self._may_mint_alone
         if not (isinstance(step, Mint) and needed):
             await self._pause(STORE_PAUSE)
             return
@@ -175,13 +173,10 @@ class MintLoop:
                 # Not before: who asks meanwhile is to wait for this one.
                 self._outage.minted(self._clock.now())
 
-    def _may_mint_alone(self, problem: StoreError) -> bool:
-        """Not if there is a token that this replica merely cannot read: its mint may kill it."""
-        if isinstance(problem, StoreContentError):
-            return False
-        if isinstance(problem, StoreRefusedError) and not self._ledger.standing.reached:
-            return False
-        return self._parts.mint_in_outage
+    @property
+    def _may_mint_alone(self) -> bool:
+        """Not if there may be a token that this replica merely cannot read: it might kill it."""
+        return self._parts.mint_in_outage and not self._ledger.standing.shut_out
 
     async def _pause(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

@@ -65,6 +65,13 @@ def test_what_is_kept_for_others_ends_with_its_token() -> None:
     assert advance(account, 50.0).active is None
 
 
+def test_the_failures_that_others_had_are_kept_for_an_hour() -> None:
+    strangers = MappingProxyType({(B0, "other"): Slot(B0, failures=2, retry_at=60.0)})
+    account = replace(an_account(), strangers=strangers)
+    assert advance(account, 3659.75) is account
+    assert not advance(account, 3660.0).strangers
+
+
 def test_the_phase_of_a_token_is_found_by_its_generation() -> None:
     account = minted(minted(an_account(A0, A1)), A1)
     assert token_phase(account, 1) is Phase.SPARE

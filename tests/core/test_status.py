@@ -51,7 +51,10 @@ def test_not_ready_before_every_account_was_tried() -> None:
     readiness = look({"one": healthy(), "two": untried()}, "one")
     assert not readiness.ready
     assert readiness.state is State.UNREADY
-    assert readiness.reasons[0] == "Account two: no mint was tried yet."
+    assert readiness.reasons == (
+        "Account two: There is no token yet.",
+        "Account two: no mint was tried yet.",
+    )
 
 
 def test_not_ready_while_no_account_has_a_token() -> None:

@@ -1,5 +1,6 @@
 """`zoom-gateway check`: findings in words, exit codes for programs."""
 
+import json
 from pathlib import Path
 
 from tests.support.load import control, session
@@ -91,6 +92,18 @@ async def test_a_store_that_cannot_be_used() -> None:
     assert "store.url" in said
     assert "check that it runs" in said
     assert "canary-7" not in said
+
+
+async def test_a_document_of_a_newer_gateway(tmp_path: Path) -> None:
+    stamps = {"revision": [1, "a"], "fence": [0, ""], "lease_owner": "", "lease_until": 0}
+    text = json.dumps({"document": {"format": 99}, **stamps})
+    (tmp_path / "default.json").write_text(text)
+    async with simulator() as sim:
+        variables = {**credentials(sim), "ZOOM_GATEWAY_STORE__URL": f"file://{tmp_path}"}
+        code, said = await _check(**variables)
+    assert code == 1
+    assert "format 99" in said
+    assert (tmp_path / "default.json").read_text() == text
 
 
 async def test_no_configuration_at_all() -> None:

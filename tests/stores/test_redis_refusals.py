@@ -256,7 +256,8 @@ async def test_a_user_without_rights(server: RedisServer, bench: RedisBench) -> 
 async def test_the_rights_that_are_named_are_all_that_it_takes(
     server: RedisServer, bench: RedisBench
 ) -> None:
-    poor = bench.connect(username="least", password=lambda: PASSWORD)
+    # Of another database than the first, which must be chosen.
+    poor = bench.connect(username="least", password=lambda: PASSWORD, database=1)
     server.command("ACL", "SETUSER", "least", "on", f">{PASSWORD}", "+ping")
     (problem, _) = await refusals(poor)
     _, _, told = str(problem).partition("the commands ")

@@ -12,7 +12,7 @@ from gateway.core.errors import (
     StoreRefusedError,
     StoreUnavailableError,
 )
-from gateway.core.events import LostMint, StoreDown, StoreUp
+from gateway.core.events import LostMint, Minted, StoreDown, StoreUp
 from gateway.tokens import ledger
 from tests.support.account import A0, A1, Fleet, load
 from tests.support.failing_store import CUT, FailingStore
@@ -126,6 +126,39 @@ async def test_a_replica_that_may_not_read_what_is_there_does_not_mint_over_it(
         store.read_fault = store.write_fault = None
         await asyncio.sleep(2)
         assert (await fleet.call()).seen == "accepted"
+
+
+@virtual
+async def test_who_was_refused_at_the_start_stays_out_whatever_happens_next() -> None:
+    zoom = Zoom()
+    store = FailingStore(VirtualClock())
+    store.read_fault = store.write_fault = StoreRefusedError("wrong password")
+    async with Fleet(zoom, store=store) as fleet:
+        await asyncio.sleep(5)
+        store.read_fault = store.write_fault = StoreUnavailableError("no connection")
+        outcome = await fleet.call()
+        assert (outcome.seen, outcome.took) == ("unavailable", 0.0)
+        await asyncio.sleep(60)
+        assert not zoom.mints
+        assert [event.message for event in fleet.told.of(StoreDown)] == [
+            "wrong password",
+            "no connection",
+        ]
+        store.read_fault = store.write_fault = None
+        await asyncio.sleep(2)
+        assert (await fleet.call()).seen == "accepted"
+
+
+@virtual
+async def test_a_mint_alone_is_told_when_it_happens() -> None:
+    store = FailingStore(VirtualClock())
+    store.down = True
+    async with Fleet(Zoom(), store=store) as fleet:
+        assert (await fleet.call()).seen == "accepted"
+        assert len(fleet.told.of(Minted)) == 1
+        store.down = False
+        await asyncio.sleep(3)
+        assert len(fleet.told.of(Minted)) == 1
 
 
 @virtual
