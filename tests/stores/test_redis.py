@@ -25,30 +25,6 @@ VALKEY = shutil.which("valkey-server")
 """Optional: it keeps the same contract."""
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with redis_server(tmp_path_factory.mktemp("redis")) as server:
-        yield server
-
-
-@pytest.fixture
-def server(shared: RedisServer) -> RedisServer:
-    shared.command("FLUSHALL")
-    return shared
-
-
-@pytest.fixture
-async def bench(server: RedisServer) -> AsyncIterator[RedisBench]:
-    made = RedisBench(server)
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-def store(bench: RedisBench) -> RedisStore:
-    return bench.connect()
-
-
 class TestRedisStore(StoreContract):
     @pytest.fixture(autouse=True)
     def _looks_are_frequent(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -17,30 +17,6 @@ from tests.stores.contract_bench import PATIENCE, written
 from tests.stores.redis_bench import KEY, PASSWORD, RedisBench, connected, listeners, until
 from tests.support.redis_server import RedisServer, redis_server
 from tests.support.tcp_proxy import TcpProxy, tcp_proxy
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with redis_server(tmp_path_factory.mktemp("redis")) as server:
-        yield server
-
-
-@pytest.fixture
-def server(shared: RedisServer) -> RedisServer:
-    shared.command("FLUSHALL")
-    return shared
-
-
-@pytest.fixture
-async def bench(server: RedisServer) -> AsyncIterator[RedisBench]:
-    made = RedisBench(server)
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-def store(bench: RedisBench) -> RedisStore:
-    return bench.connect()
 
 
 @asynccontextmanager

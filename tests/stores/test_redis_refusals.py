@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -26,26 +26,6 @@ from tests.stores.redis_bench import (
     until,
 )
 from tests.support.redis_server import RedisServer, redis_server
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with redis_server(tmp_path_factory.mktemp("redis")) as server:
-        yield server
-
-
-@pytest.fixture
-def server(shared: RedisServer) -> RedisServer:
-    shared.command("FLUSHALL")
-    return shared
-
-
-@pytest.fixture
-async def bench(server: RedisServer) -> AsyncIterator[RedisBench]:
-    made = RedisBench(server)
-    yield made
-    await made.close()
-
 
 # Servers that are away.
 
