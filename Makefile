@@ -2,6 +2,7 @@
 VENV  := .venv
 BIN   := $(VENV)/bin
 STAMP := $(VENV)/.installed
+TOOLS := .venv-packaging
 
 .DEFAULT_GOAL := help
 
@@ -41,10 +42,17 @@ fleet-2: FILES := outages skew
 fleet-1 fleet-2:
 	$(BIN)/python -m pytest --timeout=300 $(FILES:%=tests/fleet/test_%.py)
 
+$(TOOLS)/.installed: requirements/packaging.txt scripts/packaging_venv.sh
+	@sh scripts/packaging_venv.sh $(TOOLS)
+	@touch $@
+
+test-packaging: $(STAMP) $(TOOLS)/.installed ## image, chart, alerts and page, for real: needs what test-deps installs
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadgroup --timeout=300 tests/packaging
+
 bench-fleet: $(STAMP) ## the same at full length, as a table
 	@$(BIN)/python benchmarks/fleet.py
 
-test-deps: ## what tests start: redis-server, libfaketime, by apt-get as root
+test-deps: ## what tests start (Redis, Prometheus, Chromium, podman ...), by apt-get as root
 	@sh scripts/test_deps.sh
 
 core-coverage: $(STAMP) ## each core module, covered in full by its own test file
@@ -58,6 +66,6 @@ lock: $(STAMP) ## resolve the locked requirements anew
 	sh scripts/lock.sh $(VENV)
 
 clean: ## remove what was built
-	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(TOOLS) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help venv demo lint format test test-fleet fleet-1 fleet-2 bench-fleet test-deps core-coverage docs lock clean
+.PHONY: help venv demo lint format test test-fleet fleet-1 fleet-2 test-packaging bench-fleet test-deps core-coverage docs lock clean

@@ -4,8 +4,13 @@ set -eu
 venv=$1
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check uv
 compile() {
-    "$venv/bin/uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+    python=$1
+    shift
+    "$venv/bin/uv" pip compile --quiet --universal --python-version "$python" --generate-hashes \
         --no-header --no-annotate --no-emit-index-url --no-emit-find-links "$@"
 }
-compile pyproject.toml --output-file requirements/run.txt
-compile pyproject.toml --group dev --output-file requirements/dev.txt
+compile 3.11 pyproject.toml --output-file requirements/run.txt
+compile 3.11 pyproject.toml --extra otel --output-file requirements/otel.txt
+compile 3.11 pyproject.toml --extra otel --group dev --output-file requirements/dev.txt
+# checkov and the chart's engine go into an environment of their own.
+compile 3.12 --group packaging --output-file requirements/packaging.txt

@@ -1,15 +1,26 @@
 #!/bin/sh
-# Install what tests start: redis-server (which is the Sentinel, too) and libfaketime. Without
-# them those tests are skipped.
+# Install what tests start: Redis (which is the Sentinel, too), libfaketime, Prometheus, a browser,
+# and what builds and runs images. Without them those tests are skipped.
 set -eu
 
 missing=""
-command -v redis-server >/dev/null || missing="$missing redis-server"
+need() { # a command, and the package that has it
+    command -v "$1" >/dev/null || missing="$missing $2"
+}
+need redis-server redis-server
+need promtool prometheus
+need chromium chromium
+need buildah buildah
+need podman podman
+need runc runc
+need catatonit catatonit
+need mmdebstrap mmdebstrap
 faketime=""
 for file in /usr/lib/*/faketime /usr/lib/faketime /usr/local/lib/faketime; do
     [ ! -e "$file/libfaketimeMT.so.1" ] || faketime=$file
 done
 [ -n "$faketime" ] || missing="$missing libfaketime"
+[ -e /usr/lib/cni/bridge ] || [ -e /opt/cni/bin/bridge ] || missing="$missing containernetworking-plugins"
 [ -n "$missing" ] || exit 0
 
 if ! command -v apt-get >/dev/null; then
@@ -32,9 +43,8 @@ fi
 apt-get update -qq
 # shellcheck disable=SC2086  # several words on purpose
 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing
-case "$missing" in *redis-server*)
-    if command -v systemctl >/dev/null; then
-        systemctl disable redis-server >/dev/null 2>&1 || true
-    fi
-    ;;
-esac
+if command -v systemctl >/dev/null; then
+    for unit in redis-server prometheus; do
+        case "$missing" in *"$unit"*) systemctl disable "$unit" >/dev/null 2>&1 || true ;; esac
+    done
+fi
