@@ -36,6 +36,9 @@ ALLOWED: Final = frozenset(
         "bytes_out",
         "tracking_id",
         "error",
+        "trace_id",
+        "span_id",
+        "sample_rate",
         # tokens
         "app",
         "index",
