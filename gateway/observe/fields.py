@@ -57,7 +57,6 @@ ALLOWED: Final = frozenset(
         # the gateway itself
         "version",
         "pid",
-        "replica",
         "listen",
         "admin",
         "store",
