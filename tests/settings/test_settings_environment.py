@@ -104,8 +104,8 @@ class TestNamesThatAreNoKeys:
             ("_LISTEN__PORT", "did you mean ZOOM_GATEWAY_LISTEN__PORT?"),
             (
                 "LOG__QQQ",
-                "known here are ZOOM_GATEWAY_LOG__FORMAT, ZOOM_GATEWAY_LOG__LEVEL,"
-                " ZOOM_GATEWAY_LOG__SAMPLE",
+                "known here are "
+                + ", ".join(f"ZOOM_GATEWAY_LOG__{key}" for key in ("FORMAT", "LEVEL", "SAMPLE")),
             ),
             ("LOG__LEVEL__X", "ZOOM_GATEWAY_LOG__LEVEL has nothing below it"),
             ("ACCOUNTS__A__APPS__X", "known here are ZOOM_GATEWAY_ACCOUNTS__A__APPS__N"),

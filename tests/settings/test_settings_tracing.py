@@ -79,7 +79,7 @@ class TestHeaders:
         file.write_text("Authorization: another")
         assert made.current_headers() == {"Authorization": Secret("another")}
         file.unlink()
-        with pytest.raises(ValueError, match="headers_file: .* cannot be read"):
+        with pytest.raises(ValueError, match=r"headers_file: .* cannot be read"):
             made.current_headers()
 
     @pytest.mark.parametrize(

@@ -76,6 +76,9 @@ class Collector:
         answer = ExportTraceServiceResponse().SerializeToString()
         return web.Response(body=answer, content_type="application/x-protobuf")
 
+    def was_asked(self, times: int) -> bool:
+        return self.asked >= times
+
     def named(self, name: str, kind: str = "") -> list[Span]:
         return [one for one in self.spans if one.name == name and kind in ("", one.kind)]
 
