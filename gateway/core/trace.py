@@ -23,6 +23,13 @@ _SAMPLED: Final = 1
 _LONGEST_STATE: Final = 512
 """Characters of a `tracestate` that everybody must pass on; a longer one is dropped."""
 
+_MOST_MEMBERS: Final = 32
+_PART: Final = r"[a-z0-9_*/-]"
+_MEMBER: Final = re.compile(
+    rf"([a-z]{_PART}{{0,255}}|[a-z0-9]{_PART}{{0,240}}@[a-z]{_PART}{{0,13}})"
+    r"=[ -+\--<>-~]{0,255}[!-+\--<>-~]"
+)
+
 _CARRIED: Final = (b"traceparent", b"tracestate", b"baggage")
 
 
@@ -33,7 +40,7 @@ class TraceContext(NamedTuple):
     span_id: str
     sampled: bool
     state: str = ""
-    """The `tracestate`, as it came."""
+    """The `tracestate`; empty if there is none, or one that is not valid."""
 
 
 @dataclass(slots=True)
@@ -183,8 +190,16 @@ def _span_id(bits: Bits) -> str:
 
 
 def _state(headers: CallerHeaders) -> str:
-    joined = b",".join(headers.values(b"tracestate"))
+    values = headers.values(b"tracestate")
+    if not values:
+        return ""
+    joined = b",".join(values)
     if len(joined) > _LONGEST_STATE or not joined.isascii():
         return ""
-    text = joined.decode("ascii")
-    return text if text.replace("\t", " ").isprintable() else ""
+    parts = [part.strip(" \t") for part in joined.decode("ascii").split(",")]
+    members = [_MEMBER.fullmatch(part) for part in parts if part]
+    keys = {found[1] for found in members if found}
+    # One that is wrong, or there twice, makes all of it worthless.
+    if len(keys) < len(members) or len(members) > _MOST_MEMBERS:
+        return ""
+    return ",".join(part for part in parts if part)

@@ -22,6 +22,9 @@ from gateway.ports import CallReport
 SHORTEST_WAIT: Final = 0.001
 """Seconds: a shorter wait for a token is no span."""
 
+LONGEST: Final = 256
+"""Characters of a text of Zoom's."""
+
 Attributes = dict[str, str | int | float | bool]
 
 _SERVER_ERROR: Final = 500
@@ -116,7 +119,7 @@ class CallSpans:
         if report.outcome is not None:
             found["zoom_gateway.replay_outcome"] = report.outcome.value
         if report.tracking_id:
-            found["zoom_gateway.tracking_id"] = report.tracking_id
+            found["zoom_gateway.tracking_id"] = report.tracking_id[:LONGEST]
         return found
 
     def _events(self, steps: Steps) -> Iterator[Event]:

@@ -65,7 +65,7 @@ class Gateway:
         self._metrics = Metrics(
             settings.accounts, self.charts, self._clock.wall, __version__, self._shared
         )
-        self._traces = Traces(self._replica, self._clock, self._lines.spans_lost)
+        self._traces = Traces(self._replica, self._clock, self._lines)
         observer = Fanout(
             self._metrics, self._totals, self._lines, self._traces, defect=self._lines.defect
         )

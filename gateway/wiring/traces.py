@@ -1,7 +1,6 @@
 """The tracing that is in force, if any: it may be switched on and off while the gateway runs."""
 
 import asyncio
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from gateway.core.events import TokenEvent
@@ -10,6 +9,7 @@ from gateway.core.status import Replica
 from gateway.core.trace import CallTrace, foreign
 from gateway.ports import CallReport, Clock
 from gateway.settings import Settings
+from gateway.wiring.lines import Lines
 
 if TYPE_CHECKING:
     from gateway.observe.tracing import Tracer
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 class Traces:
     """Implements `Observer`."""
 
-    def __init__(self, replica: Replica, clock: Clock, lost: Callable[[str], None]) -> None:
+    def __init__(self, replica: Replica, clock: Clock, lines: Lines) -> None:
         self._replica = replica
         self._clock = clock
-        self._lost = lost
+        self._lines = lines
         self._tracer: Tracer | None = None
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -32,7 +32,12 @@ class Traces:
         if former is not None:
             task = asyncio.create_task(former.close())
             self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
+            task.add_done_callback(self._closed)
+
+    def _closed(self, task: "asyncio.Task[None]") -> None:
+        self._closing.discard(task)
+        if not task.cancelled() and (problem := task.exception()) is not None:
+            self._lines.defect(problem)
 
     def _made(self, settings: Settings) -> "Tracer | None":
         tracing = settings.tracing
@@ -49,8 +54,13 @@ class Traces:
             tracing.ca_file,
             tracing.current_headers,
         )
-        api_url = settings.upstream.api_url
-        return Tracer(collector, tracing.sample, api_url, self._clock, self._lost)
+        return Tracer(
+            collector,
+            tracing.sample,
+            settings.upstream.api_url,
+            self._clock,
+            self._lines.spans_lost,
+        )
 
     def trace_of(self, headers: CallerHeaders, began: float) -> CallTrace | None:
         """Give a call's place in a trace; None: it belongs to none."""

@@ -95,11 +95,27 @@ class TestReading:
         [
             ((), ""),
             ((b"a=1",), "a=1"),
-            ((b"a=1,\tb=2", b"c=3"), "a=1,\tb=2,c=3"),
-            ((b"a=" + b"1" * 510,), "a=" + "1" * 510),
-            ((b"a=" + b"1" * 511,), ""),
+            ((b"a=1,\tb=2 ,,", b"c=3"), "a=1,b=2,c=3"),
+            (
+                (b"rojo=00f067aa0ba902b7,t61rcwkgmze@vendor= a-z!~",),
+                "rojo=00f067aa0ba902b7,t61rcwkgmze@vendor= a-z!~",
+            ),
+            ((b"a=" + b"1" * 250 + b",b=" + b"1" * 250,), "a=" + "1" * 250 + ",b=" + "1" * 250),
+            ((b"a=" + b"1" * 250 + b",b=" + b"1" * 260,), ""),
+            ((b"a=" + b"1" * 257,), ""),
             ((b"a=\xe4",), ""),
             ((b"a=\x01",), ""),
+            ((b"a",), ""),
+            ((b"a=",), ""),
+            ((b"A=1",), ""),
+            ((b"a=1,b",), ""),
+            ((b"a=1,a=2",), ""),
+            ((b"a=1=2",), ""),
+            (
+                (b",".join(b"a%d=1" % number for number in range(32)),),
+                ",".join(f"a{number}=1" for number in range(32)),
+            ),
+            ((b",".join(b"a%d=1" % number for number in range(33)),), ""),
         ],
     )
     def test_its_state(self, came: tuple[bytes, ...], kept: str) -> None:

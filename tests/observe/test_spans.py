@@ -1,9 +1,13 @@
 """What a call's report and a mint's event become, span by span."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
@@ -11,15 +15,16 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from gateway.core.errors import MintFailure
 from gateway.core.events import MintFailed
-from gateway.core.headers import read_caller
+from gateway.core.headers import CallerHeaders, read_caller
 from gateway.core.token import Cause
-from gateway.core.trace import CallTrace, Steps, TraceContext, begin
+from gateway.core.trace import CallTrace, Steps, TraceContext, begin, read_context
 from gateway.observe.spans import CallSpans, Mark, Place, mint_span, span_context
 from gateway.ports import CallReport
 from tests.observe.charts import A0
 from tests.observe.lines import minted
 
 PLACE = Place(Resource({}), InstrumentationScope("test"), {"server.address": "api.zoom.us"})
+PARENT = b"00-" + b"a" * 32 + b"-" + b"b" * 16 + b"-01"
 ROUTE = "/v2/users/{userId}"
 
 
@@ -106,7 +111,7 @@ def test_only_the_last_sending_is_what_the_call_failed_of() -> None:
 
 
 def test_a_call_is_below_its_caller_and_carries_on_its_state() -> None:
-    trace, steps = traced(b"00-" + b"a" * 32 + b"-" + b"b" * 16 + b"-01", b"k=v")
+    trace, steps = traced(PARENT, b"k=v")
     steps.sent(1, 1.1)
     sending, call = spans(trace, steps)
     assert call.parent is not None
@@ -116,6 +121,37 @@ def test_a_call_is_below_its_caller_and_carries_on_its_state() -> None:
     assert sending.parent == call.context
     assert sending.context.trace_state.to_header() == "k=v"
     assert (call.kind, sending.kind) == (SpanKind.SERVER, SpanKind.CLIENT)
+
+
+@given(st.binary(max_size=40), st.lists(st.text("ab=, @/-!~", max_size=9), max_size=4))
+@example(b"", ["a=1,b=2", "c@d=e f"])
+def test_the_library_has_nothing_to_say_about_a_state(junk: bytes, parts: list[str]) -> None:
+    """What it logs, a caller could make it log with each call."""
+    for state in (junk, ",".join(parts).encode()):
+        head = CallerHeaders([], {b"traceparent": [PARENT], b"tracestate": [state]})
+        context = read_context(head)
+        assert context is not None
+        with warnings_counted() as told:
+            made = span_context(context)
+        assert told == []
+        assert made.trace_state.to_header() == context.state
+
+
+@contextmanager
+def warnings_counted() -> Iterator[list[logging.LogRecord]]:
+    told: list[logging.LogRecord] = []
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            told.append(record)
+
+    handler = Listener()
+    logger = logging.getLogger("opentelemetry")
+    logger.addHandler(handler)
+    try:
+        yield told
+    finally:
+        logger.removeHandler(handler)
 
 
 def test_a_wait_that_was_felt_is_a_span_that_names_the_mints_that_ended_within() -> None:
