@@ -23,6 +23,19 @@ TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 CANARY = "canary-7f3a9e51-secret"
 
 
+OTEL = {
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9",
+    "OTEL_EXPORTER_OTLP_HEADERS": "x-extra=yes",
+    "OTEL_RESOURCE_ATTRIBUTES": "k8s.pod.name=pod-1,service.name=another",
+    "OTEL_SERVICE_NAME": "another",
+    "OTEL_SDK_DISABLED": "true",
+    "OTEL_TRACES_EXPORTER": "none",
+    "OTEL_TRACES_SAMPLER": "always_off",
+    "HTTP_PROXY": "http://127.0.0.1:9",
+}
+"""What a cluster may put into every container: the settings beat it, and it adds what they lack."""
+
+
 @dataclass
 class Scene:
     sim: str
@@ -69,6 +82,7 @@ async def scene(
         quick = {
             "ZOOM_GATEWAY_DRAIN__DELAY": "0",
             "ZOOM_GATEWAY_DRAIN__TIMEOUT": "5",
+            **OTEL,
         }
         if impatient:
             quick |= {
@@ -112,6 +126,8 @@ async def test_a_call_is_a_span_and_its_sending_another_below() -> None:
     assert call.began <= sending.began <= sending.ended <= call.ended
     assert call.resource["service.name"] == "zoom-test"
     assert {"service.version", "service.instance.id"} < call.resource.keys()
+    assert call.resource["k8s.pod.name"] == "pod-1"
+    assert {one["x-extra"] for one in at.taken.headers} == {"yes"}
     (line,) = at.gate.logged("call")
     assert (line["trace_id"], line["span_id"]) == (call.trace_id, call.span_id)
     # The log rounds to a tenth of a millisecond.

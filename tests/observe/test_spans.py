@@ -1,8 +1,10 @@
 """What a call's report and a mint's event become, span by span."""
 
 import logging
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,8 +20,8 @@ from gateway.core.events import MintFailed
 from gateway.core.headers import CallerHeaders, read_caller
 from gateway.core.token import Cause
 from gateway.core.trace import CallTrace, Steps, TraceContext, begin, read_context
-from gateway.observe.spans import CallSpans, Mark, Place, mint_span, span_context
-from gateway.ports import CallReport
+from gateway.observe.spans import LONGEST, CallSpans, Mark, Place, mint_span, span_context
+from gateway.ports import CallReport, ReplayOutcome
 from tests.observe.charts import A0
 from tests.observe.lines import minted
 
@@ -177,3 +179,42 @@ def test_a_mint_ends_when_it_is_told_of() -> None:
     assert bad.start_time == epoch(6)
     assert bad.status.status_code is StatusCode.ERROR
     assert "text" not in str(dict(bad.attributes or {}))
+
+
+def documented() -> dict[str, set[str]]:
+    """The attributes in the page's table, by the span's name there."""
+    page = (Path(__file__).parents[2] / "docs" / "tracing.md").read_text()
+    table = page.split("| span | attributes |")[1].split("\n\n")[0]
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines()[2:]]
+    return {name.strip("`"): set(re.findall(r"`([\w.]+)`", names)) for name, names in rows}
+
+
+def test_the_page_names_every_attribute_and_no_other() -> None:
+    trace, steps = traced()
+    steps.waited(1.0, 2.0)
+    steps.sent(1, 2.0)
+    steps.answered(401, 2.1)
+    steps.refused(2.2)
+    steps.sent(2, 2.3)
+    changes: dict[str, Any] = {
+        "outcome": ReplayOutcome.FAILED,
+        "tracking_id": "x" * 999,
+        "error": "upstream_broken",
+    }
+    *sendings, wait, call = spans(trace, steps, status=502, **changes)
+    context = span_context(TraceContext("1" * 32, "2" * 16, sampled=True))
+    failure = MintFailed(A0, Cause.EXPIRY, MintFailure.TIMEOUT, "late", 1.0)
+    mints = [mint_span("sales", one, context, PLACE, epoch(9)) for one in (minted(), failure)]
+
+    def names(found: Iterable[ReadableSpan]) -> set[str]:
+        return {name for one in found for name in one.attributes or {}}
+
+    zoom = {"url.scheme", "server.address", "server.port"}
+    assert documented() == {
+        "of a call": names([call]),
+        "of a sending": names(sendings) | zoom,
+        "token wait": names([wait]),
+        "mint": names(mints),
+        "events": {name for one in call.events for name in one.attributes or {}},
+    }
+    assert len(str(dict(call.attributes or {})["zoom_gateway.tracking_id"])) == LONGEST
