@@ -2,10 +2,16 @@
 
 It is read without a network: no font, script or picture comes from elsewhere.
 """
+# ruff: noqa: INP001  # no package: Sphinx reads it by its path
 
+import re
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Any, ClassVar, Final
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.transforms.post_transforms import SphinxPostTransform
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -18,20 +24,40 @@ project_copyright = f"{author}. Not affiliated with Zoom"
 version = release = __version__
 
 extensions = ["myst_parser"]
-exclude_patterns = ["_static"]
 nitpicky = True
 
 # The anchors of GitHub, so that a link with one works in both places.
 myst_heading_anchors = 4
-myst_enable_extensions = ["attrs_inline"]
 
 html_theme = "furo"
 html_title = f"zoom-gateway {release}"
 html_static_path = ["_static"]
-html_css_files = ["wide.css"]
+html_css_files = ["pages.css"]
 html_show_sphinx = False
 html_copy_source = False
-html_theme_options = {"navigation_with_keys": True}
 
-# Blocks in a language of their own have no highlighter.
+# Blocks that name no language are output, or lines of a terminal.
 highlight_language = "none"
+
+
+class Breaks(SphinxPostTransform):
+    """Long names in tables may be broken after `_`, `.` and `/`, and nowhere else."""
+
+    default_priority = 900
+    builders = ("html",)
+    _PLACES: ClassVar = re.compile(r"(?<=[_/])(?![_/])|(?<=[a-z\]]\.)(?=[a-z])")
+
+    def run(self, **_: Any) -> None:
+        for cell in self.document.findall(nodes.entry):
+            for literal in cell.findall(nodes.literal):
+                first, *rest = self._PLACES.split(literal.astext())
+                parts: list[nodes.Node] = [nodes.Text(first)]
+                for part in rest:
+                    parts += [nodes.raw("", "<wbr>", format="html"), nodes.Text(part)]
+                literal.children = []
+                literal.extend(parts)
+
+
+def setup(app: Sphinx) -> None:
+    """Sphinx calls it."""
+    app.add_post_transform(Breaks)

@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 from gateway.core import slots
 from gateway.core.slots import Phase
 
+_SVG: Final = "http://www.w3.org/2000/svg"
 ALT: Final = "The states of a slot, and what leads from one to the other"
 
 
@@ -53,7 +54,7 @@ _STYLE: Final = """\
 <style>
   text { font: 15px system-ui, sans-serif; text-anchor: middle; dominant-baseline: central; }
   .state { font-weight: 600; fill: #1f2937; }
-  .event { fill: #374151; paint-order: stroke; stroke: #fff; stroke-width: 5px; }
+  .event { fill: #374151; }
   .box { fill: #eef2ff; stroke: #6366f1; stroke-width: 1.5; }
   .line { fill: none; stroke: #6b7280; stroke-width: 1.5; marker-end: url(#tip); }
 </style>
@@ -68,10 +69,10 @@ def picture() -> str:
         edges[before, after].append(event.name.lower())
     drawn = [_edge(before, after, ", ".join(names)) for (before, after), names in edges.items()]
     boxes = [_box(_PLACES[phase], phase.value) for phase in Phase]
+    size = f'width="{_SIZE.x}" height="{_SIZE.y}"'
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_SIZE.x} {_SIZE.y}"'
-            f' width="{_SIZE.x}" height="{_SIZE.y}" role="img">',
+            f'<svg xmlns="{_SVG}" viewBox="0 0 {_SIZE.x} {_SIZE.y}" {size} role="img">',
             f"<title>{ALT}</title>",
             _STYLE,
             '<rect width="100%" height="100%" rx="8" fill="#fff"/>',
@@ -140,7 +141,12 @@ def _line(way: str) -> str:
 
 
 def _label(at: Point, names: str) -> str:
-    return f'<text class="event" x="{at.x:.0f}" y="{at.y:.0f}">{names}</text>'
+    """Words on a ground that hides the line beneath; their width is a guess."""
+    width = 8 * len(names) + 6
+    return (
+        f'<rect fill="#fff" x="{at.x - width / 2:.0f}" y="{at.y - 10:.0f}" width="{width}"'
+        f' height="20"/><text class="event" x="{at.x:.0f}" y="{at.y:.0f}">{names}</text>'
+    )
 
 
 def page() -> str:

@@ -2,7 +2,7 @@
 
 import runpy
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from gateway.core import slots
 
@@ -23,9 +23,7 @@ def test_its_picture() -> None:
 def test_the_picture_shows_every_state_and_every_transition() -> None:
     texts = [
         (element.get("class"), element.text or "")
-        for element in ElementTree.fromstring(PICTURE.read_text()).iter(
-            "{http://www.w3.org/2000/svg}text"
-        )
+        for element in ET.fromstring(PICTURE.read_text()).iter("{http://www.w3.org/2000/svg}text")
     ]
     assert sorted(text for kind, text in texts if kind == "state") == sorted(slots.Phase)
     labels = [name for kind, text in texts if kind == "event" for name in text.split(", ")]
