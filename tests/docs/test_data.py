@@ -11,7 +11,7 @@ import yaml
 
 from gateway.core.errors import ConfigurationError
 from gateway.settings import Settings
-from tests.docs.pages import Block, all_blocks
+from tests.docs.pages import ROOT, Block, all_blocks
 from tests.settings import certificates
 from tests.settings.configured import SHORT, settings
 
@@ -24,13 +24,28 @@ def documents(block: Block) -> list[Any]:
     return list(yaml.safe_load_all(block.text))
 
 
+def keys(block: Block) -> set[str]:
+    """The keys at the top; none if it is no mapping, or an object of Kubernetes."""
+    first = next(iter(documents(block)), None)
+    found = set(first) if isinstance(first, dict) else set()
+    return set() if "apiVersion" in found else found
+
+
+def is_values(block: Block) -> bool:
+    """Whether a block is values for the chart, some of whose keys are the gateway's, too."""
+    about_it = block.page.stem == "kubernetes" or block.page.is_relative_to(ROOT / "helm")
+    return about_it and bool(keys(block)) and keys(block) <= VALUES
+
+
 def is_configuration(block: Block) -> bool:
     """Whether a block of YAML configures the gateway; other files have other keys at the top."""
-    first = documents(block)[:1]
-    return bool(first) and isinstance(first[0], dict) and bool(first[0].keys() & KEYS)
+    return bool(keys(block) & KEYS) and not is_values(block)
 
 
 KEYS: Final = Settings.model_fields.keys()
+VALUES: Final[set[str]] = {
+    key for path in (ROOT / "helm").glob("values.yaml") for key in yaml.safe_load(path.read_text())
+}
 YAML: Final = all_blocks("yaml", "yml")
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import PAGES, ROOT, anchors, links, name
+from tests.docs.pages import DOCS, PAGES, ROOT, anchors, blocks, links, name
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
@@ -17,3 +17,11 @@ def test_links_lead_somewhere(page: Path) -> None:
         if fragment:
             assert target.suffix == ".md", link
             assert fragment in anchors(target), f"{link}: there are {sorted(anchors(target))}"
+
+
+def test_the_index_lists_every_page_in_the_order_of_the_site() -> None:
+    index = DOCS / "index.md"
+    listed = [link.removesuffix(".md") for link in links(index) if link.endswith(".md")]
+    trees = [block.text for block in blocks(index, "{toctree}")]
+    assert listed == [line for tree in trees for line in tree.split("\n\n")[1].split()]
+    assert {page.stem for page in DOCS.glob("*.md")} - {"index"} <= set(listed)

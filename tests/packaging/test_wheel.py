@@ -4,6 +4,7 @@ import ast
 import hashlib
 import importlib.metadata
 import json
+import os
 import re
 import sys
 import zipfile
@@ -36,7 +37,9 @@ DEMO: Final = ("demo", "--port", "0", "--admin-port", "0", "--sim-port", "0")
 
 @pytest.fixture(scope="module")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(ROOT, tmp_path_factory.mktemp("dist"))
+    """The distributions of the folder DIST, if the environment names one; else built here."""
+    given = os.environ.get("DIST")
+    return (ROOT / given) if given else build(ROOT, tmp_path_factory.mktemp("dist"))
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from typing import Final
 from tests.support.processes import ROOT, environment
 
 EPOCH: Final = "1767225600"
-"""2026-01-01, for archives whose members all have one time."""
+"""2026-01-01: the time of all members of an archive, unless the environment says another."""
 
 
 def run(*command: str, cwd: Path, env: dict[str, str] | None = None) -> str:
@@ -30,7 +30,7 @@ def run(*command: str, cwd: Path, env: dict[str, str] | None = None) -> str:
 
 def build(source: Path, target: Path, *kinds: str) -> Path:
     """Build the distributions of `source` into `target`. Needs no network."""
-    env = {**os.environ, "SOURCE_DATE_EPOCH": EPOCH}
+    env = {"SOURCE_DATE_EPOCH": EPOCH, **os.environ}
     options = [f"--target={kind}" for kind in kinds]
     run(
         sys.executable, "-m", "hatchling", "build", "-d", str(target), *options, cwd=source, env=env
