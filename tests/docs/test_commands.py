@@ -38,7 +38,8 @@ def wrong(arguments: list[str]) -> str | None:
     if command is None:
         return f"no command {arguments[0]!r}"
     context = click.Context(command)
-    known = {option for one in command.get_params(context) for option in one.opts}
+    params = command.get_params(context)
+    known = {option for one in params for option in (*one.opts, *one.secondary_opts)}
     named = {word.partition("=")[0] for word in words if word.startswith("-")}
     return f"no option {sorted(named - known)} of {command.name}" if named - known else None
 
