@@ -58,6 +58,25 @@ class Breaks(SphinxPostTransform):
                 literal.extend(parts)
 
 
+_OUTSIDE: Final = re.compile(r"\]\((\.\./[\w./-]+\.md)(#[\w-]*)?\)")
+_STAND_INS: Final = {
+    "../README.md": "index.md",
+    "../CONTRIBUTING.md": "contributing.md",
+    "../CHANGELOG.md": "changelog.md",
+}
+
+
+def _stay_on_the_site(_app: Sphinx, _name: str, source: list[str]) -> None:
+    """Links to Markdown outside of this folder lead to its page here, or to the file itself."""
+
+    def lead(link: re.Match[str]) -> str:
+        page = _STAND_INS.get(link[1])
+        return f"]({page}{link[2] or ''})" if page else f"](path:{link[1]})"
+
+    source[0] = _OUTSIDE.sub(lead, source[0])
+
+
 def setup(app: Sphinx) -> None:
     """Sphinx calls it."""
     app.add_post_transform(Breaks)
+    app.connect("source-read", _stay_on_the_site)

@@ -49,8 +49,11 @@ VALUES: Final[set[str]] = {
 YAML: Final = all_blocks("yaml", "yml")
 
 
-def with_files(text: str, directory: Path) -> str:
-    """The text with paths of files that are there, whatever secret or certificate they hold."""
+def filled_in(text: str, directory: Path) -> str:
+    """The text with its `...` filled in, and with paths of files that are there.
+
+    Whatever they hold is good as a secret, or as a certificate.
+    """
     (directory / "secret").write_text(_KEY)
     (directory / "tokens").mkdir(mode=0o700)
     certificates.make_ca(directory / "ca.pem")
@@ -58,13 +61,14 @@ def with_files(text: str, directory: Path) -> str:
     def there(path: re.Match[str]) -> str:
         return str(directory / ("ca.pem" if path[0].endswith((".pem", ".crt")) else "secret"))
 
+    text = re.sub(r": \.\.\.(?=[ ,}\n])", ": filled-in", text)
     text = re.sub(r"file:///[\w./-]+", f"file://{directory / 'tokens'}", text)
     return _SECRET_FILE.sub(there, text)
 
 
 def load(text: str, directory: Path) -> Settings:
     """Load a configuration; credentials that it leaves out come from the environment."""
-    there = with_files(text, directory)
+    there = filled_in(text, directory)
     return settings(
         there, {} if "accounts" in yaml.safe_load(text) and "client_id" in text else SHORT
     )
