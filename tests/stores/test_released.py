@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 import redis
 
+from gateway import __version__
 from gateway.core.account import Account, advance
-from gateway.core.document import decode, encode
+from gateway.core.document import FORMAT, decode, encode
 from gateway.core.presence import Presence
 from gateway.core.secret import Secret
 from gateway.core.slots import Phase
@@ -32,6 +33,7 @@ from tests.stores.released.states import APPS, KEY_TEXT, STATES
 from tests.support.processes import credentials
 from tests.support.redis_server import RedisServer
 
+ROOT = Path(__file__).parents[2]
 RELEASED = Path(__file__).parent / "released"
 FORMATS = sorted(path.name for path in RELEASED.glob("v*"))
 STORES = ("file", "redis")
@@ -39,6 +41,9 @@ STORES = ("file", "redis")
 MAIN_0, MAIN_1, SECOND_3 = SlotId("main", 0), SlotId("main", 1), SlotId("second", 3)
 ME = "GET /v2/users/{userId}"
 MEETINGS = "GET /v2/users/{userId}/meetings"
+
+SEALED_AS = "v1"
+"""The form of sealed values; `released` has some."""
 
 KEY = "zoom-gateway:{default}"
 REPLICAS = "zoom-gateway:replicas"
@@ -215,6 +220,17 @@ MEANINGS = {
     one.__name__: one for one in (spare, sealed, trial, holdoff, minting, barred, linked, strangers)
 }
 ONE_SLOT = {"trial", "holdoff"}
+
+
+def test_the_page_on_upgrades_names_this_version_and_its_formats() -> None:
+    section = (ROOT / "docs" / "upgrades.md").read_text().split("## Versions and formats")[1]
+    rows = [line.strip("| ").split(" | ") for line in section.splitlines() if line[:3] == "| 0"]
+    version, reads, writes, sealing, _ = rows[-1]
+    assert __version__.startswith(f"{version}.")
+    assert writes == str(FORMAT)
+    assert reads.split(", ")[-1] == str(FORMAT)
+    assert sealing == f"`{SEALED_AS}`"
+    assert {f"v{number}" for number in reads.split(", ")} == set(FORMATS)
 
 
 def test_every_state_has_a_meaning_and_was_written_down() -> None:
