@@ -70,11 +70,11 @@ async def test_heartbeats_of_later_versions_are_shown_as_far_as_they_are_underst
     known = {"version": "9.0", "address": "10.0.0.9:80", "since": 1.0, "generations": {"acc": 4}}
     more = {**known, "zone": "b", "tls": {"until": 5}}
     other = {**known, "generations": [["acc", 4]]}
-    entries: dict[str | bytes, str] = {
+    entries: dict[Any, Any] = {
         "more": f"{now} {json.dumps(more)}",
         "other": f"{now} {json.dumps(other)}",
     }
-    bench.admin.hset(REPLICAS, mapping=entries)
+    bench.admin.hset(REPLICAS, mapping=dict(entries))
     me, newer = await store.beat(presence("a"))
     assert (me.name, newer.name, newer.version, newer.address) == (
         "a",
