@@ -4,6 +4,7 @@ Neither sends a call twice: what a replica loses, the caller sees.
 """
 
 import asyncio
+import contextlib
 import itertools
 import os
 import random
@@ -62,8 +63,9 @@ class Endpoints:
         return self._ready[next(self._turn) % len(self._ready)]
 
     async def look(self) -> None:
-        found = await asyncio.gather(*(self._is_ready(one) for one in self.members))
-        self._ready = [one.url for one, ready in zip(self.members, found, strict=True) if ready]
+        members = list(self.members)
+        found = await asyncio.gather(*(self._is_ready(one) for one in members))
+        self._ready = [one.url for one, ready in zip(members, found, strict=True) if ready]
 
     async def _is_ready(self, member: Gateway) -> bool:
         try:
@@ -89,7 +91,8 @@ async def endpoints(members: Sequence[Gateway]) -> AsyncIterator[Endpoints]:
             yield made
         finally:
             watching.cancel()
-            await asyncio.wait([watching])
+            with contextlib.suppress(asyncio.CancelledError):
+                await watching
 
 
 _CONFIGURATION = """
