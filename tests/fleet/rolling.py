@@ -6,9 +6,10 @@ import itertools
 import json
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -18,11 +19,11 @@ from tests.fleet.world import World, world
 from tests.support.balancers import LOOK, Balancer, endpoints, free_ports, haproxy
 from tests.support.fleet import TWO_SLOTS
 from tests.support.fleet_load import ME, MEETINGS, PATIENCE, Call, Result, client_session
-from tests.support.processes import Gateway
+from tests.support.processes import Gateway, eventually
 from tests.support.raw_http import Caller, request
 
-DELAY = 10 * LOOK
-"""Seconds: `drain.delay`, as long for the looks of the test as the default is for 0.5 s."""
+DELAY = 15 * LOOK
+"""Seconds: `drain.delay`, as long for the looks of the test as the default is for 0.33 s."""
 
 TIMEOUT = 10.0
 """Seconds: `drain.timeout`."""
@@ -51,6 +52,8 @@ class Going:
     """What `/readyz` said right after the signal."""
     kept: list[tuple[int, list[bytes]]] = field(default_factory=list)
     """Status and `Connection` of each answer on a connection that was kept through it."""
+    noticed: float = 0.0
+    """Seconds until the balancer sent it nothing more."""
     clean: bool = False
     """That connection ended properly after its last answer."""
     transfers: list[str] = field(default_factory=list)
@@ -141,7 +144,8 @@ async def behind_haproxy(directory: Path, replicas: int, per_second: float) -> R
         for number in range(replicas):
             # Time for it to find the new one.
             await asyncio.sleep(5 * LOOK)
-            ends.append(await _goes(one, one.fleet.gates[number]))
+            passed_by = partial(balancer.took_out_more_than, balancer.down())
+            ends.append(await _goes(one, one.fleet.gates[number], passed_by))
             await one.fleet.restart(number)
         result.seen["ends"] = ends
         result.seen["taken out by HAProxy"] = balancer.down()
@@ -174,7 +178,7 @@ async def by_endpoints(
             await one.fleet.restart(number)
             balancer.members.append(one.fleet.gates[number])
             await asyncio.sleep(2 * LOOK)
-            ends.append(await _goes(one, old))
+            ends.append(await _goes(one, old, partial(balancer.passes_by, old.url)))
             balancer.members.remove(old)
         result.seen["ends"] = ends
         result.seen["seconds"] = time.monotonic() - begun
@@ -196,8 +200,11 @@ async def _measured(one: World, scenario: str) -> AsyncIterator[Result]:
     ]
 
 
-async def _goes(one: World, gate: Gateway) -> Going:
-    """SIGTERM, with a kept connection and slow transfers on it."""
+async def _goes(one: World, gate: Gateway, passed_by: Callable[[], bool]) -> Going:
+    """SIGTERM, with a kept connection and slow transfers on it.
+
+    `passed_by` tells whether the balancer has noticed.
+    """
     address = urlsplit(gate.url)
     place = (address.hostname or "", address.port or 0)
     async with client_session(30) as client, await Caller.connect(place) as kept:
@@ -211,6 +218,7 @@ async def _goes(one: World, gate: Gateway) -> Going:
         )
         gate.signal(signal.SIGTERM)
         told = time.monotonic()
+        noticing = asyncio.create_task(_noticed(passed_by, told))
         await gate.wait_for_line('"event":"draining"')
         async with client.get(f"{gate.admin}/readyz") as answer:
             going = Going(-1, 0.0, answer.status)
@@ -219,9 +227,15 @@ async def _goes(one: World, gate: Gateway) -> Going:
         going.clean = await kept.ended() == b""
         found = await asyncio.gather(*transfers)
         going.transfers = [problem for problem in found if problem]
+        going.noticed = await noticing
         going.code = await gate.ended()
         going.took = time.monotonic() - told
     return going
+
+
+async def _noticed(passed_by: Callable[[], bool], told: float) -> float:
+    await eventually(passed_by, "a balancer that notices")
+    return time.monotonic() - told
 
 
 async def _transfers(one: World) -> int:

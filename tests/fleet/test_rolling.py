@@ -1,3 +1,4 @@
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,25 @@ RATE = 120
 
 LIFE = 8.0
 """Seconds that tokens live: they are rotated every 4 s."""
+
+
+ATTEMPTS = 3
+
+
+async def _rolled(roll: Callable[[Path], Awaitable[Result]], directory: Path) -> Result:
+    """A roll in which the balancer kept its part: it noticed within `drain.delay`.
+
+    On a machine so busy that its looks take longer, calls go where nobody listens any more.
+    """
+    late = []
+    for attempt in range(ATTEMPTS):
+        place = directory / str(attempt)
+        place.mkdir()
+        result = await roll(place)
+        late.append(max(going.noticed for going in result.seen["ends"]))
+        if late[-1] < DELAY - 0.3:
+            return result
+    pytest.fail(f"the balancer was late each time: {late}")
 
 
 def _nothing_lost(result: Result) -> None:
@@ -36,7 +56,7 @@ def _left_properly(going: Any, told: str) -> None:
 
 
 async def test_a_roll_behind_haproxy_loses_no_call(tmp_path: Path) -> None:
-    result = await behind_haproxy(tmp_path, 4, RATE)
+    result = await _rolled(lambda place: behind_haproxy(place, 4, RATE), tmp_path)
     _nothing_lost(result)
     assert result.mints == 1, result.story()
     assert result.seen["taken out by HAProxy"] >= 4, result.story()
@@ -48,7 +68,9 @@ async def test_a_roll_behind_haproxy_loses_no_call(tmp_path: Path) -> None:
 async def test_a_roll_during_rotations_loses_no_call(
     tmp_path: Path, replicas: int, serve: tuple[str, ...]
 ) -> None:
-    result = await by_endpoints(tmp_path, replicas, RATE, LIFE, *serve)
+    result = await _rolled(
+        lambda place: by_endpoints(place, replicas, RATE, LIFE, *serve), tmp_path
+    )
     _nothing_lost(result)
     # The first, those that are due at half of a life, and one more for the moments in between.
     assert 2 < result.mints <= 2 + result.seen["seconds"] / (LIFE / 2), result.story()

@@ -62,6 +62,9 @@ class Endpoints:
     def url(self) -> str:
         return self._ready[next(self._turn) % len(self._ready)]
 
+    def passes_by(self, url: str) -> bool:
+        return url not in self._ready
+
     async def look(self) -> None:
         members = list(self.members)
         found = await asyncio.gather(*(self._is_ready(one) for one in members))
@@ -136,6 +139,9 @@ class HaProxy:
     def down(self) -> int:
         """How often it took a replica out, as it tells."""
         return sum(" is DOWN" in line for line in self.lines)
+
+    def took_out_more_than(self, count: int) -> bool:
+        return self.down() > count
 
 
 @asynccontextmanager
