@@ -41,6 +41,8 @@ class Seat:
         self.addresses = ("", "")
         """Of the proxy and the admin listener, `host:port`."""
         self.process: asyncio.subprocess.Process | None = None
+        self.serving = False
+        """The process takes calls."""
         self.reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
 
@@ -87,6 +89,7 @@ class Seat:
             raise
         finally:
             theirs.close()
+        self.serving = False
         self.reader, self._writer = await asyncio.open_connection(sock=ours)
         return self.process.pid
 
@@ -104,6 +107,11 @@ class Seat:
         writer.close()
         self.process = self.reader = self._writer = None
         return code
+
+    def dismiss(self) -> None:
+        """End a process that takes no calls yet, wherever it is in its start."""
+        if not self.serving and self.process is not None and self.process.returncode is None:
+            self.process.terminate()
 
     def kill(self) -> bool:
         """End it at once. False: there was none."""

@@ -187,6 +187,7 @@ class Supervisor:
                     self._answers(seat.number)
 
     def _listens(self, seat: Seat) -> None:
+        seat.serving = True
         self._serving.set()
         if len(self._listening) == len(self._seats) or self._stopping.is_set():
             return
@@ -232,6 +233,7 @@ class Supervisor:
             # Else what still comes would wait for a worker that does not accept any more.
             seat.leave()
             seat.tell(workers.STOP + b" " + number.name.encode())
+            seat.dismiss()
         drain = self._settings.drain
         asyncio.get_running_loop().call_later(
             drain.delay + drain.timeout + SPARE, self._lose_patience

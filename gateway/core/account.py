@@ -120,6 +120,8 @@ class Account:
     """Two slots of an app: True if a mint in one was seen to leave the other's token alive,
     False if it killed it. Absent: not known yet."""
     incident: Incident | None = None
+    ext: Mapping[str, Any] = field(default_factory=_nothing, repr=False)
+    """What later versions add; carried along, and never read."""
 
     @property
     def active(self) -> Token | None:

@@ -1,7 +1,8 @@
 """An account's document as it is stored: JSON-ready, its times in the store's seconds.
 
-Format 1. A reader refuses a higher number untouched: a newer gateway wrote it. Fields that it
-does not know are ignored, so that later versions may add some.
+Format 1. A reader refuses a higher number, a field, a phase or a cause that it does not know, and
+leaves the document untouched: a newer gateway wrote it. Later versions may add to `ext` what older
+ones may carry along unread. `docs/upgrades.md` has the rules.
 """
 
 import math
@@ -23,6 +24,7 @@ from gateway.core.account import (
 )
 from gateway.core.backoff import JITTER_SHARE, LONGEST_HOLDOFF, RETRY_AFTER_CAP, Budget
 from gateway.core.errors import StoreContentError, StoreFormatError
+from gateway.core.known_fields import unknown_field
 from gateway.core.secret import Secret
 from gateway.core.slots import Phase, Slot
 from gateway.core.token import Cause, SlotId, Token
@@ -70,6 +72,7 @@ def encode(account: Account, identities: Identities, delta: float) -> Document:
             for pair, apart in account.apart.items()
         ],
         "incident": _encode_incident(account.incident, at),
+        "ext": dict(account.ext),
     }
 
 
@@ -165,22 +168,28 @@ def decode(document: Document, identities: Identities, delta: float) -> Account:
 
     Slots that are new in the configuration are empty; those of other configurations are kept
     apart, if there is something to know of them. Raises StoreContentError, naming the field that
-    is missing, and never shows a value.
+    is missing, and never shows a value; StoreFormatError for what a newer gateway wrote.
     """
     written = document.get("format")
     if not isinstance(written, int) or written < 1:
         raise StoreContentError("the stored document has no valid field 'format'")
     if written > FORMAT:
-        raise StoreFormatError(
-            f"the stored document has format {written}, this gateway reads up to {FORMAT}: a newer "
-            "gateway wrote it; upgrade this one, or use another store (store.url)"
-        )
+        raise _newer(f"has format {written}, this gateway reads up to {FORMAT}")
+    if (field := unknown_field(document)) is not None:
+        raise _newer(f"has the field '{field}', which this gateway does not know")
     try:
         return _decode(document, identities, delta)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as problem:
         # The text of a ValueError may quote a value, which may be a token.
         field = str(problem) if isinstance(problem, KeyError) else type(problem).__name__
         raise StoreContentError(f"the stored document cannot be read: {field}") from None
+
+
+def _newer(what: str) -> StoreFormatError:
+    return StoreFormatError(
+        f"the stored document {what}: a newer gateway wrote it; upgrade this one, or use another "
+        "store (store.url)"
+    )
 
 
 def clamp(account: Account, now: float) -> Account:
@@ -243,6 +252,7 @@ def _decode(document: Document, identities: Identities, delta: float) -> Account
         ),
         apart=MappingProxyType(_decode_apart(document["apart"], known)),
         incident=_decode_incident(document["incident"], at),
+        ext=MappingProxyType(_extension(document.get("ext", {}))),
     )
 
 
@@ -254,6 +264,19 @@ def _text(raw: Any) -> str:
     if not isinstance(raw, str):
         raise TypeError
     return raw
+
+
+def _extension(raw: Any) -> dict[str, Any]:
+    if not isinstance(raw, dict):
+        raise TypeError
+    return raw
+
+
+def _cause(raw: Any) -> Cause:
+    text = _text(raw)
+    if text not in set(Cause):
+        raise _newer("has a cause of a mint that this gateway does not know")
+    return Cause(text)
 
 
 def _finite(raw: Any) -> float:
@@ -273,9 +296,9 @@ _PHASES: Final = {phase.name.lower(): phase for phase in Phase}
 
 def _decode_slot(slot: SlotId, raw: Document, at: Moment) -> Slot:
     token = None if raw["token"] is None else _decode_token(slot, raw["token"], at)
-    phase = _PHASES.get(raw["phase"])
+    phase = _PHASES.get(_text(raw["phase"]))
     if phase is None:
-        raise StoreContentError(f"the stored document cannot be read: slot {slot} has no phase")
+        raise _newer(f"has a phase in slot {slot} that this gateway does not know")
     if (token is None) is not (phase is Phase.EMPTY):
         raise StoreContentError(
             f"the stored document cannot be read: slot {slot} must be empty if and only if it "
@@ -297,7 +320,7 @@ def _decode_token(slot: SlotId, raw: Document, at: Moment) -> Token:
         generation=int(raw["generation"]),
         issued_at=issued_at,
         expires_at=expires_at,
-        cause=Cause(raw["cause"]),
+        cause=_cause(raw["cause"]),
         minter=str(raw["minter"]),
         scope=str(raw["scope"]),
         api_url=None if raw["api_url"] is None else str(raw["api_url"]),
@@ -306,7 +329,7 @@ def _decode_token(slot: SlotId, raw: Document, at: Moment) -> Token:
 
 
 def _decode_due(raw: Document | None, at: Moment) -> Due | None:
-    return None if raw is None else Due(Cause(raw["cause"]), at(raw["at"]), str(raw["endpoint"]))
+    return None if raw is None else Due(_cause(raw["cause"]), at(raw["at"]), str(raw["endpoint"]))
 
 
 def _decode_holdoff(raw: Document | None, at: Moment) -> Holdoff | None:
@@ -319,7 +342,7 @@ def _decode_minting(raw: Document | None, known: set[SlotId], at: Moment) -> Min
     if raw is None or _id(raw) not in known:
         return None
     return Minting(
-        _id(raw), at(raw["since"]), str(raw["fence"]), str(raw["holder"]), Cause(raw["cause"])
+        _id(raw), at(raw["since"]), str(raw["fence"]), str(raw["holder"]), _cause(raw["cause"])
     )
 
 

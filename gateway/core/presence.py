@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 PRESENT: Final = 30.0
 """Seconds after its last heartbeat in which a replica is shown."""
@@ -22,6 +22,8 @@ class Presence:
     """By account: the token that new calls get; 0 for none."""
     age: float = 0.0
     """Seconds since its last heartbeat, by the store's clock. The store fills it in."""
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """What a later version tells of itself; kept for others of that version."""
 
 
 @dataclass(frozen=True, slots=True)

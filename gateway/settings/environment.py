@@ -1,11 +1,13 @@
 """The environment's part of the configuration.
 
 `ZOOM_GATEWAY_SECTION__KEY` can set every key. Names without `__` are not ours: Kubernetes
-injects `ZOOM_GATEWAY_PORT=tcp://...` and the like for a Service of this name.
+injects `ZOOM_GATEWAY_PORT=tcp://...` and the like for a Service of this name. Nor are those that
+it injects for a Service `zoom-gateway--canary`: whoever made it must not keep us from starting.
 """
 
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from pydantic.fields import FieldInfo
 from pydantic_settings import EnvSettingsSource
@@ -13,6 +15,13 @@ from pydantic_settings import EnvSettingsSource
 from gateway.settings import schema
 from gateway.settings.merge import Items, Tree
 from gateway.settings.model import Settings
+
+_HOST: Final = "_SERVICE_HOST"
+_ADDRESS: Final = re.compile(r"(tcp|udp|sctp)://")
+_OF_SERVICE: Final = re.compile(
+    r"_SERVICE_HOST|_SERVICE_PORT(_[A-Z0-9]+)*|_PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?"
+)
+"""What follows a Service's name in the names of its variables."""
 
 
 class _Variables(EnvSettingsSource):
@@ -48,7 +57,9 @@ def layers(environ: Mapping[str, str]) -> tuple[list[Tree], list[str]]:
     unset.
     """
     ours = {n: v for n, v in environ.items() if n.startswith(schema.PREFIX) and "__" in n and v}
-    problems = [problem for name in ours if (problem := _unknown(name))]
+    problems = [
+        problem for name in ours if (problem := _unknown(name)) and not _of_a_service(name, environ)
+    ]
     keys = {name: key for name in ours if (key := schema.find(path_of(name)))}
     of_apps = {name: ours[name] for name, key in keys.items() if schema.INDEX in key.path}
     whole = {name: ours[name] for name in keys if name not in of_apps}
@@ -59,6 +70,18 @@ def _by_place(tree: Tree) -> Tree:
     for account in tree.get("accounts", {}).values():
         account["apps"] = Items({int(place): app for place, app in account["apps"].items()})
     return tree
+
+
+def _of_a_service(name: str, environ: Mapping[str, str]) -> bool:
+    """Whether Kubernetes set it: only with all that it sets for each Service."""
+    services = (host.removesuffix(_HOST) for host in environ if host.endswith(_HOST))
+    return any(
+        name.startswith(service)
+        and _OF_SERVICE.fullmatch(name.removeprefix(service))
+        and f"{service}_SERVICE_PORT" in environ
+        and _ADDRESS.match(environ.get(f"{service}_PORT", ""))
+        for service in services
+    )
 
 
 def _unknown(name: str) -> str | None:

@@ -14,12 +14,13 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from gateway.core.errors import StoreUnavailableError
+from gateway.core.document import FORMAT
+from gateway.core.errors import StoreFormatError, StoreUnavailableError
 from gateway.core.presence import Presence
 from gateway.ports import Lease, Stamp, Stored
 from gateway.stores import presences
@@ -215,11 +216,21 @@ class FileStore:
             text = self._path(account).read_bytes()
         except FileNotFoundError:
             return Record()
+        raw: Any = None
         try:
-            return _read_record(json.loads(text))
-        except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
+            raw = json.loads(text)
+            return _read_record(raw)
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
+            if _of_newer(raw):
+                raise self._too_new(account) from None
             self._rename(account, "it is not a record of this gateway")
             return Record()
+
+    def _too_new(self, account: str) -> StoreFormatError:
+        return StoreFormatError(
+            f"the token file {self._path(account)} is laid out in a way that this gateway does not"
+            " know: a newer gateway wrote it; upgrade this one, or use another store (store.url)"
+        )
 
     def _set_aside(self, account: str, revision: Stamp, problem: str) -> None:
         with self._locked(account):
@@ -253,7 +264,21 @@ class FileStore:
             raise
 
 
+_FIELDS: Final = frozenset(one.name for one in fields(Record))
+
+
+def _of_newer(raw: Any) -> bool:
+    """Whether what cannot be read is a newer gateway's: that must stay where it is."""
+    if not isinstance(raw, dict) or "document" not in raw:
+        return False
+    document = raw["document"]
+    written = document.get("format") if isinstance(document, dict) else None
+    return bool(raw.keys() - _FIELDS) or (type(written) is int and written > FORMAT)
+
+
 def _read_record(raw: Any) -> Record:
+    if raw.keys() - _FIELDS:
+        raise ValueError("a field that is not known would be lost with the next write")
     document = raw["document"]
     if document is not None and not isinstance(document, dict):
         raise TypeError("document")

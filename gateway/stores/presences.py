@@ -13,6 +13,8 @@ Seen = Mapping[str, tuple[Presence, float]]
 MOST: Final = 1000
 """So many are kept: whoever writes nonsense into a store must not fill a replica's memory."""
 
+_FIELDS: Final = frozenset({"version", "address", "since", "generations"})
+
 
 def beat(seen: Seen, presence: Presence, now: float) -> tuple[Seen, list[Presence]]:
     """What is kept after a heartbeat, and what is shown."""
@@ -39,6 +41,7 @@ def present(seen: Seen, now: float) -> list[Presence]:
 def encode(presence: Presence) -> dict[str, Any]:
     """JSON-ready. The name is not in it: a store keeps the rest under the name."""
     return {
+        **presence.extra,
         "version": presence.version,
         "address": presence.address,
         "since": presence.since,
@@ -52,6 +55,9 @@ def decode(name: str, raw: Any) -> Presence | None:
         since = float(raw["since"])
         generations = {str(key): int(number) for key, number in raw["generations"].items()}
         version, address = str(raw["version"]), str(raw["address"])
+        extra = {key: value for key, value in raw.items() if key not in _FIELDS}
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
         return None
-    return Presence(name, version, address, since, generations) if isfinite(since) else None
+    if not isfinite(since):
+        return None
+    return Presence(name, version, address, since, generations, extra=extra)

@@ -131,6 +131,9 @@ class MintLoop:
         await asyncio.sleep(0)
 
     async def _under_lease(self) -> None:
+        if self._ledger.standing.shut_out:
+            # Those who can read what this replica cannot need the lease.
+            await self._ledger.refresh()
         lease = await self._acquire()
         if lease is None:
             await asyncio.sleep(LEASE_POLL)

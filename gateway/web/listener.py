@@ -17,6 +17,9 @@ from gateway.web.server import HttpServer
 _FLUSH: Final = 1.0
 """Seconds for the last bytes of the last answers to leave, after all calls have ended."""
 
+_TURNS: Final = 8
+"""Of the loop, in which it accepts and reads what the kernel holds: more than it takes."""
+
 
 class ProxyServer:
     """Listens, and hands calls to a proxy. Implements `CallHandler`."""
@@ -92,6 +95,9 @@ class ProxyServer:
         self.begin_drain()
         if self._http is None:
             return 0
+        # What waits in the kernel was sent in good faith: closing first would reset it.
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
         for listener in self._listeners:
             listener.close()
         for connection in self._http.callers:

@@ -58,8 +58,10 @@ async def world(
     extra: list[dict[str, str]] | None = None,
     store: str = "",
     env: Mapping[str, str] = MappingProxyType({}),
+    serve: tuple[str, ...] = (),
 ) -> AsyncIterator[World]:
-    """`sim` are options of the simulator, `env` variables of all replicas, `extra` of each.
+    """`sim` and `serve` are options of the simulator and the gateways, `env` variables of all
+    replicas, `extra` of each.
 
     `store` is the URL of another store than the world's own Redis.
     """
@@ -74,6 +76,7 @@ async def world(
                 url,
                 store or f"redis://127.0.0.1:{redis.port}/0",
                 extra or [{} for _ in range(replicas)],
+                *serve,
                 ZOOM_GATEWAY_UPSTREAM__TOKEN_URL=f"http://127.0.0.1:{mints.port}/oauth/token",
                 **env,
             ) as made,

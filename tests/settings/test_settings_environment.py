@@ -13,6 +13,20 @@ def with_(**variables: str) -> dict[str, str]:
     return SHORT | {f"ZOOM_GATEWAY_{name}": value for name, value in variables.items()}
 
 
+def service_variables(name: str) -> dict[str, str]:
+    """What Kubernetes injects for a Service with one port."""
+    return {
+        f"{name}_SERVICE_HOST": "10.0.0.1",
+        f"{name}_SERVICE_PORT": "8080",
+        f"{name}_SERVICE_PORT_HTTP": "8080",
+        f"{name}_PORT": "tcp://10.0.0.1:8080",
+        f"{name}_PORT_8080_TCP": "tcp://10.0.0.1:8080",
+        f"{name}_PORT_8080_TCP_PROTO": "tcp",
+        f"{name}_PORT_8080_TCP_PORT": "8080",
+        f"{name}_PORT_8080_TCP_ADDR": "10.0.0.1",
+    }
+
+
 class TestNestedNames:
     def test_the_environment_beats_the_file(self) -> None:
         loaded = settings("listen: {port: 1, host: '::1'}", with_(LISTEN__PORT="2"))
@@ -131,6 +145,25 @@ class TestNamesThatAreNoKeys:
             LOG="x",
         )
         assert settings(None, injected) == settings()
+
+    @pytest.mark.parametrize("service", ["ZOOM_GATEWAY__X", "ZOOM_GATEWAY_LISTEN__PORT"])
+    def test_what_kubernetes_injects_for_two_dashes_in_a_row_is_passed_over(
+        self, service: str
+    ) -> None:
+        injected = SHORT | service_variables(service)
+        assert settings(None, injected) == settings()
+
+    @pytest.mark.parametrize("missing", ["_SERVICE_HOST", "_SERVICE_PORT", "_PORT"])
+    def test_less_than_kubernetes_injects_is_somebodys_mistake(self, missing: str) -> None:
+        injected = SHORT | service_variables("ZOOM_GATEWAY_LISTEN__X")
+        del injected[f"ZOOM_GATEWAY_LISTEN__X{missing}"]
+        assert all("names no key" in line for line in problems(None, injected))
+
+    @pytest.mark.parametrize("name", ["ZOOM_GATEWAY_PORT__X", "ZOOM_GATEWAY__X_PORTS", "_SERVICE_"])
+    def test_a_service_excuses_no_other_name(self, name: str) -> None:
+        injected = SHORT | service_variables("ZOOM_GATEWAY") | service_variables("ZOOM_GATEWAY__X")
+        name = f"ZOOM_GATEWAY__X{name}" if name.startswith("_") else name
+        assert problem(None, injected | {name: "1"}).startswith(f"{name}: names no key")
 
     def test_other_programs_variables_are_not_looked_at(self) -> None:
         environ = SHORT | {"ZOOM__X": "1", "OTHER__LISTEN__PORT": "1", "LISTEN__PORT": "2"}

@@ -94,6 +94,16 @@ class PresenceContract(WithBench):
         assert own.age == pytest.approx(0.0, abs=1.0)
         assert replace(found, age=0.0) == presence("a", generation=2)
 
+    async def test_what_a_later_version_tells_of_itself_is_kept_for_its_like(
+        self, one: TokenStore, other: TokenStore
+    ) -> None:
+        newer = replace(presence("a"), extra={"zone": "b", "load": [1, {"of": None}]})
+        await one.beat(newer)
+        for name in ("b", "c"):
+            await other.beat(presence(name))
+        found, *_ = await one.beat(presence("d"))
+        assert replace(found, age=0.0) == newer
+
     async def test_who_is_silent_is_forgotten(
         self, bench: Bench, one: TokenStore, other: TokenStore
     ) -> None:

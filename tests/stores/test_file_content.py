@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.ports import NOTHING
+from gateway.core.errors import StoreFormatError
+from gateway.ports import NOTHING, Lease, Stamp
 from gateway.stores import presences
 from tests.stores.contract_bench import presence, shown, written
 from tests.stores.disk import CANARY, Disk, mode
@@ -74,6 +75,41 @@ class TestAFileThatCannotBeRead:
     async def test_does_not_keep_anybody_from_the_lease(self, disk: Disk, damage: bytes) -> None:
         del damage
         assert await disk.store().acquire("acc", "one", 3.0) is not None
+
+
+NEWER = {
+    "another field": record(document={"format": 1}, sealed=True),
+    "another field, and no document": record(document=None, shards=[]),
+    "a newer document, and stamps of another form": record(document={"format": 2}, revision="5.a"),
+}
+
+
+class TestAFileThatANewerGatewayLaidOut:
+    @pytest.fixture(params=list(NEWER.values()), ids=list(NEWER))
+    def content(self, request: pytest.FixtureRequest, disk: Disk) -> bytes:
+        disk.directory.mkdir(parents=True)
+        content: bytes = request.param
+        disk.file.write_bytes(content)
+        return content
+
+    async def test_is_refused_and_stays_whatever_is_done(self, disk: Disk, content: bytes) -> None:
+        store = disk.store()
+        lease = Lease("acc", "one", Stamp(2, "b"))
+        for call in (
+            store.read("acc"),
+            store.write("acc", {"n": 2}, revision=Stamp(5, "a")),
+            store.acquire("acc", "one", 3.0),
+            store.renew(lease, 3.0),
+            store.release(lease),
+            store.set_aside("acc", Stamp(5, "a"), "no use"),
+            store.changed("acc", Stamp(5, "a")),
+        ):
+            with pytest.raises(StoreFormatError, match="a newer gateway wrote it") as caught:
+                await call
+            assert str(disk.file) in str(caught.value)
+        assert disk.file.read_bytes() == content
+        assert not disk.kept()
+        assert not disk.reports
 
 
 class TestRevisionsAndFences:

@@ -39,7 +39,9 @@ QUIET = frozenset({"call"})
 class Fleet:
     """Replicas by their numbers, from 0. `out` are those that were killed or paused."""
 
-    def __init__(self, sim: str, client: aiohttp.ClientSession, env: dict[str, str]) -> None:
+    def __init__(
+        self, sim: str, client: aiohttp.ClientSession, env: dict[str, str], *options: str
+    ) -> None:
         self.sim = sim
         self.client = client
         self.gates: list[Gateway] = []
@@ -51,6 +53,7 @@ class Fleet:
         self.extra: list[dict[str, str]] = []
         """Variables of single replicas."""
         self._env = env
+        self._options = options
         self._gone: list[Gateway] = []
 
     @property
@@ -66,12 +69,14 @@ class Fleet:
         await asyncio.gather(*(gate.listening() for gate in self.gates))
 
     async def _spawn(self, number: int) -> Gateway:
-        child = await Gateway.start("serve", env={**self._env, **self.extra[number]})
+        child = await Gateway.start(
+            "serve", *self._options, env={**self._env, **self.extra[number]}
+        )
         assert isinstance(child, Gateway)
         return child
 
     async def restart(self, number: int) -> None:
-        """Another process in the place of one that was killed."""
+        """Another process in the place of one that was killed, or that is about to go."""
         fresh = await self._spawn(number)
         self._gone.append(self.gates[number])
         self.gates[number] = fresh
@@ -96,7 +101,7 @@ class Fleet:
         self.gates[number].signal(signal.SIGCONT)
 
     async def close(self) -> None:
-        for gate in self.gates:
+        for gate in (*self._gone, *self.gates):
             if gate.child.returncode is None:
                 gate.signal(signal.SIGCONT)
             await gate.kill()
@@ -215,14 +220,16 @@ async def fleet(
     sim: str,
     store: str,
     extra: list[dict[str, str]],
+    *options: str,
     **variables: str,
 ) -> AsyncIterator[Fleet]:
     """As many replicas as `extra` has members, started at once, with a way each to the store.
 
-    `store` is a URL; in one of Redis the port is replaced by that of the replica's own proxy.
+    `options` are those of `serve`. `store` is a URL; in one of Redis the port is replaced by that
+    of the replica's own proxy.
     """
     env = environment(**{**credentials(sim), **variables})
-    made = Fleet(sim, client, env)
+    made = Fleet(sim, client, env, *options)
     async with AsyncExitStack() as stack:
         for one in extra:
             made.extra.append({**await _way(stack, made, store), **one})

@@ -18,6 +18,9 @@ CLONE = (sys.executable, "-m", "gateway")
 DEADLINE = 30.0
 """Seconds for anything that ought to happen at once: the machine may be busy."""
 
+START = 90.0
+"""Seconds for a start: several gateways, with several workers each, may start at once."""
+
 
 async def eventually(holds: Callable[[], Any], what: str, seconds: float = DEADLINE) -> Any:
     """Poll until `holds()` gives something true, and give that."""
@@ -79,14 +82,14 @@ class Process:
         entries = (json.loads(line) for line in self.lines if line.startswith("{"))
         return [entry for entry in entries if entry.get("event") == event]
 
-    async def wait_for_line(self, part: str) -> str:
+    async def wait_for_line(self, part: str, seconds: float = DEADLINE) -> str:
         def look() -> str | None:
             assert self.child.returncode is None or any(part in one for one in self.lines), (
                 f"the process ended with {self.child.returncode}:\n{self.output}"
             )
             return next((one for one in self.lines if part in one), None)
 
-        found = await eventually(look, f"a line with {part!r} in:\n{self.output}")
+        found = await eventually(look, f"a line with {part!r} in:\n{self.output}", seconds)
         assert isinstance(found, str)
         return found
 
@@ -112,7 +115,7 @@ class Gateway(Process):
     admin = ""
 
     async def listening(self) -> "Gateway":
-        entry = json.loads(await self.wait_for_line('"event":"started"'))
+        entry = json.loads(await self.wait_for_line('"event":"started"', START))
         self.url, self.admin = f"http://{entry['listen']}", f"http://{entry['admin']}"
         return self
 

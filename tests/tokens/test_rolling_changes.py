@@ -112,3 +112,30 @@ async def test_a_replica_that_comes_back_with_the_former_slots_finds_its_token()
         outcome = await again.call()
         assert (outcome.seen, outcome.sendings) == ("accepted", 1)
     assert len(zoom.mints) == 2
+
+
+@virtual
+async def test_a_move_to_another_store_with_another_slot_kills_no_token() -> None:
+    """Each old replica has a store of its own, as with `memory:`; the new ones share one."""
+    zoom = Zoom()
+    shared = MemoryStore(VirtualClock())
+    async with AsyncExitStack() as stack:
+        old = await stack.enter_async_context(Fleet(zoom, (A0,), replica="old"))
+        assert (await old.call()).seen == "accepted"
+        new = [
+            await stack.enter_async_context(Fleet(zoom, (A1,), shared, replica=f"new-{number}"))
+            for number in range(2)
+        ]
+        found = await asyncio.gather(*(load(one, 1, 600) for one in (old, *new)))
+    assert {(one.seen, one.sendings) for outcomes in found for one in outcomes} == {("accepted", 1)}
+    assert len(zoom.mints) == 2
+
+
+@virtual
+async def test_a_move_to_another_store_in_the_same_slot_costs_mints_until_it_is_over() -> None:
+    """Why the other way is better: the two kill each other's token."""
+    zoom = Zoom()
+    async with Fleet(zoom, (A0,), replica="old") as old, Fleet(zoom, (A0,), replica="new") as new:
+        found = await asyncio.gather(load(old, 1, 60), load(new, 1, 60))
+    assert max(one.sendings for outcomes in found for one in outcomes) > 1
+    assert len(zoom.mints) > 2

@@ -1,6 +1,8 @@
 """Leaving without losing a call."""
 
 import asyncio
+import os
+import socket
 from collections.abc import Callable
 
 import pytest
@@ -41,6 +43,20 @@ async def test_finishing_waits_for_calls_and_ends_idle_connections() -> None:
             assert (heard.status, heard.one(b"connection")) == (200, b"close")
             assert await finishing == 0
         assert (await running.reports.get())[0].status == 200
+
+
+async def _arrived_before_the_end() -> None:
+    async with listening() as running, await running.caller() as kept:
+        assert (await kept.call(request())).status == 200
+        sent = kept.writer.get_extra_info("socket")
+        with socket.create_connection(running.address) as fresh:
+            for one in (sent, fresh):
+                os.write(one.fileno(), request())
+            assert await running.server.finish(10) == 0
+            heard = await kept.hear()
+            assert (heard.status, heard.one(b"connection")) == (200, b"close")
+            assert await kept.ended() == b""
+            assert b"".join(iter(lambda: fresh.recv(65536), b"")).startswith(b"HTTP/1.1 200 ")
 
 
 async def test_an_answer_that_streams_is_finished() -> None:
@@ -143,7 +159,19 @@ async def _everything() -> None:
             assert await last.ended() == b""
 
 
-@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+LOOPS = [asyncio.new_event_loop, uvloop.new_event_loop]
+
+
+@pytest.mark.parametrize("new_loop", LOOPS)
+def test_what_has_arrived_before_the_end_is_still_answered(
+    new_loop: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    """A busy loop has not read it yet: neither the call nor the connection may be reset."""
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(_arrived_before_the_end())
+
+
+@pytest.mark.parametrize("new_loop", LOOPS)
 def test_on_either_loop(new_loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
     with asyncio.Runner(loop_factory=new_loop) as runner:
         runner.run(_everything())
