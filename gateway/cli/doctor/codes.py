@@ -15,7 +15,6 @@ class Code(StrEnum):
     VARIABLE_UNKNOWN = "variable_unknown"
     FILES_PRIVATE = "files_private"
     FILE_EXPOSED = "file_exposed"
-    FILE_MISSING = "file_missing"
     PATH_REPLACEABLE = "path_replaceable"
     SPOOL_OK = "spool_ok"
     SPOOL_UNWRITABLE = "spool_unwritable"

@@ -68,10 +68,8 @@ def _look_at(what: str, path: Path) -> Iterator[Finding]:
     try:
         mode = path.stat().st_mode
         open_to_all = [str(one) for one in path.resolve().parents if _replaceable(one)]
-    except OSError as problem:
-        why = problem.strerror or type(problem).__name__
-        yield Finding(Code.FILE_MISSING, Level.PROBLEM, str(path), f"{what} {path}: {why}.")
-        return
+    except OSError:
+        return  # it was there when the settings were read: who needs it next will tell
     # In a directory that others may enter, each file of the store is still its owner's alone.
     exposed = stat.S_IWGRP | stat.S_IWOTH if stat.S_ISDIR(mode) else _OTHERS
     if mode & exposed:

@@ -144,38 +144,32 @@ async def _lives(bench: Bench, token: Secret) -> bool | None:
 
 
 def _concluded(trial: Trial) -> Finding:
-    slot, where = trial.slots[0], trial.bench.where(trial.slots[0])
-    details = {"mints": trial.bench.minted, "alive": trial.most}
-    if trial.most == 1:
-        return Finding(
-            Code.INVALIDATION_SINGLE,
-            Level.OK,
-            where,
-            f"{where}: single: a mint kills the token before it in its slot, at once.",
+    slot, where, most = trial.slots[0], trial.bench.where(trial.slots[0]), trial.most
+    if most == 1:
+        code, rule = Code.INVALIDATION_SINGLE, "single"
+        text = "single: a mint kills the token before it in its slot, at once."
+        advice = (
             "One index works: calls in flight at a rotation are sent again. Two slots (two "
-            "indexes, if Zoom allows them, or two apps) spare that, and leave a token in reserve. "
-            "No other program may mint with this app.",
-            {**details, "rule": "single"},
+            "indexes, if Zoom allows them, or two apps) spare that, and leave a token in reserve."
         )
-    if trial.dead:
-        return Finding(
-            Code.INVALIDATION_MAX,
-            Level.OK,
-            where,
-            f"{where}: max:{trial.most}: the {trial.most} newest tokens of slot {slot} live, and a "
-            "mint kills the one before them.",
+    elif trial.dead:
+        code, rule = Code.INVALIDATION_MAX, f"max:{most}"
+        text = (
+            f"max:{most}: the {most} newest tokens of slot {slot} live, and a mint kills the one "
+            "before them."
+        )
+        advice = (
             "One index is enough: no call is refused at a rotation. Programs that mint beside the "
-            f"gateway still end its tokens once there are more than {trial.most}.",
-            {**details, "rule": f"max:{trial.most}"},
+            f"gateway still end its tokens once there are more than {most}."
         )
-    return Finding(
-        Code.INVALIDATION_MULTI,
-        Level.OK,
-        where,
-        f"{where}: multi, as far as {trial.most} tokens tell: all of them live side by side.",
-        "One index is enough: no call is refused at a rotation, and a second index wins nothing.",
-        {**details, "rule": "multi"},
-    )
+    else:
+        code, rule = Code.INVALIDATION_MULTI, "multi"
+        text = f"multi, as far as {most} tokens tell: all of them live side by side."
+        advice = "One index is enough: no call is refused at a rotation."
+    if len(trial.slots) > 1:
+        advice = ""  # what is tried next decides
+    details = {"mints": trial.bench.minted, "alive": most, "rule": rule}
+    return Finding(code, Level.OK, where, f"{where}: {text}", advice, details)
 
 
 def _counts(trial: Trial) -> Finding:
@@ -185,7 +179,8 @@ def _counts(trial: Trial) -> Finding:
     advice = (
         "Keep both indexes: no call is refused at a rotation, and there is a token in reserve."
         if trial.dead
-        else "With tokens that live side by side anyway, the second index does no harm."
+        else "With tokens that live side by side anyway, the second index does no harm; it makes "
+        "the spare that is kept in reserve."
     )
     return Finding(Code.INDEX_COUNTS, Level.OK, where, text, advice, details)
 

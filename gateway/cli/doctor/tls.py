@@ -164,60 +164,58 @@ def _untrusted(
 
 def _judge(way: Way, verify_code: int, shown: Certificate) -> tuple[Code, str, str]:
     """Code, sentence and advice for what OpenSSL did not like."""
+    if verify_code not in {_EXPIRED, _NOT_YET, *_WRONG_HOST}:
+        return _no_authority(way, verify_code, shown)
     its = f"The certificate of {way.host}"
     if verify_code == _EXPIRED:
-        return (
-            Code.TLS_EXPIRED,
-            f"{its} ended {-shown.days_left:.1f} days ago by this machine's clock.",
-            (
-                "Is the clock right (date -u)? If it is, whoever runs the host, or a proxy in its "
-                "place, must replace the certificate."
-            ),
+        code = Code.TLS_EXPIRED
+        text = f"{its} ended {-shown.days_left:.1f} days ago by this machine's clock."
+        advice = (
+            "Is the clock right (date -u)? If it is, whoever runs the host, or a proxy in its "
+            "place, must replace the certificate."
         )
-    if verify_code == _NOT_YET:
-        return (
-            Code.TLS_NOT_YET_VALID,
-            f"{its} begins in {shown.begins:.1f} days by this machine's clock.",
-            "Most often this machine's clock is slow: compare date -u, and let it be set by NTP.",
+    elif verify_code == _NOT_YET:
+        code = Code.TLS_NOT_YET_VALID
+        text = f"{its} begins in {shown.begins:.1f} days by this machine's clock."
+        advice = (
+            "Most often this machine's clock is slow: compare date -u, and let it be set by NTP."
         )
-    if verify_code in _WRONG_HOST:
-        return (
-            Code.TLS_WRONG_HOST,
-            f"{its} is for {', '.join(shown.names) or shown.subject}, not for {way.host}.",
-            (
-                f"Check {way.key} and what the name stands for: this is another host, or a proxy in "
-                "its place."
-            ),
+    else:
+        code = Code.TLS_WRONG_HOST
+        text = f"{its} is for {', '.join(shown.names) or shown.subject}, not for {way.host}."
+        advice = (
+            f"Check {way.key} and what the name stands for: this is another host, or a proxy in "
+            "its place."
         )
-    return _no_authority(way, verify_code, shown)
+    return code, text, advice
 
 
 def _no_authority(way: Way, verify_code: int, shown: Certificate) -> tuple[Code, str, str]:
     where = "store.ca_file" if way.key == "store.url" else "SSL_CERT_FILE"
+    its = f"The certificate of {way.host}"
     if is_zooms(way.host):
-        return (
-            Code.TLS_INTERCEPTED,
-            (
-                f"The certificate of {way.host} is issued by {shown.issuer}, which this machine does "
-                "not trust: a proxy inspects TLS, or the machine has no store of authorities."
-            ),
-            (
-                "Get its CA's certificate from who runs the proxy, and add it to the machine's store "
-                "(update-ca-certificates), or let SSL_CERT_FILE name a file with it and the usual "
-                "authorities. In a slim container, install ca-certificates."
-            ),
+        code = Code.TLS_INTERCEPTED
+        text = (
+            f"{its} is issued by {shown.issuer}, which this machine does not trust: a proxy "
+            "inspects TLS, or the machine has no store of authorities."
         )
-    if verify_code == _SELF_SIGNED:
-        return (
-            Code.TLS_SELF_SIGNED,
-            f"The certificate of {way.host} is signed by itself ({shown.subject}).",
-            f"If it is the right one, name its file in {where}.",
+        advice = (
+            "Get its CA's certificate from who runs the proxy, and add it to the machine's store "
+            "(update-ca-certificates), or let SSL_CERT_FILE name a file with it and the usual "
+            "authorities. In a slim container, install ca-certificates."
         )
-    return (
-        Code.TLS_UNTRUSTED,
-        f"The certificate of {way.host} is issued by {shown.issuer}, which is not trusted here.",
-        f"If it is your own authority, name the file of its certificate in {where}.",
-    )
+    elif verify_code == _SELF_SIGNED:
+        code = Code.TLS_SELF_SIGNED
+        text = f"{its} is signed by itself ({shown.subject})."
+        advice = f"If it is the right one, name its file in {where}."
+    else:
+        code = Code.TLS_UNTRUSTED
+        text = f"{its} is issued by {shown.issuer}, which is not trusted here."
+        advice = (
+            f"If it is your own authority, name the file of its certificate in {where}; if it is "
+            "not, something stands in the host's place."
+        )
+    return code, text, advice
 
 
 def _failed(way: Way, problem: ssl.SSLError) -> Finding:
