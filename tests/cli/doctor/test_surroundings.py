@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.doctor.bench import HUNG, account, answering, check, faked, said, server
-from tests.support.redis_server import free_port
 from tests.support.processes import credentials, gateway, simulator
+from tests.support.redis_server import free_port
 
 SECRET = "canary-7d1f-secret"
 
