@@ -101,6 +101,7 @@ FAULTS: tuple[dict[str, Any], ...] = (
 )
 
 
+@pytest.mark.timeout(300)  # seven processes, and a machine that may be busy
 async def test_no_secret_and_no_token_shows_anywhere() -> None:
     outputs = []
     secrets = {
@@ -114,11 +115,10 @@ async def test_no_secret_and_no_token_shows_anywhere() -> None:
         await control(client, sim, "rotate-secret", body)
         for faults in FAULTS:
             await control(client, sim, "faults", faults, "PUT")
-            for form in (("--json",), ()):
-                options = ("--mint", "--probe-invalidation", "--yes", *form)
-                outputs.append(await said(*options, **{**credentials(sim), **secrets}))
+            options = ("--json", "--mint", "--probe-invalidation", "--yes")
+            outputs.append(await said(*options, **{**credentials(sim), **secrets}))
         wrong = {**credentials(sim), **secrets, "ZOOM_CLIENT_SECRET": f"{CANARY}-wrong"}
-        outputs.append(await check("--mint", **wrong))
+        outputs.append(await said("--mint", **wrong))
     assert "mint_ok" in outputs[0].stdout
     for one in outputs:
         assert "canary" not in one.stdout + one.stderr
@@ -149,7 +149,7 @@ def test_what_a_server_says_does_not_steer_the_terminal() -> None:
 
 
 def test_the_page_explains_each_code_and_no_other() -> None:
-    rows = [line for line in PAGE.read_text().splitlines() if line.startswith("| `")]
+    rows = [line for line in PAGE.read_text().splitlines() if re.match(r"\| `[a-z]", line)]
     cells = [[cell.strip() for cell in row.strip("|").split(" | ")] for row in rows]
     found = [code for first, *_ in cells for code in re.findall(r"`(\w+)`", first)]
     assert sorted(found) == sorted(code.value for code in Code)

@@ -1,7 +1,8 @@
 """Loaded by a Python that finds it on its path: host names as FAKE_NAMES has them.
 
 A list of addresses, a number of seconds after which 127.0.0.1 is given, or the name of an error
-of getaddrinfo (`EAI_NONAME`). Tests can change neither /etc/hosts nor the name servers.
+of getaddrinfo (`EAI_NONAME`). Tests can change neither /etc/hosts nor the name servers. Under
+`clock` are the seconds by which this process' clock is ahead.
 """
 
 import json
@@ -27,3 +28,7 @@ def _faked(host: Any, port: Any, *args: Any, **options: Any) -> list[Any]:
 
 
 socket.getaddrinfo = _faked
+
+_AHEAD = _KNOWN.get("clock", 0)
+_right = time.time
+time.time = lambda: _right() + _AHEAD
