@@ -23,8 +23,14 @@ class Answer:
     ahead: float | None
     """By how much this machine's clock is ahead of the `Date` header; None: there is none."""
 
-    def header(self, name: bytes) -> bytes:
-        return next((value for key, value in self.headers if key.lower() == name), b"")
+    @property
+    def is_page(self) -> bool:
+        """Whether it is for browsers: the API answers with JSON, its front with pages."""
+        return b"html" in _header(self.headers, b"content-type").lower() or self.body[:1] == b"<"
+
+
+def _header(headers: Headers, name: bytes) -> bytes:
+    return next((value for key, value in headers if key.lower() == name), b"")
 
 
 _HALF: Final = 0.5
@@ -51,13 +57,13 @@ async def get(api: HttpUpstream, target: bytes, token: Secret | None = None) -> 
                 break
     finally:
         await answer.close()
-    found = Answer(answer.status, answer.headers, b"", took, None)
+    encoding = _header(answer.headers, b"content-encoding")
     return Answer(
         answer.status,
         answer.headers,
-        decode_body(found.header(b"content-encoding"), bytes(body[:BODY_LIMIT])),
+        decode_body(encoding, bytes(body[:BODY_LIMIT])),
         took,
-        _ahead(found.header(b"date"), wall + took / 2),
+        _ahead(_header(answer.headers, b"date"), wall + took / 2),
     )
 
 

@@ -78,7 +78,7 @@ def _asked(case: Case, to: Way) -> tuple[HttpUpstream, bytes, str]:
 def _answered(to: Way, what: str, answer: Answer) -> Finding:
     took = milliseconds(answer.took)
     details = {"status": answer.status, "time_ms": took}
-    page = b"html" in answer.header(b"content-type").lower() or answer.body[:1] == b"<"
+    page = answer.is_page
     # The token endpoint answers a GET, which it does not know, with any page it likes.
     if answer.status < _FAULT and not (page and to.key == "upstream.api_url"):
         text = f"{what} answers in {took} ms (status {answer.status} without credentials)."
