@@ -161,5 +161,17 @@ def answering(
     return serve
 
 
+def deciding(choose: Callable[[bytes], Serve]) -> Serve:
+    """Answers as `choose` says, by the request's head."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        again = asyncio.StreamReader()
+        again.feed_data(head)
+        await choose(head)(again, writer)
+
+    return serve
+
+
 def _http_date(error: float) -> str:
     return formatdate(time.time() + error, usegmt=True)

@@ -1,6 +1,5 @@
 """`--probe-invalidation`: the conclusion, the mints it took, and who was asked before."""
 
-import asyncio
 import itertools
 import os
 import pty
@@ -10,9 +9,18 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.cli.doctor.bench import Checked, answering, check, result, server, started
+from tests.cli.doctor.bench import (
+    Checked,
+    Serve,
+    answering,
+    check,
+    deciding,
+    result,
+    server,
+    started,
+)
 from tests.support.load import control, session
-from tests.support.processes import credentials, gateway, simulator
+from tests.support.processes import credentials, eventually, gateway, simulator
 
 ONE, TWO = "[0]", "[0,1]"
 PROBE = ("--probe-invalidation", "--yes")
@@ -107,23 +115,43 @@ async def test_somebody_else_mints_meanwhile(accepted: int, words: str) -> None:
     granted = answering("200 OK", '{"access_token":"t","expires_in":3599,"scope":""}')
     good, bad = answering("200 OK", "{}"), answering()
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
-        ahead = asyncio.StreamReader()
-        ahead.feed_data(head)
+    def answer(head: bytes) -> Serve:
         if head.startswith(b"POST"):
-            await granted(ahead, writer)
-        elif b"Bearer" in head and next(calls) <= accepted:
-            await good(ahead, writer)
-        else:
-            await bad(ahead, writer)
+            return granted
+        return good if b"Bearer" in head and next(calls) <= accepted else bad
 
-    async with server(serve) as port:
+    async with server(deciding(answer)) as port:
         found = await check(*PROBE, **credentials(f"http://127.0.0.1:{port}"))
     unclear = found.one("invalidation_unclear")
     assert words in unclear["sentence"]
     assert "Another program" in unclear["advice"]
     assert found.lacks("invalidation_single", "invalidation_multi")
+
+
+@pytest.mark.parametrize("fleet", [False, True])
+async def test_a_token_that_dies_a_moment_later(tmp_path: Path, *, fleet: bool) -> None:
+    """Zoom took its time; or a fleet, which the store shows, minted meanwhile."""
+    shared = {"ZOOM_GATEWAY_STORE__URL": f"file://{tmp_path}"}
+    if fleet:
+        async with simulator() as sim, gateway(sim, **shared):
+            await eventually(lambda: _holds_token(tmp_path), "a token in the store")
+    minted, calls = itertools.count(1), itertools.count(1)
+
+    def answer(head: bytes) -> Serve:
+        if head.startswith(b"POST"):
+            token = f"t{next(minted)}"
+            return answering("200 OK", f'{{"access_token":"{token}","expires_in":3599}}')
+        alive = b"Bearer t2" in head or (b"Bearer t1" in head and next(calls) <= 3)
+        return answering("200 OK", "{}") if alive else answering()
+
+    async with server(deciding(answer)) as port:
+        found = await check(*PROBE, **credentials(f"http://127.0.0.1:{port}"), **shared)
+    assert found.one("invalidation_unclear" if fleet else "invalidation_single")
+
+
+def _holds_token(directory: Path) -> bool:
+    file = directory / "default.json"
+    return file.exists() and b'"phase": "active"' in file.read_bytes()
 
 
 async def test_an_index_that_is_refused() -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import ssl
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -197,11 +196,9 @@ async def test_a_name_server_that_is_slow() -> None:
 async def test_a_name_server_that_hangs() -> None:
     async with simulator() as sim:
         port = sim.rpartition(":")[2]
-        begun = time.monotonic()
         found = await check(**account(f"http://localhost:{port}", sim), **faked(localhost=HUNG))
     assert "was not resolved within 5 s" in api(found, "dns_timeout")["sentence"]
     assert found.one("reached", "token_url")
-    assert time.monotonic() - begun < 25
 
 
 async def test_the_deadline_of_all_checks() -> None:
@@ -209,10 +206,7 @@ async def test_the_deadline_of_all_checks() -> None:
         port = sim.rpartition(":")[2]
         variables = {**account(f"http://localhost:{port}", sim), **faked(localhost=HUNG)}
         found = await check("--timeout", "2", **variables)
-    cut = found.one("unfinished")
-    assert cut["about"] == "Zoom's API"
-    assert "within 2 s" in cut["sentence"]
-    assert found.one("reached", "token_url")
+    assert "within 2 s" in found.one("unfinished", "Zoom's API")["sentence"]
     assert found.exit_code == 1
 
 

@@ -78,8 +78,8 @@ async def test_options_that_make_no_sense(arguments: tuple[str, ...]) -> None:
 
 async def test_interrupted_it_ends_at_once_and_quietly() -> None:
     async with simulator() as sim, session() as client:
-        port = sim.rpartition(":")[2]
-        variables = {**account(f"http://localhost:{port}", sim), **faked(localhost=HUNG)}
+        variables = {**credentials(sim), **faked(here_test=HUNG)}
+        variables["ZOOM_GATEWAY_LISTEN__HOST"] = "here.test"
         child = await started("--timeout", "300", variables=variables)
         async with asyncio.timeout(30):
             while "GET /oauth/token" not in (await state(client, sim))["endpoints"]:

@@ -215,6 +215,6 @@ async def test_listening_everywhere() -> None:
 async def test_a_listeners_name_that_is_never_resolved() -> None:
     async with simulator() as sim:
         variables = {**credentials(sim), "ZOOM_GATEWAY_LISTEN__HOST": "here.test"}
-        found = await check("--timeout", "2", **variables, **faked(here_test=HUNG))
+        found = await check("--timeout", "8", **variables, **faked(here_test=HUNG))
     assert found.one("unfinished")["about"] == "Listeners"
     assert found.one("reached", "api_url")
