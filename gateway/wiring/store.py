@@ -42,6 +42,14 @@ def _plain_store(settings: StoreSettings, report: Callable[[str], None]) -> Toke
     return FileStore(directory, report)
 
 
+def load_clients(settings: Settings) -> None:
+    """Load now what a store would load when it is made: for who measures times side by side."""
+    if redis_options(settings.store) is not None:
+        import gateway.stores.redis  # noqa: PLC0415  only who uses Redis loads its client
+    if settings.store.encryption_key_file is not None:
+        import gateway.stores.sealing  # noqa: F401, PLC0415  only who encrypts loads the library
+
+
 async def redis_facts(settings: Settings) -> "RedisFacts | None":
     """What the Redis of the settings tells of itself; None if it does not."""
     options = redis_options(settings.store)

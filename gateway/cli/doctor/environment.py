@@ -22,7 +22,7 @@ def variables(environ: Mapping[str, str]) -> Iterator[Finding]:
                 Level.WARNING,
                 stray.name,
                 f"The variable {stray.name} sets nothing: it is not the name of a key.",
-                f"Did you mean {stray.meant}? Between the steps of a key stand two underscores.",
+                _meant(stray.meant),
                 {"meant": stray.meant},
             )
         else:
@@ -33,6 +33,11 @@ def variables(environ: Mapping[str, str]) -> Iterator[Finding]:
                 f"The variable {stray.name} is none of the gateway's, and sets nothing.",
                 "docs/configuration.md has the names of all variables.",
             )
+
+
+def _meant(name: str) -> str:
+    hint = " Between the steps of a key stand two underscores." if "__" in name else ""
+    return f"Did you mean {name}?{hint}"
 
 
 async def proxies(case: Case) -> AsyncIterator[Finding]:

@@ -42,6 +42,8 @@ def examine(case: Case, wish: Wish, deadline: Deadline, told: Told) -> None:
 
     Raises KeyboardInterrupt. Not a coroutine: while the loop runs, Ctrl-C would not end a prompt.
     """
+    # An import under way holds up the loop, and others would seem not to answer.
+    wiring.load_clients(case.settings)
     with asyncio.Runner() as runner:
         runner.get_loop().set_default_executor(DaemonThreads())
         first = _harmless(case)
