@@ -1,17 +1,29 @@
-"""`zoom-gateway check`: is the configuration right, and does Zoom take it?"""
+"""`zoom-gateway check`: is the configuration right, and does everything around it work?"""
 
-import asyncio
+import os
+import sys
+import threading
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any, NoReturn
 
 import click
 
-from gateway.cli.findings import Finding, Level, report
-from gateway.cli.options import config_option, load_or_exit
+from gateway.cli.doctor.codes import Code
+from gateway.cli.doctor.environment import variables
+from gateway.cli.doctor.findings import Finding, Level, as_json, conclude, ignoring, report
+from gateway.cli.options import complain, config_option
+from gateway.core.errors import ConfigurationError
+from gateway.settings import Settings, load
+
+UNUSABLE, INTERRUPTED = 2, 130
+"""Exit codes; the last one as shells have it for Ctrl-C."""
 
 
 @click.command(
-    help="Validate the configuration and call Zoom; say what is wrong and what to do. "
-    "Exit code 0: all is well; 1: something was found; 2: the configuration cannot be used."
+    help="Validate the configuration, look at all that a call will meet, and call Zoom; say what "
+    "is wrong and what to do. Exit code 0: all is well; 1: something was found; 2: the "
+    "configuration cannot be used."
 )
 @config_option
 @click.option(
@@ -20,15 +32,116 @@ from gateway.cli.options import config_option, load_or_exit
     help="Mint a token in every slot, and call Zoom with it. Depending on the account this ends "
     "the tokens in use; a running gateway notices and replaces its own.",
 )
-def check(config: Path | None, mint: bool) -> None:  # noqa: FBT001  click passes flags by position
-    settings = load_or_exit(config)
-    from gateway.cli.checks import examine  # noqa: PLC0415  nothing of it is needed for bad input
+@click.option(
+    "--probe-invalidation",
+    "probe",
+    is_flag=True,
+    help="Find out whether a mint kills the token before it, with at most 4 mints an account. "
+    "Asks before.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask before --probe-invalidation.")
+@click.option(
+    "--account", "accounts", multiple=True, help="Mint in this account alone. May be repeated."
+)
+@click.option(
+    "--ignore",
+    "ignored",
+    multiple=True,
+    metavar="CODE",
+    help="Do not count this finding for the exit code. May be repeated.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=30.0,
+    show_default=True,
+    help="Seconds for all checks together.",
+)
+@click.option("--json", "plain", is_flag=True, help="Print the findings as a list of objects.")
+def check(config: Path | None, ignored: tuple[str, ...], *, plain: bool, **wishes: Any) -> None:
+    for code in sorted(set(ignored) - set(Code)):
+        raise click.BadParameter(f"{code!r} is no code of a finding.", param_hint="--ignore")
+    voice = _Voice(ignored, plain=plain)
+    try:
+        settings = load(config, os.environ)
+    except ConfigurationError as error:
+        _unusable(error, config, voice)
+        _leave(UNUSABLE)
+    for name in sorted(set(wishes["accounts"]) - settings.accounts.keys()):
+        raise click.BadParameter(f"{name!r} is not configured.", param_hint="--account")
+    try:
+        _examine(settings, config, voice, **wishes)
+    except KeyboardInterrupt:
+        minted = " Tokens may have been minted." if wishes["mint"] or wishes["probe"] else ""
+        click.echo(f"Interrupted.{minted}", err=True)
+        _leave(INTERRUPTED)
+    _leave(voice.conclude())
 
-    found = [Finding(Level.OK, _accounts(list(settings.accounts)))]
-    found += asyncio.run(examine(settings, config, mint=mint))
-    report(found, click.echo)
-    raise SystemExit(int(any(finding.level is not Level.OK for finding in found)))
+
+def _examine(
+    settings: Settings,
+    config: Path | None,
+    voice: "_Voice",
+    *,
+    accounts: tuple[str, ...],
+    timeout: float,
+    **wishes: bool,
+) -> None:
+    # Nothing of it is needed for a configuration that cannot be used.
+    from gateway.cli.doctor.case import Case  # noqa: PLC0415
+    from gateway.cli.doctor.examination import Wish, examine  # noqa: PLC0415
+    from gateway.cli.doctor.running import Deadline  # noqa: PLC0415
+
+    wish = Wish(accounts or tuple(settings.accounts), **wishes)
+    case = Case(settings, config, os.environ)
+    examine(case, wish, Deadline(timeout), lambda one: voice.tell(one.heading, one.found))
 
 
-def _accounts(names: list[str]) -> str:
-    return f"The configuration is complete; account{'s' * (len(names) > 1)} {', '.join(names)}."
+def _unusable(error: ConfigurationError, config: Path | None, voice: "_Voice") -> None:
+    """Every problem, and the variables that may be the reason for some of them."""
+    strays = list(variables(os.environ))
+    if not voice.plain:
+        complain(error, config)
+        report("", strays, lambda line: click.echo(line, err=True))
+        return
+    problems = [
+        Finding(Code.CONFIGURATION, Level.PROBLEM, _key(text), text) for text in error.problems
+    ]
+    click.echo(as_json([*problems, *strays]))
+
+
+def _key(problem: str) -> str:
+    """What stands before the colon: a key, a variable or a file."""
+    return problem.partition(": ")[0].partition(" (from ")[0]
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process, also if a thread waits for a disk or a name server that hangs."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if all(one.daemon or one is threading.main_thread() for one in threading.enumerate()):
+        raise SystemExit(code)
+    os._exit(code)
+
+
+class _Voice:
+    """Says what was found as it comes, or keeps it for a list at the end."""
+
+    def __init__(self, ignored: Sequence[str], *, plain: bool) -> None:
+        self._ignored = ignored
+        self.plain = plain
+        self._all: list[Finding] = []
+
+    def tell(self, heading: str, found: Iterable[Finding]) -> None:
+        found = ignoring(found, self._ignored)
+        self._all += found
+        if not self.plain:
+            report(heading, found, click.echo)
+
+    def conclude(self) -> int:
+        """The exit code."""
+        if self.plain:
+            click.echo(as_json(self._all))
+        else:
+            conclude(self._all, click.echo)
+        return int(any(finding.level.counts for finding in self._all))

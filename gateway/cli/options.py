@@ -29,6 +29,12 @@ def load_or_exit(config: Path | None) -> Settings:
 
 def refuse(error: ConfigurationError, config: Path | None) -> NoReturn:
     """Print every problem and leave with 2."""
+    complain(error, config)
+    raise SystemExit(2)
+
+
+def complain(error: ConfigurationError, config: Path | None) -> None:
+    """Print every problem."""
     source = (
         f"{config} and the environment" if config else "the environment (no --config was given)"
     )
@@ -40,7 +46,6 @@ def refuse(error: ConfigurationError, config: Path | None) -> NoReturn:
     )
     for problem in error.problems:
         click.echo(f"  - {problem}", err=True)
-    raise SystemExit(2)
 
 
 def cannot_listen(problem: OSError) -> None:

@@ -5,16 +5,23 @@ Everything else receives what it needs. Nobody else reads settings or the enviro
 
 from gateway.wiring.credentials import credentials_print, identities
 from gateway.wiring.gateway import Gateway, Worker
-from gateway.wiring.store import token_store
+from gateway.wiring.store import load_clients, redis_facts, token_store
+from gateway.wiring.ways import Way, store_ways, token_host, zoom_ways
 from gateway.wiring.zoom import minter, prober, upstream
 
 __all__ = [
     "Gateway",
+    "Way",
     "Worker",
     "credentials_print",
     "identities",
+    "load_clients",
     "minter",
     "prober",
+    "redis_facts",
+    "store_ways",
+    "token_host",
     "token_store",
     "upstream",
+    "zoom_ways",
 ]

@@ -3,6 +3,7 @@
 import ssl
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gateway.clock import SystemClock
 from gateway.core.secret import Secret
@@ -13,6 +14,9 @@ from gateway.stores.file import FileStore
 from gateway.stores.memory import MemoryStore
 from gateway.stores.redis_options import RedisOptions
 from gateway.stores.sealed import Key, SealedStore
+
+if TYPE_CHECKING:
+    from gateway.stores.redis_facts import RedisFacts
 
 
 def token_store(settings: Settings, report: Callable[[str], None]) -> TokenStore:
@@ -36,6 +40,24 @@ def _plain_store(settings: StoreSettings, report: Callable[[str], None]) -> Toke
     if directory is None:
         return MemoryStore(SystemClock())
     return FileStore(directory, report)
+
+
+def load_clients(settings: Settings) -> None:
+    """Load now what a store would load when it is made: for who measures times side by side."""
+    if redis_options(settings.store) is not None:
+        import gateway.stores.redis  # noqa: PLC0415  only who uses Redis loads its client
+    if settings.store.encryption_key_file is not None:
+        import gateway.stores.sealing  # noqa: F401, PLC0415  only who encrypts loads the library
+
+
+async def redis_facts(settings: Settings) -> "RedisFacts | None":
+    """What the Redis of the settings tells of itself; None if it does not."""
+    options = redis_options(settings.store)
+    if options is None:
+        return None
+    from gateway.stores import redis_facts as facts  # noqa: PLC0415  only who uses Redis loads it
+
+    return await facts.redis_facts(options)
 
 
 def _key(key: Secret | None) -> Key | None:

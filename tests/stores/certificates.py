@@ -35,15 +35,15 @@ class Authority:
         )
         self._write(self.file, own)
 
-    def issue(self, *hosts: str) -> Issued:
-        """For a server of these names, or for a client."""
+    def issue(self, *hosts: str, days: tuple[float, float] = (-1, 1)) -> Issued:
+        """For a server of these names, or for a client; good from and until, in days from now."""
         key = ec.generate_private_key(ec.SECP256R1())
         names = x509.SubjectAlternativeName([_host(host) for host in hosts or ("client",)])
         stem = "-".join(hosts) or "client"
         made = Issued(self._directory / f"{stem}.pem", self._directory / f"{stem}.key")
         self._write(
             made.certificate,
-            self._builder(_name(stem), key.public_key()).add_extension(names, critical=False),
+            self._builder(_name(stem), key.public_key(), days).add_extension(names, critical=False),
         )
         made.key.write_bytes(
             key.private_bytes(
@@ -71,13 +71,16 @@ class Authority:
         )
 
     def _builder(
-        self, subject: x509.Name, key: ec.EllipticCurvePublicKey
+        self,
+        subject: x509.Name,
+        key: ec.EllipticCurvePublicKey,
+        days: tuple[float, float] = (-1, 1),
     ) -> x509.CertificateBuilder:
         now = dt.datetime.now(dt.UTC)
         return (
             x509.CertificateBuilder(self._name, subject, key, x509.random_serial_number())
-            .not_valid_before(now - DAY)
-            .not_valid_after(now + DAY)
+            .not_valid_before(now + days[0] * DAY)
+            .not_valid_after(now + days[1] * DAY)
         )
 
     def _write(self, file: Path, certificate: x509.CertificateBuilder) -> None:

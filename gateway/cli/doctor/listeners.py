@@ -1,0 +1,133 @@
+"""Whether the gateway could listen where it is told to, and who has the port if it could not."""
+
+import asyncio
+import errno
+import socket
+from collections.abc import AsyncIterator
+from http.client import HTTPConnection, HTTPException
+from typing import Final
+
+from gateway.cli.doctor.case import Case
+from gateway.cli.doctor.codes import Code
+from gateway.cli.doctor.findings import Finding, Level
+from gateway.cli.status import UnreachableError, fetch
+from gateway.web import sockets
+
+PATIENCE: Final = 2.0
+"""Seconds for an answer of what has the port."""
+
+NOBODY: Final = "/@check./v2"
+"""A path that no gateway passes on: an account's name has no dot."""
+
+ALL: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  compared with, not bound
+"""Addresses that stand for all, and where those are found."""
+
+Place = tuple[str, str, int]
+"""Section of the configuration, host, port."""
+
+
+async def listeners(case: Case) -> AsyncIterator[Finding]:
+    for section in ("listen", "admin"):
+        settings = getattr(case.settings, section)
+        place = (section, settings.host, settings.port)
+        yield await asyncio.to_thread(_listener, place)
+        if settings.host in ALL:
+            yield _everywhere(place)
+
+
+def _listener(place: Place) -> Finding:
+    section, host, port = place
+    where = sockets.written((host, port))
+    try:
+        sockets.close(sockets.listen(host, port))
+    except OSError as problem:
+        if problem.errno == errno.EADDRINUSE:
+            return _taken(place)
+        return _impossible(place, problem)
+    text = f"{section} can listen on {where}."
+    if port == 0:
+        text = f"{section} can listen on {host}, on a free port that differs at every start."
+    return Finding(Code.LISTENER_FREE, Level.OK, section, text, details={"address": where})
+
+
+def _impossible(place: Place, problem: OSError) -> Finding:
+    section, host, port = place
+    why = problem.strerror or type(problem).__name__
+    advice = f"{section}.host must be an address of this machine, or 0.0.0.0 or :: for all."
+    if problem.errno == errno.EACCES:
+        advice = f"Ports below 1024 need a privilege: take another {section}.port."
+    return Finding(
+        Code.LISTENER_IMPOSSIBLE,
+        Level.PROBLEM,
+        section,
+        f"{section} cannot listen on {sockets.written((host, port))}: {why}.",
+        advice,
+    )
+
+
+def _taken(place: Place) -> Finding:
+    section, host, port = place
+    where = sockets.written((host, port))
+    near = sockets.written((ALL.get(host, host), port))
+    if _is_admin(near) if section == "admin" else _is_proxy(ALL.get(host, host), port):
+        admin = f" --url http://{near}" if section == "admin" else ""
+        return Finding(
+            Code.LISTENER_IS_GATEWAY,
+            Level.NOTICE,
+            section,
+            f"A gateway answers at {where} ({section}) already.",
+            f"See how it is with: zoom-gateway status{admin}. A second one on this machine needs "
+            "other ports.",
+            {"address": where},
+        )
+    return Finding(
+        Code.LISTENER_TAKEN,
+        Level.PROBLEM,
+        section,
+        f"{section} cannot listen on {where}: another program, which is no gateway, has the port.",
+        f"Stop that program (ss -ltnp shows which it is), or change {section}.port.",
+        {"address": where},
+    )
+
+
+def _is_admin(near: str) -> bool:
+    try:
+        fetch(f"http://{near}", PATIENCE)
+    except UnreachableError:
+        return False
+    return True
+
+
+def _is_proxy(host: str, port: int) -> bool:
+    """Whether what answers is a gateway's proxy. Nothing of this reaches Zoom."""
+    connection = HTTPConnection(host, port, timeout=PATIENCE)
+    try:
+        connection.request("GET", NOBODY)
+        return connection.getresponse().getheader("X-Zoom-Gateway-Error") is not None
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _everywhere(place: Place) -> Finding:
+    section, host, port = place
+    where = sockets.written((host, port))
+    if section == "admin":
+        return Finding(
+            Code.LISTENS_EVERYWHERE,
+            Level.NOTICE,
+            section,
+            f"admin listens on all addresses ({where}): who reaches {socket.gethostname()} sees "
+            "the metrics and the status page, which hold no secret.",
+            "Let only your monitoring reach the port (firewall, NetworkPolicy).",
+        )
+    return Finding(
+        Code.LISTENS_EVERYWHERE,
+        Level.WARNING,
+        section,
+        f"listen takes calls on all addresses ({where}): who reaches {socket.gethostname()} has "
+        "the app's rights at Zoom, without a password.",
+        "Listen on 127.0.0.1, or let only your programs reach the port (firewall, NetworkPolicy); "
+        "then say --ignore listens_everywhere.",
+    )

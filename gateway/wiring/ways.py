@@ -1,0 +1,51 @@
+"""The hosts that the gateway connects to, as it does: for those who ask whether it can."""
+
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from gateway.settings import Settings
+from gateway.wiring.store import redis_options
+from gateway.zoom.upstream import HttpUpstream
+from gateway.zoom.upstream.dial import parse_origin
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """To one host. `key` is the setting that names it; without `tls` all travels in clear."""
+
+    key: str
+    host: str
+    port: int
+    tls: ssl.SSLContext | None = field(repr=False)
+
+
+def zoom_ways(settings: Settings) -> Iterator[Way]:
+    """To the token endpoint and to the API: the order in which a first call needs them."""
+    for key in ("token_url", "api_url"):
+        # Both trust the machine's store of authorities, as aiohttp's client of tokens does.
+        origin = parse_origin(_origin(getattr(settings.upstream, key)))
+        yield Way(f"upstream.{key}", origin.host, origin.port, origin.tls)
+
+
+def store_ways(settings: Settings) -> Iterator[Way]:
+    """To Redis, or to each Sentinel. Raises OSError or ValueError if a file of TLS is unusable."""
+    options = redis_options(settings.store)
+    if options is None:
+        return
+    tls = options.tls() if options.tls else None
+    for host, port in options.nodes:
+        yield Way("store.url", host, port, tls)
+
+
+def token_host(settings: Settings) -> HttpUpstream:
+    """The host of the token endpoint, for requests that mint nothing."""
+    return HttpUpstream(
+        _origin(settings.upstream.token_url), connect_timeout=settings.upstream.connect_timeout
+    )
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
