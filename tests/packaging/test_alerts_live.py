@@ -1,0 +1,274 @@
+"""A real Prometheus scrapes real gateways: alerts fire when Zoom breaks, and end when it heals.
+
+The rules are the chart's own, with shorter durations.
+"""
+
+import asyncio
+import json
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.support.load import control, session
+from tests.support.processes import Gateway, gateway, simulator
+from tests.support.prometheus import Prometheus, hasten, prometheus, until
+from tests.support.redis_server import RedisServer, binary, redis_server
+
+RULES = (Path(__file__).resolve().parents[2] / "helm/files/alerts.yaml").read_text()
+FAST, SLOW = 240, 60
+"""How many times faster than in earnest the rules are read. A busy machine misses a scrape now and
+then, which must make nothing fire: `SLOW` where that is looked at."""
+
+BRIEF = {"ZOOM_GATEWAY_TOKEN__WAIT_TIMEOUT": "1", "ZOOM_GATEWAY_TOKEN__MINT_TIMEOUT": "0.5"}
+"""Calls that have no token are answered soon."""
+
+LOOKS = 15
+"""Scrapes after which a healthy gateway has shown that nothing fires."""
+
+
+def address(gate: Gateway) -> str:
+    return gate.admin.removeprefix("http://")
+
+
+@asynccontextmanager
+async def watching(
+    directory: Path, client: aiohttp.ClientSession, *gates: Gateway, haste: int = FAST
+) -> AsyncIterator[Prometheus]:
+    """Prometheus, once it has seen the gateways in good health."""
+    targets = [address(gate) for gate in gates]
+    async with prometheus(directory, client, hasten(RULES, haste), *targets) as seen:
+
+        async def well() -> bool:
+            return await seen.value("sum(zoom_gateway_token_usable)") == len(gates)
+
+        await until(well, "Prometheus sees every gateway with a token")
+        yield seen
+
+
+async def fires(seen: Prometheus, *names: str) -> None:
+    """Wait for alerts; what they say must be whole."""
+    wanted = set(names)
+
+    async def all_of_them() -> bool:
+        return wanted <= (await seen.firing()).keys()
+
+    await until(all_of_them, f"{names} fire")
+    for name, alert in (await seen.firing()).items():
+        assert alert["labels"]["namespace"] == "prod", name
+        text = " ".join(alert["annotations"].values())
+        assert "<no value>" not in text
+        assert "<error" not in text
+        assert "account  " not in text
+
+
+async def ends(seen: Prometheus, *names: str) -> None:
+    async def none_of_them() -> bool:
+        return not set(names) & (await seen.firing()).keys()
+
+    await until(none_of_them, f"{names} end", 45)
+
+
+@asynccontextmanager
+async def traffic(client: aiohttp.ClientSession, gate: Gateway) -> AsyncIterator[None]:
+    """Ten calls a second, whatever becomes of them."""
+
+    async def call() -> None:
+        while True:
+            async with client.get(f"{gate.url}/v2/users/me") as answer:
+                await answer.read()
+            await asyncio.sleep(0.1)
+
+    task = asyncio.create_task(call())
+    try:
+        yield
+        assert not task.done(), task
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+async def test_a_scrape_takes_everything_and_nothing_fires(tmp_path: Path, workers: str) -> None:
+    async with (
+        simulator() as sim,
+        gateway(sim, "--workers", workers) as gate,
+        session() as client,
+        watching(tmp_path, client, gate, haste=SLOW) as seen,
+        traffic(client, gate),
+    ):
+
+        async def looked() -> bool:
+            return (await seen.value("count_over_time(up[5m])") or 0) >= LOOKS
+
+        await until(looked, f"{LOOKS} scrapes")
+        assert await seen.firing() == {}
+
+        async def whole() -> bool:
+            """Twice the same series, or one that cannot be read, would be left out."""
+            there = await series(client, gate)
+            kept = await seen.value("scrape_samples_post_metric_relabeling")
+            errors = [one["lastError"] for one in (await seen.get("targets"))["activeTargets"]]
+            return (await seen.value("up"), kept, errors) == (1, there, [""])
+
+        await until(whole, "a scrape that takes all series of the page")
+        # In OpenMetrics a counter's family has no suffix.
+        told = {one["metric"] for one in await seen.get("targets/metadata")}
+        assert "zoom_gateway_requests" in told
+        assert "zoom_gateway_requests_total" not in told
+    # What it says of samples that are out of order, twice there, or too old.
+    assert "Error on ingesting" not in (tmp_path / "log").read_text()
+
+
+async def series(client: aiohttp.ClientSession, gate: Gateway) -> int:
+    """How many series the page of metrics has."""
+    async with client.get(f"{gate.admin}/metrics") as answer:
+        lines = (await answer.text()).splitlines()
+    return sum(not line.startswith("#") for line in lines)
+
+
+async def test_the_text_format_is_as_prometheus_wants_it() -> None:
+    async with simulator() as sim, gateway(sim) as gate, session() as client:
+        async with client.get(f"{gate.url}/v2/users/me") as answer:
+            assert answer.status == 200
+        async with client.get(f"{gate.admin}/metrics") as answer:
+            body = await answer.read()
+    assert lint(body) == (0, "")
+
+
+def lint(body: bytes) -> tuple[int, str]:
+    """What Prometheus' own tool finds in a page of metrics."""
+    command = [binary("promtool"), "check", "metrics"]
+    done = subprocess.run(command, input=body, capture_output=True, check=False)
+    return done.returncode, done.stderr.decode()
+
+
+async def test_mints_that_fail_and_then_no_token(tmp_path: Path) -> None:
+    async with (
+        simulator("--token-life", "8") as sim,
+        gateway(sim, **BRIEF) as gate,
+        session() as client,
+        watching(tmp_path, client, gate) as seen,
+        traffic(client, gate),
+    ):
+        await control(client, sim, "faults", {"mint_status": 503}, "PUT")
+        await fires(
+            seen, "ZoomGatewayMintsFail", "ZoomGatewayNoUsableToken", "ZoomGatewayManyErrors"
+        )
+        assert "ZoomGatewayCredentialsRefused" not in await seen.firing()
+        await control(client, sim, "faults", None, "DELETE")
+        await ends(
+            seen, "ZoomGatewayMintsFail", "ZoomGatewayNoUsableToken", "ZoomGatewayManyErrors"
+        )
+
+
+async def test_credentials_that_zoom_refuses_until_they_are_corrected(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("demo-secret")
+    files = {"ZOOM_CLIENT_SECRET": "", "ZOOM_CLIENT_SECRET_FILE": str(secret)}
+    async with (
+        simulator("--token-life", "8") as sim,
+        gateway(sim, **files) as gate,
+        session() as client,
+        watching(tmp_path, client, gate) as seen,
+    ):
+        rotation = {"app": "demo-client", "client_secret": "rotated"}
+        await control(client, sim, "rotate-secret", rotation)
+        await control(client, sim, "config", {"overlap": False})
+        await fires(seen, "ZoomGatewayCredentialsRefused", "ZoomGatewayNoUsableToken")
+        secret.write_text("rotated")
+        await ends(seen, "ZoomGatewayCredentialsRefused", "ZoomGatewayNoUsableToken")
+
+
+async def test_new_tokens_that_zoom_refuses(tmp_path: Path) -> None:
+    async with (
+        simulator() as sim,
+        gateway(sim) as gate,
+        session() as client,
+        watching(tmp_path, client, gate) as seen,
+        traffic(client, gate),
+    ):
+        await control(client, sim, "faults", {"refuse_all": True}, "PUT")
+        await fires(seen, "ZoomGatewayHoldoff", "ZoomGatewayRefusalsReachCallers")
+        assert "ZoomGatewayNoUsableToken" not in await seen.firing()
+        await control(client, sim, "faults", None, "DELETE")
+        await ends(seen, "ZoomGatewayHoldoff", "ZoomGatewayRefusalsReachCallers")
+
+
+async def test_another_program_that_mints(tmp_path: Path) -> None:
+    async with (
+        simulator() as sim,
+        gateway(sim) as gate,
+        session() as client,
+        watching(tmp_path, client, gate) as seen,
+        traffic(client, gate),
+    ):
+
+        async def in_use() -> bool:
+            """The death of a token that no call had used is nobody's fault."""
+            return (await seen.value('sum(zoom_gateway_requests_total{status="200"})') or 0) > 0
+
+        await until(in_use, "the token is in use")
+        await control(client, sim, "mint", {"app": "demo-client", "index": 0})
+        await fires(seen, "ZoomGatewayForeignMint")
+        await ends(seen, "ZoomGatewayForeignMint")
+
+
+async def test_a_secret_that_is_only_the_previous_one(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("not-yet")
+    app = {
+        "name": "default",
+        "client_id": "demo-client",
+        "client_secret_file": str(secret),
+        "previous_client_secret": "demo-secret",
+    }
+    async with (
+        simulator() as sim,
+        gateway(
+            sim, ZOOM_CLIENT_SECRET="", ZOOM_GATEWAY_ACCOUNTS__DEFAULT__APPS=json.dumps([app])
+        ) as gate,
+        session() as client,
+        watching(tmp_path, client, gate) as seen,
+        traffic(client, gate),
+    ):
+        await fires(seen, "ZoomGatewayPreviousSecret")
+        secret.write_text("demo-secret")
+        await control(client, sim, "kill")  # the next mint is an hour away
+        await ends(seen, "ZoomGatewayPreviousSecret")
+
+
+async def test_a_store_that_is_down_and_a_replica_that_is(tmp_path: Path) -> None:
+    async with session() as client, simulator() as sim:
+        with redis_server(tmp_path) as redis:
+            await _without_store(tmp_path, client, sim, redis)
+
+
+async def _without_store(
+    directory: Path, client: aiohttp.ClientSession, sim: str, redis: RedisServer
+) -> None:
+    shared = {"ZOOM_GATEWAY_STORE__URL": redis.url}
+    async with (
+        gateway(sim, **shared) as one,
+        gateway(sim, **shared) as two,
+        watching(directory, client, one, two) as seen,
+    ):
+
+        async def together() -> bool:
+            return await seen.value("min(zoom_gateway_store_replicas)") == 2
+
+        await until(together, "both replicas see each other")
+        redis.kill()
+        await fires(seen, "ZoomGatewayStoreDown")
+        alert = (await seen.firing())["ZoomGatewayStoreDown"]
+        assert alert["annotations"]["summary"] == "The token store is down for 2 replica(s)."
+        assert "ZoomGatewayNoUsableToken" not in await seen.firing()
+        redis.start()
+        await ends(seen, "ZoomGatewayStoreDown")
+        await two.kill()
+        await fires(seen, "ZoomGatewayReplicaDown")
+        await one.kill()
+        await fires(seen, "ZoomGatewayAbsent")
