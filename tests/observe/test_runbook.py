@@ -132,7 +132,7 @@ def slugs() -> set[str]:
     """What `X-Zoom-Gateway-Error` may say."""
     found = set()
     for file in ("core/errors.py", "web/spool.py"):
-        found |= set(re.findall(r'slug = "(\w+)"', (ROOT / "gateway" / file).read_text()))
+        found |= set(re.findall(r'slug\b.* = "(\w+)"', (ROOT / "gateway" / file).read_text()))
     return found
 
 

@@ -18,7 +18,12 @@ from tests.support.processes import Gateway, gateway, simulator
 from tests.support.prometheus import Prometheus, hasten, prometheus, until
 from tests.support.redis_server import RedisServer, binary, redis_server
 
-RULES = (Path(__file__).resolve().parents[2] / "helm/files/alerts.yaml").read_text()
+HELM = Path(__file__).resolve().parents[2] / "helm" / "files"
+RULES = (HELM / "alerts.yaml").read_text()
+DASHBOARD = json.loads((HELM / "dashboard.json").read_text())
+EMPTY = {"Alerts", "Errors by route"}
+"""Panels that show nothing while all is well."""
+
 FAST, SLOW = 240, 60
 """How many times faster than in earnest the rules are read. A busy machine misses a scrape now and
 then, which must make nothing fire: `SLOW` where that is looked at."""
@@ -73,22 +78,27 @@ async def ends(seen: Prometheus, *names: str) -> None:
 
 
 @asynccontextmanager
-async def traffic(client: aiohttp.ClientSession, gate: Gateway) -> AsyncIterator[None]:
-    """Ten calls a second, whatever becomes of them."""
+async def traffic(
+    client: aiohttp.ClientSession, gate: Gateway, callers: int = 1
+) -> AsyncIterator[None]:
+    """Ten calls a second, or two for each caller of several; whatever becomes of them."""
+    pause = 0.1 if callers == 1 else 0.5
 
-    async def call() -> None:
+    async def call(number: int) -> None:
+        await asyncio.sleep(pause * number / callers)  # not all at once
         while True:
             async with client.get(f"{gate.url}/v2/users/me") as answer:
                 await answer.read()
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(pause)
 
-    task = asyncio.create_task(call())
+    tasks = [asyncio.create_task(call(number)) for number in range(callers)]
     try:
         yield
-        assert not task.done(), task
+        assert not any(task.done() for task in tasks), tasks
     finally:
-        task.cancel()
-        await asyncio.wait([task])
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -123,6 +133,40 @@ async def test_a_scrape_takes_everything_and_nothing_fires(tmp_path: Path, worke
     assert "Error on ingesting" not in (tmp_path / "log").read_text()
 
 
+def filled(text: str) -> str:
+    """An expression of the dashboard, with everything chosen."""
+    for variable in ("$namespace", "$job", "$account"):
+        text = text.replace(variable, ".*")
+    return text.replace("$__rate_interval", "3s")
+
+
+async def test_every_panel_has_something_to_show(tmp_path: Path) -> None:
+    """Of two gateways, which share nothing: no expression may mix up their series."""
+    async with (
+        simulator() as sim,
+        gateway(sim) as one,
+        gateway(sim) as two,
+        session() as client,
+        watching(tmp_path, client, one, two) as seen,
+        traffic(client, one),
+        traffic(client, two),
+    ):
+        for panel in (panel for panel in DASHBOARD["panels"] if "targets" in panel):
+            for target in panel["targets"]:
+                expr = filled(target["expr"])
+
+                async def shown(expr: str = expr) -> bool:
+                    return bool((await seen.get("query", query=expr))["result"])
+
+                if panel["title"] in EMPTY:
+                    await shown()
+                else:
+                    await until(shown, f"{panel['title']}: {expr}")
+        for group in (await seen.get("rules"))["groups"]:
+            for rule in group["rules"]:
+                assert (rule["health"], rule.get("lastError", "")) == ("ok", ""), rule["name"]
+
+
 async def series(client: aiohttp.ClientSession, gate: Gateway) -> int:
     """How many series the page of metrics has."""
     async with client.get(f"{gate.admin}/metrics") as answer:
@@ -152,7 +196,7 @@ async def test_mints_that_fail_and_then_no_token(tmp_path: Path) -> None:
         gateway(sim, **BRIEF) as gate,
         session() as client,
         watching(tmp_path, client, gate) as seen,
-        traffic(client, gate),
+        traffic(client, gate, callers=20),
     ):
         await control(client, sim, "faults", {"mint_status": 503}, "PUT")
         await fires(
