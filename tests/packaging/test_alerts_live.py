@@ -5,13 +5,13 @@ The rules are the chart's own, with shorter durations.
 
 import asyncio
 import json
+import signal
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
-import pytest
 
 from tests.support.load import control, session
 from tests.support.processes import Gateway, gateway, simulator
@@ -31,7 +31,7 @@ then, which must make nothing fire: `SLOW` where that is looked at."""
 BRIEF = {"ZOOM_GATEWAY_TOKEN__WAIT_TIMEOUT": "1", "ZOOM_GATEWAY_TOKEN__MINT_TIMEOUT": "0.5"}
 """Calls that have no token are answered soon."""
 
-LOOKS = 15
+LOOKS = 10
 """Scrapes after which a healthy gateway has shown that nothing fires."""
 
 
@@ -101,36 +101,69 @@ async def traffic(
         await asyncio.wait(tasks)
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
-async def test_a_scrape_takes_everything_and_nothing_fires(tmp_path: Path, workers: str) -> None:
-    async with (
-        simulator() as sim,
-        gateway(sim, "--workers", workers) as gate,
-        session() as client,
-        watching(tmp_path, client, gate, haste=SLOW) as seen,
-        traffic(client, gate),
-    ):
+@asynccontextmanager
+async def fleet(sim: str, redis: RedisServer) -> AsyncIterator[tuple[Gateway, Gateway]]:
+    """A gateway of one process and one of two workers, which share their token."""
+    shared = {"ZOOM_GATEWAY_STORE__URL": redis.url}
+    async with gateway(sim, **shared) as one, gateway(sim, "--workers", "2", **shared) as two:
+        yield one, two
 
-        async def looked() -> bool:
-            return (await seen.value("count_over_time(up[5m])") or 0) >= LOOKS
 
-        await until(looked, f"{LOOKS} scrapes")
-        assert await seen.firing() == {}
+async def test_a_fleet_in_good_health(tmp_path: Path) -> None:
+    """Everything is scraped, every panel has something to show, and nothing fires."""
+    with redis_server(tmp_path) as redis:
+        async with (
+            simulator() as sim,
+            fleet(sim, redis) as gates,
+            session() as client,
+            watching(tmp_path, client, *gates, haste=SLOW) as seen,
+            traffic(client, gates[0]),
+            traffic(client, gates[1]),
+        ):
+            for gate in gates:
+                await scraped_whole(seen, client, gate)
+            await panels_show(seen)
 
-        async def whole() -> bool:
-            """Twice the same series, or one that cannot be read, would be left out."""
-            there = await series(client, gate)
-            kept = await seen.value("scrape_samples_post_metric_relabeling")
-            errors = [one["lastError"] for one in (await seen.get("targets"))["activeTargets"]]
-            return (await seen.value("up"), kept, errors) == (1, there, [""])
+            async def looked() -> bool:
+                return (await seen.value("min(count_over_time(up[5m]))") or 0) >= LOOKS
 
-        await until(whole, "a scrape that takes all series of the page")
-        # In OpenMetrics a counter's family has no suffix.
-        told = {one["metric"] for one in await seen.get("targets/metadata")}
-        assert "zoom_gateway_requests" in told
-        assert "zoom_gateway_requests_total" not in told
+            await until(looked, f"{LOOKS} scrapes")
+            assert await seen.firing() == {}
+            for group in (await seen.get("rules"))["groups"]:
+                for rule in group["rules"]:
+                    assert (rule["health"], rule.get("lastError", "")) == ("ok", ""), rule["name"]
     # What it says of samples that are out of order, twice there, or too old.
     assert "Error on ingesting" not in (tmp_path / "log").read_text()
+
+
+async def scraped_whole(seen: Prometheus, client: aiohttp.ClientSession, gate: Gateway) -> None:
+    target = f'{{instance="{address(gate)}"}}'
+
+    async def whole() -> bool:
+        """Twice the same series, or one that cannot be read, would be left out."""
+        there = await series(client, gate)
+        kept = await seen.value(f"scrape_samples_post_metric_relabeling{target}")
+        return (await seen.value(f"up{target}"), kept) == (1, there)
+
+    await until(whole, f"a scrape that takes all series of {gate.admin}")
+    # In OpenMetrics a counter's family has no suffix.
+    told = {one["metric"] for one in await seen.get("targets/metadata", match_target=target)}
+    assert "zoom_gateway_requests" in told
+    assert "zoom_gateway_requests_total" not in told
+
+
+async def panels_show(seen: Prometheus) -> None:
+    for panel in (panel for panel in DASHBOARD["panels"] if "targets" in panel):
+        for target in panel["targets"]:
+            expr = filled(target["expr"])
+
+            async def shown(expr: str = expr) -> bool:
+                return bool((await seen.get("query", query=expr))["result"])
+
+            if panel["title"] in EMPTY:
+                await shown()
+            else:
+                await until(shown, f"{panel['title']}: {expr}")
 
 
 def filled(text: str) -> str:
@@ -138,33 +171,6 @@ def filled(text: str) -> str:
     for variable in ("$namespace", "$job", "$account"):
         text = text.replace(variable, ".*")
     return text.replace("$__rate_interval", "3s")
-
-
-async def test_every_panel_has_something_to_show(tmp_path: Path) -> None:
-    """Of two gateways, which share nothing: no expression may mix up their series."""
-    async with (
-        simulator() as sim,
-        gateway(sim) as one,
-        gateway(sim) as two,
-        session() as client,
-        watching(tmp_path, client, one, two) as seen,
-        traffic(client, one),
-        traffic(client, two),
-    ):
-        for panel in (panel for panel in DASHBOARD["panels"] if "targets" in panel):
-            for target in panel["targets"]:
-                expr = filled(target["expr"])
-
-                async def shown(expr: str = expr) -> bool:
-                    return bool((await seen.get("query", query=expr))["result"])
-
-                if panel["title"] in EMPTY:
-                    await shown()
-                else:
-                    await until(shown, f"{panel['title']}: {expr}")
-        for group in (await seen.get("rules"))["groups"]:
-            for rule in group["rules"]:
-                assert (rule["health"], rule.get("lastError", "")) == ("ok", ""), rule["name"]
 
 
 async def series(client: aiohttp.ClientSession, gate: Gateway) -> int:
@@ -285,34 +291,28 @@ async def test_a_secret_that_is_only_the_previous_one(tmp_path: Path) -> None:
         await ends(seen, "ZoomGatewayPreviousSecret")
 
 
-async def test_a_store_that_is_down_and_a_replica_that_is(tmp_path: Path) -> None:
-    async with session() as client, simulator() as sim:
-        with redis_server(tmp_path) as redis:
-            await _without_store(tmp_path, client, sim, redis)
+async def test_a_store_that_is_down_and_replicas_that_are(tmp_path: Path) -> None:
+    with redis_server(tmp_path) as redis:
+        async with (
+            simulator() as sim,
+            fleet(sim, redis) as (one, two),
+            session() as client,
+            watching(tmp_path, client, one, two) as seen,
+        ):
 
+            async def together() -> bool:
+                return await seen.value("min(zoom_gateway_store_replicas)") == 3
 
-async def _without_store(
-    directory: Path, client: aiohttp.ClientSession, sim: str, redis: RedisServer
-) -> None:
-    shared = {"ZOOM_GATEWAY_STORE__URL": redis.url}
-    async with (
-        gateway(sim, **shared) as one,
-        gateway(sim, **shared) as two,
-        watching(directory, client, one, two) as seen,
-    ):
-
-        async def together() -> bool:
-            return await seen.value("min(zoom_gateway_store_replicas)") == 2
-
-        await until(together, "both replicas see each other")
-        redis.kill()
-        await fires(seen, "ZoomGatewayStoreDown")
-        alert = (await seen.firing())["ZoomGatewayStoreDown"]
-        assert alert["annotations"]["summary"] == "The token store is down for 2 replica(s)."
-        assert "ZoomGatewayNoUsableToken" not in await seen.firing()
-        redis.start()
-        await ends(seen, "ZoomGatewayStoreDown")
-        await two.kill()
-        await fires(seen, "ZoomGatewayReplicaDown")
-        await one.kill()
-        await fires(seen, "ZoomGatewayAbsent")
+            await until(together, "the replica and the workers see each other")
+            redis.kill()
+            await fires(seen, "ZoomGatewayStoreDown")
+            alert = (await seen.firing())["ZoomGatewayStoreDown"]
+            assert alert["annotations"]["summary"] == "The token store is down for 2 replica(s)."
+            assert "ZoomGatewayNoUsableToken" not in await seen.firing()
+            redis.start()
+            await ends(seen, "ZoomGatewayStoreDown")
+            await one.kill()
+            await fires(seen, "ZoomGatewayReplicaDown")
+            two.signal(signal.SIGINT)
+            await two.ended()
+            await fires(seen, "ZoomGatewayAbsent")
