@@ -253,7 +253,8 @@ async def test_another_program_that_mints(tmp_path: Path) -> None:
         simulator() as sim,
         gateway(sim) as gate,
         session() as client,
-        watching(tmp_path, client, gate) as seen,
+        # It ends an hour later: not so long, in the test.
+        watching(tmp_path, client, gate, haste=2 * FAST) as seen,
         traffic(client, gate),
     ):
 
