@@ -14,6 +14,7 @@ from gateway.core.events import TokenEvent
 from gateway.core.presence import Presence
 from gateway.core.secret import Secret
 from gateway.core.token import Grant, SlotId, Token
+from gateway.core.trace import CallTrace
 
 Headers = Sequence[tuple[bytes, bytes]]
 """Ordered header fields as they stand on the wire."""
@@ -262,6 +263,8 @@ class CallReport:
     """`x-zm-trackingid`: what Zoom's support asks for."""
     error: str = ""
     """The slug of an answer that the gateway itself made."""
+    trace: CallTrace | None = None
+    """None: the call belongs to no trace."""
 
 
 class Observer(Protocol):

@@ -251,8 +251,17 @@ def _token(account: Account, news: Publication) -> Token:
     )
 
 
-def failed(account: Account, mint: Mint, error: MintError, jitter: float, now: float) -> Outcome:
-    """A mint failed: no token is lost, the next try waits, a refused index is out."""
+def failed(
+    account: Account,
+    mint: Mint,
+    error: MintError,
+    jitter: float,
+    now: float,
+    since: float | None = None,
+) -> Outcome:
+    """A mint, begun at `since`, failed: no token is lost, the next try waits, a refused index is
+    out.
+    """
     hit = next(slot for slot in account.slots if slot.id == mint.slot)
     failures = hit.failures + 1
     pause = mint_pause(error.failure, failures, error.retry_after, jitter)
@@ -267,7 +276,10 @@ def failed(account: Account, mint: Mint, error: MintError, jitter: float, now: f
             for slot in account.slots
         ),
     )
-    told: list[TokenEvent] = [MintFailed(mint.slot, mint.cause, error.failure, str(error), pause)]
+    took = 0.0 if since is None else now - since
+    told: list[TokenEvent] = [
+        MintFailed(mint.slot, mint.cause, error.failure, str(error), pause, took)
+    ]
     if barred:
         account = replan(account)
         told.append(SlotOut(mint.slot, barred))

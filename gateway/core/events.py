@@ -45,6 +45,8 @@ class MintFailed:
     failure: MintFailure
     message: str
     retry_in: float
+    took: float = 0.0
+    """0: not known."""
 
 
 @dataclass(frozen=True, slots=True)

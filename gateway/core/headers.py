@@ -43,7 +43,10 @@ _PRIVATE: Final = frozenset(
 """Meant for us, or about who calls us: no business of Zoom's. A cookie that Zoom set for one
 caller would be shared by all. Every other `x-forwarded-*` goes with them."""
 
-_REQUEST_DROPPED: Final = _HOP | _OURS | _PRIVATE
+_TRACE: Final = frozenset({b"traceparent", b"tracestate", b"baggage"})
+"""Who traces what inside the house; `gateway.core.trace` says what of it goes on, if any."""
+
+_REQUEST_DROPPED: Final = _HOP | _OURS | _PRIVATE | _TRACE
 
 _ANSWER_DROPPED: Final = _HOP | {
     b"set-cookie",

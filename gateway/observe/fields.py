@@ -36,6 +36,9 @@ ALLOWED: Final = frozenset(
         "bytes_out",
         "tracking_id",
         "error",
+        "trace_id",
+        "span_id",
+        "sample_rate",
         # tokens
         "app",
         "index",
@@ -54,7 +57,6 @@ ALLOWED: Final = frozenset(
         # the gateway itself
         "version",
         "pid",
-        "replica",
         "listen",
         "admin",
         "store",

@@ -15,6 +15,10 @@ STRANGERS_PERIOD = 60.0
 """Seconds between two lines about unknown account ids: SDKs ask for a token again and again."""
 
 
+EXPORTS_PERIOD = 60.0
+"""Seconds between two lines about exports that fail for the same reason."""
+
+
 class GatewayLog:
     """What the wiring calls; each method is one kind of line."""
 
@@ -22,6 +26,7 @@ class GatewayLog:
         self._log = log
         self._faults = Throttle(FAULTS_PERIOD, later)
         self._strangers = Throttle(STRANGERS_PERIOD, later)
+        self._exports = Throttle(EXPORTS_PERIOD, later)
 
     def started(
         self, version: str, listen: str, admin: str, store: str, accounts: Sequence[str]
@@ -101,6 +106,19 @@ class GatewayLog:
                 message="A caller asked for a token of an account that is not configured; it gets "
                 "the placeholder of the account that its base URL stands for, if there is one.",
                 account_id=account_id,
+                count=count,
+            ),
+        )
+
+    def spans_lost(self, reason: str) -> None:
+        """A batch of spans could not be exported: `reason` in words that may be shown."""
+        self._exports.hit(
+            reason,
+            lambda count: self._log.warning(
+                "spans_lost",
+                message="The collector takes no spans, so some are lost; calls are not concerned: "
+                "check tracing.endpoint and tracing.headers_file.",
+                reason=reason,
                 count=count,
             ),
         )

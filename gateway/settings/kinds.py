@@ -29,6 +29,9 @@ _HOST_NAME: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?")
 _PLACEHOLDER: Final = re.compile(r"\W*|[<\[{$].*|your[\W_].*", re.IGNORECASE)
 """What examples and templates have where a value is to be filled in."""
 
+FIELD_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+"""The name of a header field (RFC 9110 section 5.1)."""
+
 _WORD: Final = re.compile(r"[!-~]+")
 """Printable ASCII without a space."""
 
@@ -134,6 +137,8 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 RotateAt = Annotated[
     Literal["auto"] | Share, Kind("auto, or a share of the life between 0 and 1, such as 0.5")
 ]
+Switch = Annotated[bool, Kind("true or false")]
+Portion = Annotated[float, Field(ge=0, le=1), Kind("a share from 0 to 1, such as 0.1")]
 Index = Annotated[int, BeforeValidator(_no_bool), Field(ge=0)]
 Indexes = Annotated[
     tuple[Index, ...],
@@ -146,6 +151,7 @@ AccountName = Annotated[str, AfterValidator(_account_name)]
 AppName = Annotated[str, AfterValidator(_app_name), Kind("a name")]
 AccountId = Annotated[str, AfterValidator(_account_id), Kind("text")]
 ClientId = Annotated[str, AfterValidator(_client_id), Kind("text")]
+ServiceName = Annotated[str, AfterValidator(_app_name), Kind("a name")]
 ProbePath = Annotated[str, AfterValidator(_probe_path), Kind("a path")]
 SpoolDirectory = Annotated[
     Literal["auto"] | Path, AfterValidator(_directory), Kind("auto, or an existing directory")

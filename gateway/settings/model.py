@@ -10,6 +10,7 @@ from gateway.settings.accounts import AccountSettings
 from gateway.settings.kinds import AccountName, Kind
 from gateway.settings.section import Section
 from gateway.settings.store import StoreSettings
+from gateway.settings.tracing import TracingSettings
 from gateway.settings.urls import ApiUrl, TokenUrl
 
 _ALL_ADDRESSES: Final = {"0.0.0.0", "::"}  # noqa: S104 - compared with, not bound
@@ -128,6 +129,11 @@ class LogSettings(Section):
     level: kinds.LogLevel = Field(
         default="info", description="The least serious level that is logged."
     )
+    sample: kinds.Portion = Field(
+        default=1.0,
+        description="The share of the calls that went well whose `call` line is written, 0 to 1."
+        " Those that did not, or were slow, are always written.",
+    )
 
 
 class Settings(BaseSettings):
@@ -148,6 +154,7 @@ class Settings(BaseSettings):
     store: StoreSettings = StoreSettings()
     drain: DrainSettings = DrainSettings()
     log: LogSettings = LogSettings()
+    tracing: TracingSettings = TracingSettings()
 
     @classmethod
     def settings_customise_sources(

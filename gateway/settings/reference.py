@@ -63,7 +63,8 @@ Each secret is either a value or a file:
   around its content, such as the newline at its end, does not count. It is read again for each
   new token, so a secret that is rotated on disk is used without a restart.
 
-The passwords of the store have the same two forms. Its encryption keys are files alone.
+The passwords of the store have the same two forms. Its encryption keys are files alone, and so
+is what a collector of spans asks for (`tracing.headers_file`).
 
 While a secret is rotated, Zoom takes the old and the new one for up to 30 days: put the old one
 into `previous_client_secret` or `previous_client_secret_file`.

@@ -20,7 +20,7 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _http(url: str) -> SplitResult:
+def _parts(url: str, example: str) -> SplitResult:
     """The parts of an absolute http(s) URL without userinfo, query and fragment."""
     try:
         parts = urlsplit(url if _PRINTABLE.fullmatch(url) else "")
@@ -28,11 +28,17 @@ def _http(url: str) -> SplitResult:
     except ValueError:  # a port or an IPv6 address that is none
         readable = False
     if not readable or parts.scheme not in {"http", "https"}:
-        raise ValueError("must be a URL such as https://api.zoom.us")
+        raise ValueError(f"must be a URL such as {example}")
     if "@" in parts.netloc:
         raise ValueError("must not hold a user name or password")
     if "?" in url or "#" in url:
         raise ValueError("must not have a query or a fragment: nothing after ? or #")
+    return parts
+
+
+def _http(url: str) -> SplitResult:
+    """Of a URL that secrets are sent to."""
+    parts = _parts(url, "https://api.zoom.us")
     if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
         raise ValueError(
             "must begin with https://, or secrets would travel in clear"
@@ -58,5 +64,12 @@ def _token_url(url: str) -> str:
     return parts.geturl()
 
 
+def _collector_url(url: str) -> str:
+    parts = _parts(url, "http://localhost:4318")
+    path = parts.path if parts.path.strip("/") else "/v1/traces"
+    return f"{parts.scheme}://{parts.netloc}{path}"
+
+
 ApiUrl = Annotated[str, AfterValidator(_api_url), Kind("a URL without a path")]
 TokenUrl = Annotated[str, AfterValidator(_token_url), Kind("a URL")]
+CollectorUrl = Annotated[str, AfterValidator(_collector_url), Kind("a URL")]

@@ -284,7 +284,7 @@ class MintLoop:
     ) -> Callable[[Account, float], Outcome]:
         if isinstance(outcome, MintError):
             jitter = self._parts.chance()
-            return lambda account, now: rules.failed(account, step, outcome, jitter, now)
+            return lambda account, now: rules.failed(account, step, outcome, jitter, now, since)
         news = Publication(outcome, step.slot, step.cause, self._parts.replica, since)
         course = self.course()
         return lambda account, now: rules.publish(account, news, course, now)

@@ -8,10 +8,11 @@ from typing import Any, Final, TypeVar
 
 from gateway.core.endpoint import Endpoint
 from gateway.core.errors import CallRefusedError, GatewayError
-from gateway.core.headers import authorized, read_caller
+from gateway.core.headers import CallerHeaders, authorized, read_caller
 from gateway.core.request_id import request_id
 from gateway.core.routes import METHODS, OTHER
 from gateway.core.token import Token
+from gateway.core.trace import CallTrace, carried
 from gateway.core.verdict import Verdict
 from gateway.ports import (
     CallReport,
@@ -55,7 +56,11 @@ class Hooks:
 
 @dataclass(frozen=True, slots=True)
 class ProxyParts:
-    """What the proxy is made of. `host` is the upstream's authority: `api.zoom.us`."""
+    """What the proxy is made of. `host` is the upstream's authority: `api.zoom.us`.
+
+    `trace_of` gives the trace of a call, and is told when the call began. With `propagate`, Zoom
+    is told of it.
+    """
 
     accounts: Accounts
     upstream: Upstream
@@ -65,6 +70,8 @@ class ProxyParts:
     endpoint_of: Callable[[str, bytes], Endpoint]
     spool: SpoolConfig
     hooks: Hooks
+    trace_of: Callable[[CallerHeaders, float], CallTrace | None]
+    propagate: bool = False
 
 
 class Proxy:
@@ -83,6 +90,8 @@ class Proxy:
         self._now = parts.clock.now
         self._spool = parts.spool
         self._hooks = parts.hooks
+        self._trace_of = parts.trace_of
+        self._propagate = parts.propagate
         self._admission = Admission(parts.accounts, parts.endpoint_of, parts.host.encode())
         self._stub = OAuthStub(parts.accounts, parts.hooks.unknown_account_id)
         self._background: set[asyncio.Task[None]] = set()
@@ -131,6 +140,9 @@ class Proxy:
         headers = read_caller(visit.request.head)
         report = visit.report
         report.request_id = request_id(headers.values(b"x-request-id"), _fresh_id)
+        report.trace = trace = self._trace_of(headers, visit.began)
+        if trace is not None:
+            visit.steps = trace.steps
         # Before anything is refused: whether a body still follows decides about the connection.
         visit.body = body_of(visit.request, headers)
         call = self._admission.admit(visit.request, headers, visit.body)
@@ -198,7 +210,10 @@ class Proxy:
                 report.bytes_in = visit.spool.pulled
                 visit.spool.close()
             if visit.sent_at:
-                report.upstream_duration = self._now() - visit.sent_at - visit.paused
+                ended = self._now()
+                report.upstream_duration = ended - visit.sent_at - visit.paused
+                if visit.steps is not None:
+                    visit.steps.ended(ended)
 
     async def _exchange(self, visit: Visit, call: Call) -> Received:
         """Send the call until it is not refused or no better token is to be had."""
@@ -214,6 +229,8 @@ class Proxy:
                 if report.replays:
                     report.outcome = ReplayOutcome.RECOVERED
                 return received
+            if visit.steps is not None:
+                visit.steps.refused(self._now())
             better = await self._better(visit, tokens, token, verdict)
             if better is None:
                 return received
@@ -227,8 +244,13 @@ class Proxy:
     async def _send(self, visit: Visit, call: Call, token: Token) -> Received:
         visit.sent_at = visit.sent_at or self._now()
         visit.report.generation = token.generation
+        if visit.steps is not None:
+            visit.steps.sent(token.generation, self._now())
         body = None if visit.spool is None else visit.spool.stream()
-        fields = authorized(call.fields, token.value.reveal())
+        fields = call.fields
+        if self._propagate:
+            fields = [*fields, *carried(call.headers, visit.report.trace)]
+        fields = authorized(fields, token.value.reveal())
         answer = await self._upstream.send(
             UpstreamRequest(
                 call.method,
@@ -239,6 +261,8 @@ class Proxy:
             )
         )
         visit.received = received = Received(answer)
+        if visit.steps is not None:
+            visit.steps.answered(answer.status, self._now())
         return received
 
     async def _better(
@@ -270,7 +294,10 @@ class Proxy:
         try:
             return await waiting
         finally:
-            visit.report.token_wait += self._now() - began
+            ended = self._now()
+            visit.report.token_wait += ended - began
+            if visit.steps is not None:
+                visit.steps.waited(began, ended)
 
     def _tell(self, reporting: Coroutine[Any, Any, object]) -> None:
         """Report a refusal for the good of other calls; this one does not wait for it."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from gateway.core.headers import Field
+from gateway.core.trace import Steps
 from gateway.ports import CallReport
 from gateway.web.answer import Answer
 from gateway.web.errors import Problem, error_answer, reason
@@ -26,6 +27,8 @@ class Visit:
     """When the call was first sent; 0: not yet."""
     paused: float = 0.0
     """Spent waiting for better tokens since."""
+    steps: Steps | None = None
+    """Where the call's steps are recorded; None: they are not."""
 
     def can_replay(self) -> bool:
         """Tell whether the call can be sent again; a body that streams on may outgrow it."""

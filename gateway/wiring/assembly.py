@@ -21,6 +21,7 @@ from gateway.web.spool import SpoolConfig
 from gateway.wiring.credentials import credentials_print, identities
 from gateway.wiring.lines import Lines
 from gateway.wiring.store import token_store
+from gateway.wiring.traces import Traces
 from gateway.wiring.zoom import minter, prober, upstream
 from gateway.zoom.minter import TokenEndpoint
 from gateway.zoom.upstream import HttpUpstream
@@ -40,6 +41,7 @@ class Commons:
     clock: Clock
     observer: Observer
     lines: Lines
+    traces: Traces
     endpoints: Endpoints
     presence: Callable[[], Presence]
     """What the other replicas are told of this one."""
@@ -157,6 +159,8 @@ class Assembly:
                 commons.lines.body_not_kept,
             ),
             hooks=Hooks(commons.lines.defect, commons.lines.unknown_account_id),
+            trace_of=commons.traces.trace_of,
+            propagate=self.settings.tracing.propagate,
         )
 
     def start(self, others: Iterable["Assembly"] = ()) -> None:

@@ -32,6 +32,7 @@ from gateway.web.listener import ProxyServer
 from gateway.wiring.assembly import Assembly, Commons
 from gateway.wiring.credentials import identities
 from gateway.wiring.lines import Lines
+from gateway.wiring.traces import Traces
 
 _LAST: Final = 10.0
 """Seconds for parts of former configurations to be closed, once no call needs them."""
@@ -53,7 +54,7 @@ class Gateway:
         self, settings: Settings, log: FilteringBoundLogger, worker: Worker | None = None
     ) -> None:
         self._clock = SystemClock()
-        self._lines = Lines(log)
+        self._lines = Lines(log, settings.log.sample)
         self._replica = Replica(
             f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}",
             __version__,
@@ -67,12 +68,16 @@ class Gateway:
             _slots(settings), self.charts, self._clock.wall, __version__, self._shared
         )
         self._metrics.show_fleet(lambda: self._assembly.heartbeat.sighting)
-        observer = Fanout(self._metrics, self._totals, self._lines, defect=self._lines.defect)
+        self._traces = Traces(self._replica, self._clock, self._lines)
+        observer = Fanout(
+            self._metrics, self._totals, self._lines, self._traces, defect=self._lines.defect
+        )
         self._commons = Commons(
             self._replica,
             self._clock,
             observer,
             self._lines,
+            self._traces,
             Endpoints(RouteTable(load_operations())),
             self._presence,
             self._store_failed,
@@ -81,6 +86,7 @@ class Gateway:
         """Of the proxy, `host:port`."""
         self._since = self._clock.wall()
         self._assembly = Assembly(settings, self._commons)
+        self._traces.use(settings)
         self._living = [self._assembly]
         """The configurations that calls in hand began with, and the one in force, the last."""
         self._retiring: set[asyncio.Task[None]] = set()
@@ -165,8 +171,8 @@ class Gateway:
         self._assembly.start()
 
     def log_to(self, log: FilteringBoundLogger) -> None:
-        """Write to `log` from now on."""
-        self._lines.use(log)
+        """Write to `log` from now on, as the settings in force say."""
+        self._lines.use(log, self.settings.log.sample)
 
     def reload(self, settings: Settings) -> Changes:
         """Work with other settings from now on; calls in hand go on with those they began with.
@@ -179,6 +185,8 @@ class Gateway:
         if self._draining or not found.applied:
             return found
         assembly = Assembly(applicable(former.settings, settings), self._commons, former)
+        if _tracing(former.settings) != _tracing(settings):
+            self._traces.use(settings)
         # Nothing fails from here on, and nothing waits: no call sees a half of it.
         self._metrics.prepare(_slots(settings))
         assembly.start(self._living)
@@ -225,11 +233,17 @@ class Gateway:
             await self._close(one, closed)
             closed |= {id(part) for part in one.parts()}
         await self._admin.close()
+        await self._traces.close()
         return cut
 
 
 def _slots(settings: Settings) -> dict[str, list[SlotId]]:
     return {name: list(identities(account)) for name, account in settings.accounts.items()}
+
+
+def _tracing(settings: Settings) -> object:
+    """All that spans depend on."""
+    return settings.tracing, settings.upstream.api_url
 
 
 def _named(listen: Sequence[socket.socket]) -> str:

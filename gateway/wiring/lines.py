@@ -12,13 +12,13 @@ from gateway.ports import CallReport
 class Lines:
     """Implements `Observer`, and hears of what else is logged by parts that outlive a log."""
 
-    def __init__(self, log: FilteringBoundLogger) -> None:
-        self.use(log)
+    def __init__(self, log: FilteringBoundLogger, sample: float) -> None:
+        self.use(log, sample)
 
-    def use(self, log: FilteringBoundLogger) -> None:
-        """Write to `log` from now on."""
+    def use(self, log: FilteringBoundLogger, sample: float) -> None:
+        """Write to `log` from now on, and of calls that went well that share."""
         self.gateway = GatewayLog(log)
-        self._calls = AccessLog(log)
+        self._calls = AccessLog(log, sample)
         self._tokens = TokenLog(log)
 
     def call_began(self, account: str) -> None: ...
@@ -34,6 +34,9 @@ class Lines:
 
     def unknown_account_id(self, account_id: str) -> None:
         self.gateway.unknown_account_id(account_id)
+
+    def spans_lost(self, reason: str) -> None:
+        self.gateway.spans_lost(reason)
 
     def store_file_set_aside(self, sentence: str) -> None:
         self.gateway.store_file_set_aside(sentence)

@@ -412,6 +412,12 @@ class TestFailure:
             ),
         )
 
+    def test_is_told_with_how_long_it_took(self) -> None:
+        error = mint_error(MintFailure.TIMEOUT)
+        _, (told, *_) = failed(an_account(), a_mint(), error, 0.0, 10.0, 6.5)
+        assert isinstance(told, MintFailed)
+        assert told.took == 3.5
+
     def test_the_pauses_grow_with_the_failures_in_a_row(self) -> None:
         account, pauses = an_account(), []
         for _ in range(8):

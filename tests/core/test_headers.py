@@ -64,6 +64,9 @@ def test_fields_are_copied_in_order_with_their_bytes_and_ours_come_last() -> Non
         b"X-Real-IP",
         b"X-Zoom-Account",
         b"HTTP2-Settings",
+        b"traceparent",
+        b"tracestate",
+        b"baggage",
     ],
 )
 def test_what_is_not_zooms_business_is_dropped_in_any_case(name: bytes) -> None:

@@ -1,21 +1,14 @@
-"""The README's commands do what it says, and what it links to is there."""
+"""The README's commands do what it says."""
 
 import asyncio
-import itertools
 import json
 import re
 import shlex
-from pathlib import Path
 
-import aiohttp
-import click
-import pytest
-
-from gateway.cli.main import main
+from tests.support.curl import curl
 from tests.support.processes import ROOT, Process, credentials, environment, simulator
 
 README = (ROOT / "README.md").read_text()
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def blocks() -> list[list[str]]:
@@ -23,26 +16,10 @@ def blocks() -> list[list[str]]:
     return [block.strip().splitlines() for block in re.findall(r"```\n(.*?)```", README, re.DOTALL)]
 
 
-async def _curl(command: str) -> tuple[int, str]:
-    """Do what a curl command line says, without curl: it may not be installed. Status and body."""
-    words = shlex.split(command)
-    assert words[0] == "curl"
-    url = next(word for word in words if word.startswith("http"))
-    method, body = "GET", None
-    for option, value in itertools.pairwise(words):
-        if option == "-X":
-            method = value
-        if option == "-d":
-            body = value
-    assert set(words) <= {"curl", url, "-X", method, "-d", body}
-    async with aiohttp.ClientSession() as client, client.request(method, url, data=body) as answer:
-        return answer.status, await answer.text()
-
-
 async def test_the_two_commands_of_the_demo() -> None:
-    demo, curl = blocks()[2], blocks()[3]
+    demo, called = blocks()[2], blocks()[3]
     assert demo == ["make demo"]
-    assert curl == ["curl http://127.0.0.1:8080/v2/users"]
+    assert called == ["curl http://127.0.0.1:8080/v2/users"]
     recipe = (ROOT / "Makefile").read_text()
     assert re.search(r"^demo: .*\n\t@\$\(BIN\)/zoom-gateway demo$", recipe, re.MULTILINE)
     ports = ("--port", "0", "--admin-port", "0", "--sim-port", "0")
@@ -51,7 +28,7 @@ async def test_the_two_commands_of_the_demo() -> None:
         line = await child.wait_for_line("The gateway listens on")
         address = re.search(r"http://[\d.:]+", line)
         assert address
-        status, said = await _curl(curl[0].replace("http://127.0.0.1:8080", address[0]))
+        status, said = await curl(called[0].replace("http://127.0.0.1:8080", address[0]))
         assert status == 200
         assert len(json.loads(said)["users"]) == 30
     finally:
@@ -68,7 +45,7 @@ async def test_what_the_demo_says_to_try_works() -> None:
         ]
         assert len(tried) >= 6
         for command in tried:
-            status, said = await _curl(command)
+            status, said = await curl(command)
             assert status == 200, f"{command}: {said}"
     finally:
         await child.kill()
@@ -108,21 +85,3 @@ async def test_the_commands_to_use_it() -> None:
                     assert await child.ended() == 0, child.output
             finally:
                 await child.kill()
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_lead_somewhere(page: Path) -> None:
-    for link in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
-        if "://" not in link:
-            assert (page.parent / link).exists(), link
-
-
-def test_every_command_that_a_page_names_is_there() -> None:
-    commands = set(main.list_commands(click.Context(main)))
-    named = {
-        name
-        for page in PAGES
-        for code in re.findall(r"`([^`]+)`|^(.*)$", page.read_text(), re.MULTILINE)
-        for name in re.findall(r"(?:^|/)zoom-gateway ([a-z]+)", code[0] or code[1])
-    }
-    assert {"serve", "simulate", "check", "status"} <= named <= commands

@@ -26,6 +26,7 @@ from gateway.core.events import (
     TokenEvent,
 )
 from gateway.core.token import Cause
+from gateway.core.trace import CallTrace, TraceContext
 from gateway.observe.access_log import AccessLog
 from gateway.observe.gateway_log import GatewayLog, WorkersLog
 from gateway.observe.token_log import TokenLog
@@ -82,9 +83,20 @@ def calls() -> list[CallReport]:
     replayed = CallReport("9a01bb3d", "10.1.4.17", "default", "POST", route, 201, 0.9, 0.4, 0.42)
     replayed.generation, replayed.replays, replayed.outcome = 6, 1, ReplayOutcome.RECOVERED
     replayed.bytes_in, replayed.bytes_out = 512, 2210
+    traced = CallReport("c1d9a7f0", "10.1.4.17", "default", "GET", route, 200, 0.2, 0.199, 0.0)
+    traced.generation, traced.bytes_out = 6, 1843
+    context = TraceContext("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", sampled=True)
+    traced.trace = CallTrace(context)
     failed = CallReport("77d2c0ee", "10.1.4.20", "default", "GET", "other", 503, 8.0, 0.0, 8.0)
     failed.bytes_out, failed.error = 121, "token_unavailable"
-    return [good, replayed, failed]
+    return [good, replayed, traced, failed]
+
+
+def chosen_call() -> CallReport:
+    """One that stands for others, where a half is written."""
+    call = calls()[0]
+    call.request_id = "7d3c0e12"
+    return call
 
 
 def write_all(log: FilteringBoundLogger) -> None:
@@ -93,6 +105,7 @@ def write_all(log: FilteringBoundLogger) -> None:
     gateway.started("0.1.0", "127.0.0.1:8080", "127.0.0.1:9090", "memory", ["default"])
     for call in calls():
         access.call_ended(call)
+    AccessLog(log, 0.5).call_ended(chosen_call())
     for event, *_ in EVERY:
         tokens.token_event("default", event)
     tokens.token_event("default", Refused(5, "GET /v2/users/{userId}", RefusalCause.TOKEN))
@@ -100,10 +113,12 @@ def write_all(log: FilteringBoundLogger) -> None:
         "the token file /tokens/default.json cannot be read (it is no JSON); it was kept as "
         "/tokens/default.json.1"
     )
+    gateway.spans_lost("ConnectionError")
     gateway.body_not_kept(OSError(errno.ENOSPC, "No space left on device"))
     gateway.unknown_account_id("abc123")
     try:
-        raise LookupError("a text that is not shown")  # noqa: TRY301  the example of a fault
+        cause = ValueError("nor is this")
+        raise LookupError("a text that is not shown") from cause  # noqa: TRY301  an example
     except LookupError as error:
         gateway.defect(error)
     logging.getLogger("aiohttp.server").error("Error handling request from %s", "10.1.4.17")

@@ -76,10 +76,21 @@ def test_every_value_of_a_label_is_documented_and_no_other(label: str, values: s
     assert set(re.findall(r"`(\w+)`", row)) - {label} == values
 
 
+def examples() -> list[dict[str, object]]:
+    (block,) = re.findall(r"```json\n(.*?)```", LOGS, re.DOTALL)
+    return [json.loads(line) for line in block.splitlines()]
+
+
 def test_every_field_is_documented_and_no_other() -> None:
     documented = rows(LOGS, "Fields")
     assert set(documented) == ALLOWED | set(ALWAYS)
     assert all(meaning for (meaning,) in documented.values())
+
+
+def test_every_field_stands_in_an_example() -> None:
+    shown = {name for line in examples() for name in line}
+    # What stands on a line of any kind, and on few of them.
+    assert (ALLOWED | set(ALWAYS)) - shown == {"dropped_fields", "lines_lost"}
 
 
 @pytest.fixture
@@ -97,10 +108,9 @@ def test_every_event_is_documented_with_its_levels(written: list[dict[str, objec
 
 
 def test_the_examples_are_what_is_written(written: list[dict[str, object]]) -> None:
-    (block,) = re.findall(r"```json\n(.*?)```", LOGS, re.DOTALL)
-    examples = [json.loads(line) for line in block.splitlines()]
+    shown = examples()
     changing = ("timestamp", "place", "trace")
-    for line in (*examples, *written):
+    for line in (*shown, *written):
         for name in changing:
             line.pop(name, None)
-    assert examples == written
+    assert shown == written

@@ -11,7 +11,6 @@ import yaml
 from pydantic_core import PydanticUndefined
 
 from gateway.settings import example, load, load_operations, reference, schema
-from tests.settings import certificates
 from tests.settings.configured import SHORT, settings
 
 ROOT = Path(__file__).parents[2]
@@ -111,16 +110,6 @@ def test_every_number_of_seconds_or_bytes_says_its_unit() -> None:
             if unit in str(key.words):
                 assert key.field is not None
                 assert unit in str(key.field.description).lower(), key.path
-
-
-@pytest.mark.parametrize(
-    "block", re.findall(r"```yaml\n(.*?)```", reference.reference(), re.DOTALL)
-)
-def test_the_examples_of_the_reference_load(block: str, tmp_path: Path) -> None:
-    (tmp_path / "secret").write_text("5e" * 32)
-    certificates.make_ca(tmp_path / "ca.pem")
-    block = re.sub(r"/run/secrets/\w+\.pem", str(tmp_path / "ca.pem"), block)
-    settings(re.sub(r"/run/secrets/\w+", str(tmp_path / "secret"), block), {})
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,11 @@ class TestNamesThatAreNoKeys:
             ("LISTNE__PORT", "did you mean ZOOM_GATEWAY_LISTEN__PORT?"),
             ("LISTEN__PROT", "did you mean ZOOM_GATEWAY_LISTEN__PORT?"),
             ("_LISTEN__PORT", "did you mean ZOOM_GATEWAY_LISTEN__PORT?"),
-            ("LOG__QQQ", "known here are ZOOM_GATEWAY_LOG__FORMAT, ZOOM_GATEWAY_LOG__LEVEL"),
+            (
+                "LOG__QQQ",
+                "known here are "
+                + ", ".join(f"ZOOM_GATEWAY_LOG__{key}" for key in ("FORMAT", "LEVEL", "SAMPLE")),
+            ),
             ("LOG__LEVEL__X", "ZOOM_GATEWAY_LOG__LEVEL has nothing below it"),
             ("ACCOUNTS__A__APPS__X", "known here are ZOOM_GATEWAY_ACCOUNTS__A__APPS__N"),
             ("ACCOUNTS__A__APPS__100__NAME", "known here are ZOOM_GATEWAY_ACCOUNTS__A__APPS__N"),

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 from gateway.core.endpoint import Endpoint
 from gateway.core.events import TokenEvent
+from gateway.core.headers import CallerHeaders
+from gateway.core.trace import CallTrace
 from gateway.ports import CallReport, Upstream
 from gateway.web.accounts import AccountContext, Accounts
 from gateway.web.connection import Connection
@@ -100,6 +102,8 @@ async def listening(
     disk_limit: int = 1024 * KIB,
     directory: str | None = None,
     real_upstream: Upstream | None = None,
+    trace_of: Callable[[CallerHeaders, float], CallTrace | None] = lambda *_: None,
+    propagate: bool = False,
 ) -> AsyncIterator[Listening]:
     """`accounts` come beside `default`, if there is one; its Zoom id is `acc-default`."""
     scripted = upstream or ScriptedUpstream()
@@ -119,6 +123,8 @@ async def listening(
             endpoint_of=endpoint_of,
             spool=SpoolConfig(memory_limit, disk_limit, directory, spool_failures.append),
             hooks=Hooks(unhandled.append, unknown_ids.append),
+            trace_of=trace_of,
+            propagate=propagate,
         )
     )
     server = ProxyServer(proxy)

@@ -6,12 +6,15 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
+CLONE = (sys.executable, "-m", "gateway")
+"""The command as this clone has it."""
+
 DEADLINE = 30.0
 """Seconds for anything that ought to happen at once: the machine may be busy."""
 
@@ -44,11 +47,15 @@ class Process:
         ]
 
     @classmethod
-    async def start(cls, *arguments: str, env: dict[str, str], cwd: Path = ROOT) -> "Process":
+    async def start(
+        cls,
+        *arguments: str,
+        env: dict[str, str],
+        cwd: Path = ROOT,
+        program: Sequence[str] = CLONE,
+    ) -> "Process":
         child = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "gateway",
+            *program,
             *arguments,
             env=env,
             cwd=cwd,
