@@ -160,6 +160,7 @@ def _encode_token(token: Token | None, at: At) -> Document | None:
         "scope": token.scope,
         "api_url": token.api_url,
         "accepted_at": at(token.accepted_at),
+        "previous_secret": token.previous_secret,
     }
 
 
@@ -266,6 +267,12 @@ def _text(raw: Any) -> str:
     return raw
 
 
+def _flag(raw: Any) -> bool:
+    if not isinstance(raw, bool):
+        raise TypeError
+    return raw
+
+
 def _extension(raw: Any) -> dict[str, Any]:
     if not isinstance(raw, dict):
         raise TypeError
@@ -325,6 +332,8 @@ def _decode_token(slot: SlotId, raw: Document, at: Moment) -> Token:
         scope=str(raw["scope"]),
         api_url=None if raw["api_url"] is None else str(raw["api_url"]),
         accepted_at=None if raw["accepted_at"] is None else at(raw["accepted_at"]),
+        # Absent from documents of versions that did not note it.
+        previous_secret=_flag(raw["previous_secret"]),
     )
 
 

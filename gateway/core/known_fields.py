@@ -23,7 +23,7 @@ FIELDS: Final = MappingProxyType(
         "slots.token": frozenset(
             {
                 *("value", "generation", "issued_at", "expires_at", "cause", "minter", "scope"),
-                *("api_url", "accepted_at"),
+                *("api_url", "accepted_at", "previous_secret"),
             }
         ),
         "due": frozenset({"cause", "at", "endpoint"}),

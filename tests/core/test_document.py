@@ -113,6 +113,13 @@ class TestRoundTrip:
     def test_everything_comes_back(self, delta: float) -> None:
         assert alike(decode(stored(delta=delta), IDENTITIES, -delta), rich())
 
+    @pytest.mark.parametrize("noted", [True, False])
+    def test_a_token_keeps_with_which_secret_it_was_minted(self, *, noted: bool) -> None:
+        slot = Slot(A0, Phase.ACTIVE, replace(a_token(), previous_secret=noted))
+        account = decode(stored(replace(an_account(*IDENTITIES), slots=(slot,))), IDENTITIES, 0.0)
+        assert account.active is not None
+        assert account.active.previous_secret is noted
+
     def test_an_empty_account_comes_back(self) -> None:
         account = an_account(*IDENTITIES)
         assert decode(stored(account), IDENTITIES, 0.0) == account

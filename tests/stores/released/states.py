@@ -45,7 +45,7 @@ async def spare(stage: "Stage") -> AsyncIterator[None]:
         await stage.until(lambda seen: sorted(_phases(seen)) == ["active", "spare"])
         assert await stage.call(url) == 200
         await stage.until(lambda seen: all(s["token"]["accepted_at"] for s in seen["slots"]))
-        await stage.until(lambda seen: seen["apart"])
+        await stage.until(lambda seen: seen["apart"] and seen["generation"] == 2)
         yield
 
 
