@@ -33,14 +33,17 @@ RUN /tools/bin/hatchling build --target wheel \
         --no-deps --no-index --prefix /program dist/*.whl \
     && python -m compileall -q --invalidation-mode unchecked-hash \
         -s /program -p /opt/zoom-gateway /program
+
 # The same for what of Python's own library a gateway imports, where the base has none of it.
+FROM ${PYTHON_IMAGE} AS imported
+COPY --from=dependencies /opt/zoom-gateway /opt/zoom-gateway
+COPY --from=program /program /opt/zoom-gateway
 WORKDIR /imported
 RUN touch /before \
-    && cp -r /program/. /opt/zoom-gateway \
     && /opt/zoom-gateway/bin/python -c "import gateway.cli.check, gateway.cli.demo, \
 gateway.cli.status, gateway.cli.supervisor, gateway.stores.redis, gateway.stores.sealed" \
-    && find /usr -name '*.pyc' -newer /before -print0 >/pyc \
-    && tar -c --null -T /pyc -f /pyc.tar && tar -x -f /pyc.tar
+    && find /usr -name '*.pyc' -newer /before -print0 >/compiled \
+    && tar -c --null -T /compiled -f /compiled.tar && tar -x -f /compiled.tar
 
 FROM ${PYTHON_IMAGE}
 ARG VERSION=""
@@ -52,7 +55,7 @@ LABEL org.opencontainers.image.title="zoom-gateway" \
     org.opencontainers.image.revision="${REVISION}"
 COPY --from=dependencies /opt/zoom-gateway /opt/zoom-gateway
 COPY --from=program /program /opt/zoom-gateway
-COPY --from=program /imported /
+COPY --from=imported /imported /
 COPY config/image.yaml /etc/zoom-gateway/gateway.yaml
 # ZOOM_GATEWAY_CONFIG is for `check` and `status`, too. From a published port a demo is reached only
 # if it listens on more than loopback.
