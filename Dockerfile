@@ -7,17 +7,23 @@ ARG PYTHON_IMAGE=python:3.13-slim
 # What changes seldom: the locked dependencies, each by its hash. Wheels alone: nothing is compiled.
 FROM ${PYTHON_IMAGE} AS dependencies
 ENV PIP_NO_CACHE_DIR=1 PIP_NO_COMPILE=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+# What strip comes from stays in this stage, and so does not need to be a certain version.
+# hadolint ignore=DL3008
+RUN apt-get update -qq \
+    && apt-get install -qq --yes --no-install-recommends binutils \
+    && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY requirements/otel.txt requirements/
-# The headers, type stubs and tests of libraries serve nobody here, nor does zstandard's second
-# backend, which is for PyPy. The bytecode is valid whatever a copy does to times: a read-only
-# container starts with it.
+# The headers, type stubs, tests and debugging symbols of libraries serve nobody here, nor does
+# zstandard's second backend, which is for PyPy. The bytecode is valid whatever a copy does to times:
+# a read-only container starts with it.
 RUN python -m venv --without-pip /opt/zoom-gateway \
     && python -m pip --python /opt/zoom-gateway/bin/python install \
         --require-hashes --only-binary=:all: --requirement requirements/otel.txt \
     && find /opt/zoom-gateway -type f \( -name '*.pyi' -o -name '*.pyx' -o -name '*.pxd' \
         -o -name '*.[ch]' -o -path '*/zstandard/_cffi*' \) -delete \
     && find /opt/zoom-gateway -type d -name tests -prune -exec rm -r {} + \
+    && find /opt/zoom-gateway -type f -name '*.so*' -exec strip --strip-unneeded {} + \
     && python -m compileall -q --invalidation-mode unchecked-hash /opt/zoom-gateway
 
 # The wheel, built with locked tools, and installed by itself.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.settings import load
 from tests.support.processes import ROOT
 
 TOOLS = ROOT / ".venv-packaging" / "bin"
@@ -68,6 +69,18 @@ def test_what_builds_the_wheel_is_locked_as_in_development() -> None:
     for name, lines in builders.items():
         assert len(lines) > 1, f"{name} has no hash"
         assert lines == developers[name]
+
+
+def test_the_page_shows_a_file_that_works(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "docker.md").read_text()
+    (text,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    secret = tmp_path / "client-secret"
+    secret.write_text("secret")
+    assert "/run/secrets/client-secret" in text
+    text = text.replace("/run/secrets/client-secret", str(secret)).replace(": ...", ": mine")
+    (tmp_path / "gateway.yaml").write_text(text)
+    settings = load(tmp_path / "gateway.yaml", {})
+    assert settings.listen.host == settings.admin.host == "0.0.0.0"
 
 
 def test_no_registry_and_no_index_is_named() -> None:

@@ -298,4 +298,13 @@ def test_it_is_small(image: str) -> None:
     base = images.inspect("image", images.base_image())["Size"]
     assert isinstance(size, int)
     assert isinstance(base, int)
-    assert size - base < 120_000_000
+    assert size - base < 85_000_000
+
+
+def test_every_library_in_it_can_be_loaded(image: str) -> None:
+    look = (
+        "import ctypes, pathlib; "
+        "paths = [*pathlib.Path('/opt/zoom-gateway/lib').rglob('*.so*')]; "
+        "[ctypes.CDLL(str(path)) for path in paths]; print(len(paths))"
+    )
+    assert int(once(image, look)) > 20
