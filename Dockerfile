@@ -40,7 +40,7 @@ RUN /tools/bin/hatchling build --target wheel \
     && python -m compileall -q --invalidation-mode unchecked-hash \
         -s /program -p /opt/zoom-gateway /program
 
-# The same for what of Python's own library a gateway imports, where the base has none of it.
+# Bytecode of what a gateway imports of Python's own library, where the base has none.
 FROM ${PYTHON_IMAGE} AS imported
 COPY --from=dependencies /opt/zoom-gateway /opt/zoom-gateway
 COPY --from=program /program /opt/zoom-gateway
@@ -73,7 +73,7 @@ ENV PATH=/opt/zoom-gateway/bin:$PATH \
 USER 65532:65532
 EXPOSE 8080 9090
 # It is well as long as it takes calls; what `status` calls degraded is no reason to restart it.
-HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
+HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 \
     CMD ["zoom-gateway", "status", "--ready"]
 ENTRYPOINT ["zoom-gateway"]
 CMD ["serve"]

@@ -35,7 +35,7 @@ def test_it_gives_the_gateway_a_configuration_and_the_time_to_stop() -> None:
 
 
 @pytest.mark.xdist_group("image")
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_what_it_describes_works() -> None:
     names = {"zoom-gateway": images.gateway_image(), "redis:7-alpine": images.redis_image()}
     async with compose.up(names) as running, session() as client:

@@ -51,7 +51,7 @@ CA_BUNDLE: Final = Path("/etc/ssl/certs/ca-certificates.crt")
 REVISION: Final = "0123456789abcdef0123456789abcdef01234567"
 """The label that says from which commit an image is: not of interest here, and so always this."""
 
-LONGEST: Final = 280.0
+LONGEST: Final = 500.0
 """Seconds for one command: a download may be slow."""
 
 
