@@ -34,7 +34,6 @@ def test_it_gives_the_gateway_a_configuration_and_the_time_to_stop() -> None:
     assert float(grace.removesuffix("s")) >= drain.delay + drain.timeout + 1
 
 
-@pytest.mark.xdist_group("image")
 @pytest.mark.timeout(600)
 async def test_what_it_describes_works() -> None:
     names = {"zoom-gateway": images.gateway_image(), "redis:7-alpine": images.redis_image()}

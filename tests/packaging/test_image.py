@@ -16,7 +16,7 @@ from tests.support.containers import Container, container
 from tests.support.load import control, metric, session
 from tests.support.processes import ROOT
 
-pytestmark = [pytest.mark.xdist_group("image"), pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 LOCKED = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges")
 """Takes away all that a container may do beyond what it must; podman leaves it a /tmp."""
