@@ -114,6 +114,7 @@ def write_all(log: FilteringBoundLogger) -> None:
         "/tokens/default.json.1"
     )
     gateway.spans_lost("ConnectionError")
+    gateway.no_replay_directory(None, 1_048_576, OSError(errno.EROFS, "Read-only file system"))
     gateway.body_not_kept(OSError(errno.ENOSPC, "No space left on device"))
     gateway.unknown_account_id("abc123")
     try:
