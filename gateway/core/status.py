@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from gateway.core.account import Holdoff, Minting
+from gateway.core.account import Account, Holdoff, Minting
 from gateway.core.backoff import Budget
 from gateway.core.diagnosis import Chart, Diagnosis, Severity, diagnose
+from gateway.core.history import newest
 from gateway.core.presence import Sighting
 from gateway.core.slots import Phase, Slot
 from gateway.core.token import Token
@@ -59,6 +60,8 @@ class Replica:
     """When it began, on the clock that charts use."""
     sighting: Sighting = field(default_factory=Sighting)
     """All replicas, itself included, as it saw them last."""
+    worker: int | None = None
+    """Its number, if several processes are one gateway."""
 
 
 class ReadinessGate:
@@ -94,17 +97,24 @@ class ReadinessGate:
         return Readiness(ready=True, state=state, reasons=tuple(reasons))
 
 
-def _sentences(charts: Mapping[str, Chart]) -> list[str]:
-    """Everything that is worth acting on, the worst of all accounts first."""
+def _worst(charts: Mapping[str, Chart]) -> list[tuple[str, Diagnosis]]:
+    """Everything that is worth acting on, with its account, the worst of all first."""
     severities = list(Severity)
     found = [
-        (severities.index(one.severity), name, one.sentence)
+        (name, one)
         for name, chart in charts.items()
         for one in diagnose(chart)
         if one.severity is not Severity.NOTICE
     ]
-    found.sort(key=lambda entry: entry[0])
-    return [f"Account {name}: {text}" if len(charts) > 1 else text for _, name, text in found]
+    found.sort(key=lambda entry: severities.index(entry[1].severity))
+    return found
+
+
+def _sentences(charts: Mapping[str, Chart]) -> list[str]:
+    return [
+        f"Account {name}: {one.sentence}" if len(charts) > 1 else one.sentence
+        for name, one in _worst(charts)
+    ]
 
 
 def headline(readiness: Readiness) -> str:
@@ -135,11 +145,13 @@ def snapshot(
         "ready": readiness.ready,
         "sentence": headline(readiness),
         "reasons": list(readiness.reasons),
+        "headline": _headline(charts, wall),
         "at": iso(wall),
         "replica": {
             "name": replica.name,
             "version": replica.version,
             "pid": replica.pid,
+            "worker": replica.worker,
             "uptime": round(now - replica.started, 3),
         },
         "accounts": [
@@ -148,6 +160,13 @@ def snapshot(
         ],
         "fleet": _fleet(replica.sighting, replica.name),
     }
+
+
+def _headline(charts: Mapping[str, Chart], wall: float) -> dict[str, Any] | None:
+    """The worst of all that is wrong; None if nothing is."""
+    for name, one in _worst(charts):
+        return {"account": name, **_diagnosis(one, wall - charts[name].now)}
+    return None
 
 
 def _fleet(sighting: Sighting, own: str) -> dict[str, Any]:
@@ -200,6 +219,7 @@ def _account(name: str, chart: Chart, wall: float, totals: Mapping[str, int]) ->
         "newest_generation": account.generation,
         "diagnoses": [_diagnosis(one, offset) for one in found],
         "slots": [_slot(slot, chart, offset) for slot in account.slots],
+        "last_mint": _last_mint(account, chart.now, offset),
         "minting": None if account.minting is None else _minting(account.minting, offset),
         "holdoff": None if account.holdoff is None else _holdoff(account.holdoff, chart, offset),
         "suspects": [
@@ -212,6 +232,22 @@ def _account(name: str, chart: Chart, wall: float, totals: Mapping[str, int]) ->
             "burst": int(Budget.BURST),
         },
         "totals": dict(totals),
+    }
+
+
+def _last_mint(account: Account, now: float, offset: float) -> dict[str, Any] | None:
+    """Who minted last, and why; None if no token of that mint is left."""
+    token = newest(account)
+    if token is None:
+        return None
+    return {
+        "app": token.slot.app,
+        "index": token.slot.index,
+        "generation": token.generation,
+        "cause": token.cause.value,
+        "minter": token.minter,
+        "at": iso(token.issued_at + offset),
+        "age": round(now - token.issued_at, 3),
     }
 
 
@@ -253,6 +289,7 @@ def _diagnosis(one: Diagnosis, offset: float) -> dict[str, Any]:
         "sentence": one.sentence,
         "advice": one.advice,
         "since": None if one.since is None else iso(one.since + offset),
+        "cause": one.cause,
     }
 
 

@@ -134,6 +134,7 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 RotateAt = Annotated[
     Literal["auto"] | Share, Kind("auto, or a share of the life between 0 and 1, such as 0.5")
 ]
+Flag = Annotated[bool, Kind("true or false")]
 Index = Annotated[int, BeforeValidator(_no_bool), Field(ge=0)]
 Indexes = Annotated[
     tuple[Index, ...],

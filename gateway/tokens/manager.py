@@ -9,7 +9,7 @@ from typing import Final
 from gateway.core import course as rules
 from gateway.core.account import Account, Outcome, Refusals, accepted, worth_noting
 from gateway.core.backoff import OPERATOR_PAUSE
-from gateway.core.course import Rest, next_step
+from gateway.core.course import Asked, Rest, next_step
 from gateway.core.diagnosis import Chart, Diagnosis, diagnose
 from gateway.core.document import Identities
 from gateway.core.endpoint import Endpoint
@@ -19,8 +19,16 @@ from gateway.core.errors import (
     StoreError,
     StoreUnavailableError,
 )
-from gateway.core.events import ForeignMint, Minted, MintFailed, TokenEvent
-from gateway.core.history import generation_of
+from gateway.core.events import (
+    Adopted,
+    ForeignMint,
+    Minted,
+    MintFailed,
+    StoreDown,
+    StoreUp,
+    TokenEvent,
+)
+from gateway.core.history import generation_of, newest
 from gateway.core.judge import Finding, Judgement, Refusal, Ruling, judge, vindicate
 from gateway.core.slots import Phase
 from gateway.core.token import SlotId, Token
@@ -98,6 +106,9 @@ class TokenManager:
         """Slot: since when its mints fail, and the newest failure."""
         self._foreign: tuple[float, int] | None = None
         self._previous_secret = False
+        self._store_since: float | None = None
+        self._seen = 0
+        """The newest generation that was told of."""
 
     def _minting_parts(self) -> MintingParts:
         parts = self._parts
@@ -199,10 +210,26 @@ class TokenManager:
         step = next_step(account, self._loop.course(), now)
         return reason, step.until if isinstance(step, Rest) else max(now, self._loop.not_before)
 
+    def request(self) -> Asked:
+        """An operator wants a new token: a mint is due at once, unless one is on its way."""
+        account, now = self.ledger.view(), self.clock.now()
+        began = not (self._loop.minting or rules.under_way(account, now))
+        if began:
+            self.ledger.apply(lambda account, now: (rules.request(account, now), ()))
+        step = next_step(self.ledger.view(), self._loop.course(), now)
+        return Asked(began, max(0.0, step.until - now) if isinstance(step, Rest) else 0.0)
+
     # What the manager does on its own account.
 
     def _changed(self) -> None:
         self.desk.account_changed()
+        account = self.ledger.account
+        if account.generation == self._seen:
+            return
+        self._seen = account.generation
+        token = newest(account)
+        if token is not None and token.minter != self._parts.replica:
+            self._tell(Adopted(token.slot, token.cause, token.generation, token.minter))
 
     async def _is_alive(self, token: Token) -> bool:
         return await self.desk.verdict(token, "") is Finding.ALIVE
@@ -266,6 +293,10 @@ class TokenManager:
             self._mint_failed[event.slot] = (since, event)
         elif isinstance(event, ForeignMint):
             self._foreign = (now, (self._foreign[1] if self._foreign else 0) + 1)
+        elif isinstance(event, StoreDown):
+            self._store_since = now if self._store_since is None else self._store_since
+        elif isinstance(event, StoreUp):
+            self._store_since = None
         self._parts.observer.token_event(self._parts.account, event)
 
     @property
@@ -305,6 +336,7 @@ class TokenManager:
             foreign_mint=foreign,
             previous_secret=self._previous_secret,
             store_problem=str(self.ledger.standing.problem or ""),
+            store_since=self._store_since,
         )
 
     def _newest_failure(self) -> tuple[float, MintFailed] | None:

@@ -13,12 +13,14 @@ from structlog.typing import FilteringBoundLogger
 
 from gateway import __version__
 from gateway.clock import SystemClock
+from gateway.core.course import Asked
 from gateway.core.errors import StoreError
 from gateway.core.presence import Presence
 from gateway.core.routes import Endpoints, RouteTable
 from gateway.core.status import Readiness, ReadinessGate, Replica, snapshot
 from gateway.observe.fanout import Fanout
 from gateway.observe.gateway_log import GatewayLog
+from gateway.observe.history import History
 from gateway.observe.metrics import Metrics
 from gateway.observe.shared import Shared
 from gateway.observe.totals import Totals
@@ -57,6 +59,7 @@ class Gateway:
             __version__,
             os.getpid(),
             self._clock.now(),
+            worker=worker.number if worker else None,
         )
         self._gate = ReadinessGate()
         self._totals = Totals()
@@ -64,7 +67,10 @@ class Gateway:
         self._metrics = Metrics(
             settings.accounts, self.charts, self._clock.wall, __version__, self._shared
         )
-        observer = Fanout(self._metrics, self._totals, self._lines, defect=self._lines.defect)
+        self._history = History(settings.accounts, self._clock.now, self._clock.wall)
+        observer = Fanout(
+            self._metrics, self._totals, self._history, self._lines, defect=self._lines.defect
+        )
         self._commons = Commons(
             self._replica,
             self._clock,
@@ -83,8 +89,16 @@ class Gateway:
         self._retiring: set[asyncio.Task[None]] = set()
         self._proxy = ProxyServer(self._assembly.proxy)
         self._admin = AdminServer(
-            AdminSources(status=self.status, readiness=self.readiness, metrics=self._metrics.render)
+            AdminSources(
+                status=self.status,
+                readiness=self.readiness,
+                metrics=self._metrics.render,
+                history=self._history.of,
+                may_act=lambda: self.settings.admin.allow_actions,
+                rotate=self.rotate,
+            )
         )
+        self._history.listener = self._admin.poke
         self._draining = False
 
     # State.
@@ -111,6 +125,15 @@ class Gateway:
         totals = (self._shared or self._totals).totals()
         replica = replace(self._replica, sighting=self._assembly.heartbeat.sighting)
         return snapshot(self.charts(), self.readiness(), replica, now, wall, totals)
+
+    def rotate(self, account: str, caller: str) -> Asked | None:
+        """Somebody at the address `caller` wants a new token; None: there is no such account."""
+        keeper = self._assembly.keepers.get(account)
+        if keeper is None:
+            return None
+        asked = keeper.manager.request()
+        self.log.rotation_requested(account, caller, began=asked.began)
+        return asked
 
     def _presence(self) -> Presence:
         return Presence(
@@ -178,6 +201,7 @@ class Gateway:
         assembly = Assembly(applicable(former.settings, settings), self._commons, former)
         # Nothing fails from here on, and nothing waits: no call sees a half of it.
         self._metrics.prepare(settings.accounts)
+        self._history.prepare(settings.accounts)
         assembly.start(self._living)
         self._assembly = assembly
         self._living.append(assembly)
