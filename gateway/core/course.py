@@ -333,13 +333,12 @@ def begun(account: Account, now: float) -> Outcome:
 
 
 def request(account: Account, now: float) -> Account:
-    """An operator asked for a new token. What is due already brings one, too, and stays."""
-    if account.due is not None and account.due.at <= now:
-        return account
-    return replace(account, due=Due(Cause.REQUEST, now))
+    """An operator asked for a new token: it waits for no budget. What is on trial stays so."""
+    endpoint = account.due.endpoint if account.due else ""
+    return replace(account, due=Due(Cause.REQUEST, now, endpoint))
 
 
 def under_way(account: Account, now: float) -> bool:
-    """Whether a new token is on its way: a mint is due, or in progress and not given up."""
+    """Whether there is nothing to ask for: it was asked for, or a mint is in progress."""
     minting = account.minting is not None and now - account.minting.since < LONGEST_MINT
-    return minting or (account.due is not None and account.due.at <= now)
+    return minting or (account.due is not None and account.due.cause is Cause.REQUEST)

@@ -8,6 +8,7 @@ from typing import Final
 from gateway.core.account import Account
 from gateway.core.errors import MintFailure
 from gateway.core.events import MintFailed
+from gateway.core.token import Token
 
 OVERDUE: Final = 60.0
 """Seconds after its rotation was due at which a token that was not rotated is a warning."""
@@ -147,8 +148,8 @@ def _mint_failing(chart: Chart) -> Diagnosis | None:
     )
 
 
-def _overdue(chart: Chart) -> Diagnosis | None:
-    """Nothing was heard of a rotation, good or bad: who should mint does not get to it."""
+def _late(chart: Chart) -> float | None:
+    """Seconds since a rotation was due of which nothing was heard, good or bad."""
     token, due = chart.account.usable(chart.now), chart.account.rotate_at
     if token is None or due is None or chart.mint_failed is not None:
         return None
@@ -156,16 +157,24 @@ def _overdue(chart: Chart) -> Diagnosis | None:
     if token.generation != chart.account.generation:
         return None
     late = chart.now - due
-    if late <= min(OVERDUE, token.lifetime * OVERDUE_SHARE):
+    return late if late > min(OVERDUE, token.lifetime * OVERDUE_SHARE) else None
+
+
+def _left(token: Token, now: float) -> str:
+    return f"it is good for another {token.usable_until - now:.0f} s"
+
+
+def _overdue(chart: Chart) -> Diagnosis | None:
+    late, token = _late(chart), chart.account.active
+    if late is None or token is None or chart.store_problem:
         return None
     return Diagnosis(
         "rotation_overdue",
         Severity.WARNING,
-        f"The token in use was to be replaced {late:.0f} s ago, and was not; it is good for "
-        f"another {token.usable_until - chart.now:.0f} s.",
-        "See the gateway's log for why no replica mints: often the store does not lend the right "
-        "to (store.url, store.on_outage).",
-        due,
+        f"The token in use was to be replaced {late:.0f} s ago, and was not; "
+        f"{_left(token, chart.now)}.",
+        "See the gateway's log for why no replica mints.",
+        chart.now - late,
     )
 
 
@@ -213,16 +222,17 @@ def _previous_secret(chart: Chart) -> Diagnosis | None:
 def _store(chart: Chart) -> Diagnosis | None:
     if not chart.store_problem:
         return None
-    return Diagnosis(
-        "store_down",
-        Severity.WARNING,
-        f"The token store cannot be used: {chart.store_problem}",
-        "Calls go on with the token that this replica holds. Bring the store back, or correct "
-        "store.url."
-        if chart.account.usable(chart.now)
-        else "Bring the store back, or correct store.url.",
-        chart.store_since,
-    )
+    sentence = f"The token store cannot be used: {chart.store_problem}"
+    token = chart.account.usable(chart.now)
+    if token is not None and _late(chart) is not None:
+        sentence = (
+            f"{sentence.rstrip('.')}. The token in use was not replaced when it was due; "
+            f"{_left(token, chart.now)}."
+        )
+    advice = "Bring the store back, or correct store.url."
+    if token is not None:
+        advice = f"Calls go on with the token that this replica holds. {advice}"
+    return Diagnosis("store_down", Severity.WARNING, sentence, advice, chart.store_since)
 
 
 _LOOKS: tuple[Callable[[Chart], Diagnosis | None], ...] = (
