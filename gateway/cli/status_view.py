@@ -33,8 +33,8 @@ _LANES: Final = ("calls", "recovered", "refusals", "passed_on", "mints", "mint_f
 _ALWAYS: Final = ("calls", "refusals", "mints")
 """Lanes that are shown even if nothing happened."""
 
-_BLOCKS: Final = ("░", "█", "┃", " ▁▂▃▄▅▆▇█")
-_PLAIN: Final = (".", "#", "|", " .:-=+*%#")
+_BLOCKS: Final = ("░", "█", "┃", "·▁▂▃▄▅▆▇█")
+_PLAIN: Final = (".", "#", "|", ".:-=+*%#@")
 """For a life what is spent, what is left, the rotation; for a lane none to many."""
 
 

@@ -167,7 +167,7 @@ def _life(one: Part, token: Part) -> list[Node]:
             "p",
             "ends",
             el("span", None, "minted ", moment(token["minted"], short=True)),
-            el("span", None, "rotates ", moment(one["rotates_at"], short=True))
+            el("span", "turn", "rotates ", moment(one["rotates_at"], short=True))
             if one["rotates_at"]
             else None,
             el("span", None, "expires ", moment(token["expires"], short=True)),
@@ -175,7 +175,7 @@ def _life(one: Part, token: Part) -> list[Node]:
         el(
             "p",
             "note",
-            f"{left}. {token['cause']}, by {token['minter']}; "
+            f"{left}. Minted by {token['minter']} ({token['cause']}); "
             f"{'accepted by Zoom' if token['accepted'] else 'not seen accepted yet'}.",
         ),
     ]

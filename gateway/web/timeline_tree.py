@@ -124,9 +124,9 @@ def events(one: Mapping[str, Any], title: str) -> Node | None:
 
 
 def _event(one: Mapping[str, Any]) -> Node:
-    count = (
-        f" {number(one['count'])} times since {one['since'][11:19]}." if one["count"] > 1 else ""
-    )
+    since, several = one["since"][11:19], one["count"] > 1
+    # The words of refusals hold their number already.
+    times = "Since" if one["event"] == "token_refusals" else f"{number(one['count'])} times since"
     serious = one["level"] in {"warning", "error"}
     return el(
         "li",
@@ -138,6 +138,6 @@ def _event(one: Mapping[str, Any]) -> Node:
             el("span", "pill", one["level"]) if serious else None,
             " " if serious else None,
             one["message"],
-            count or None,
+            f" {times} {since}." if several else None,
         ),
     )

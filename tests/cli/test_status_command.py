@@ -258,9 +258,9 @@ def test_what_happened_lately(gateway: Gateway, run: Any) -> None:
     assert "last minute: 0.1 calls a second, p50 18 ms, p99 1.2 s" in lines
     assert "last 3 h, from then to now:" in lines
     lanes = {line.split()[0]: line for line in lines if line.rstrip()[-1:].isdigit()}
-    assert lanes["calls"] == f"calls         ▁{' ' * 58}█ 1,205"
-    assert lanes["refusals"] == f"refusals      {' ' * 59}█ 2"
-    assert lanes["mints"] == f"mints         █{' ' * 58}█ 2"
+    assert lanes["calls"] == f"calls         ▁{'·' * 58}█ 1,205"
+    assert lanes["refusals"] == f"refusals      {'·' * 59}█ 2"
+    assert lanes["mints"] == f"mints         █{'·' * 58}█ 2"
     assert "passed" not in lanes
     happened = [" ".join(line.split()) for line in lines[-2:]]
     assert happened == [

@@ -97,7 +97,8 @@ class Watched:
         if PUBLISHED and name in DOCUMENTED:
             folder = ROOT / PUBLISHED
             folder.mkdir(parents=True, exist_ok=True)
-            shutil.copy(file, folder / f"status-page-{name}.png")
+            # What is seen without scrolling: a picture of all of it would be large.
+            await self.page.screenshot(path=folder / f"status-page-{name}.png")
 
     @property
     def hero(self) -> Any:

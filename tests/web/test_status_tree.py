@@ -28,7 +28,7 @@ from tests.observe.charts import (
 SCRIPT = Path(status_page.__file__).parent / "static" / "tree.js"
 REPLICA = Replica("gw-1", "1.2.3", 42, NOW - 100, fleet())
 
-PAST = {
+PAST: dict[str, Any] = {
     "pace": {"seconds": 60, "calls": 9, "per_second": 0.15, "p50": 0.0184, "p99": 1.25},
     "timeline": {
         "step": 60,
@@ -131,7 +131,13 @@ def test_what_happened_lately_is_drawn_and_said() -> None:
     assert not any(label and label.startswith("passed on") for label in labels)
     drawn = [node[1]["d"] for node in parts(made) if node[0] == "path"]
     assert "M0 24v-3h1v3zM179 24v-24h1v24z" in drawn
-    assert "Zoom refused the token of 2000 calls. 2,000 times since 07:50:00." in said
+    assert "Zoom refused the token of 2000 calls. Since 07:50:00." in said
+
+
+def test_what_happened_again_and_again_is_told_once() -> None:
+    event = {**PAST["events"][0], "event": "mint_failed", "message": "No token."}
+    said = text(view(REPLICA, {**PAST, "events": [event]}, default=healthy())["page"])
+    assert "No token. 2,000 times since 07:50:00." in said
 
 
 def test_before_anything_happened() -> None:
