@@ -49,6 +49,8 @@ class Readiness:
     state: State
     reasons: tuple[str, ...]
     """Sentences, the worst first; empty when all is well."""
+    worst: tuple[str, Diagnosis] | None = field(default=None, compare=False)
+    """The account and the fault that the first sentence is about, if it is one's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,12 @@ class ReadinessGate:
             self._opened = all(name in tried for name in charts) and any(
                 chart.account.usable(chart.now) for chart in charts.values()
             )
-        reasons = _sentences(charts)
+        faults = _worst(charts)
+        reasons = [
+            f"Account {name}: {one.sentence}" if len(charts) > 1 else one.sentence
+            for name, one in faults
+        ]
+        worst = next(iter(faults), None)
         untried = [
             f"Account {name}: no mint was tried yet." for name in charts if name not in tried
         ]
@@ -92,9 +99,11 @@ class ReadinessGate:
             stopping = "The gateway is stopping: send new calls elsewhere."
             return Readiness(ready=False, state=State.UNREADY, reasons=(stopping, *reasons))
         if not self._opened:
-            return Readiness(ready=False, state=State.UNREADY, reasons=(*reasons, *untried))
+            return Readiness(
+                ready=False, state=State.UNREADY, reasons=(*reasons, *untried), worst=worst
+            )
         state = State.DEGRADED if reasons else State.OK
-        return Readiness(ready=True, state=state, reasons=tuple(reasons))
+        return Readiness(ready=True, state=state, reasons=tuple(reasons), worst=worst)
 
 
 def _worst(charts: Mapping[str, Chart]) -> list[tuple[str, Diagnosis]]:
@@ -108,13 +117,6 @@ def _worst(charts: Mapping[str, Chart]) -> list[tuple[str, Diagnosis]]:
     ]
     found.sort(key=lambda entry: severities.index(entry[1].severity))
     return found
-
-
-def _sentences(charts: Mapping[str, Chart]) -> list[str]:
-    return [
-        f"Account {name}: {one.sentence}" if len(charts) > 1 else one.sentence
-        for name, one in _worst(charts)
-    ]
 
 
 def headline(readiness: Readiness) -> str:
@@ -145,7 +147,7 @@ def snapshot(
         "ready": readiness.ready,
         "sentence": headline(readiness),
         "reasons": list(readiness.reasons),
-        "headline": _headline(charts, wall),
+        "headline": _headline(charts, readiness, wall),
         "at": iso(wall),
         "replica": {
             "name": replica.name,
@@ -162,11 +164,14 @@ def snapshot(
     }
 
 
-def _headline(charts: Mapping[str, Chart], wall: float) -> dict[str, Any] | None:
-    """The worst of all that is wrong; None if nothing is."""
-    for name, one in _worst(charts):
-        return {"account": name, **_diagnosis(one, wall - charts[name].now)}
-    return None
+def _headline(
+    charts: Mapping[str, Chart], readiness: Readiness, wall: float
+) -> dict[str, Any] | None:
+    """What the first sentence is about; None if that is no fault of an account."""
+    if readiness.worst is None:
+        return None
+    name, one = readiness.worst
+    return {"account": name, **_diagnosis(one, wall - charts[name].now)}
 
 
 def _fleet(sighting: Sighting, own: str) -> dict[str, Any]:

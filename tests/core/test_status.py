@@ -188,6 +188,15 @@ def test_the_headline_is_the_worst_of_all_with_since_and_advice() -> None:
     assert report({"one": tokenless()})["headline"]["cause"] == "invalid_client"
 
 
+def test_a_gateway_that_stops_has_no_fault_for_a_headline() -> None:
+    gate, charts = ReadinessGate(), {"default": held_off()}
+    gate.drain()
+    body = snapshot(charts, gate.look(charts, charts), REPLICA, NOW, WALL)
+    assert body["headline"] is None
+    assert "stopping" in body["sentence"]
+    assert [one["code"] for one in body["accounts"][0]["diagnoses"]] == ["fresh_refused"]
+
+
 def test_who_minted_last_and_why() -> None:
     assert of(untried())["last_mint"] is None
     assert of(healthy())["last_mint"] == {
