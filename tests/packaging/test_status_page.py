@@ -21,6 +21,7 @@ from axe_playwright_python.async_playwright import (  # type: ignore[import-unty
 )
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
+from gateway.web.live import MOST
 from tests.support.load import control, session, steady
 from tests.support.processes import ROOT, Gateway, gateway, simulator
 from tests.support.redis_server import redis_server
@@ -264,7 +265,7 @@ async def test_the_store_is_down_and_up_again(
 async def test_no_way_to_zoom(browser: Browser) -> None:
     nowhere = {"ZOOM_GATEWAY_UPSTREAM__TOKEN_URL": "https://zoom.invalid/oauth/token"}
     async with simulator() as sim, gateway(sim, **nowhere) as gate, opened(browser, gate) as one:
-        await one.says("cannot be", "network, DNS, firewall")
+        await one.says("none can be minted", "network, DNS, firewall")
         await one.sound("no-network")
 
 
@@ -298,6 +299,23 @@ async def test_a_gateway_that_hangs_is_gone_too(browser: Browser) -> None:
         finally:
             gate.signal(signal.SIGCONT)
         await expect(live).to_contain_text("Live", timeout=2 * SOON)
+
+
+async def test_there_is_no_room_for_another_page(
+    browser: Browser, client: aiohttp.ClientSession
+) -> None:
+    async with simulator() as sim, gateway(sim) as gate:
+        readers = [await client.get(f"{gate.admin}/events") for _ in range(MOST)]
+        context = await browser.new_context()
+        page = await context.new_page()
+        await page.goto(f"{gate.admin}/")
+        live = page.locator("#live")
+        await expect(live).to_contain_text("no room for another open page", timeout=SOON)
+        await expect(page.locator(".hero")).to_contain_text("All is well", timeout=SOON)
+        for reader in readers:
+            reader.close()
+        await expect(live).to_contain_text("Live", timeout=3 * SOON)  # it tries again after 30 s
+        await context.close()
 
 
 async def test_rotate_now_by_keyboard(browser: Browser, client: aiohttp.ClientSession) -> None:
