@@ -85,6 +85,8 @@ class Asked:
     """False: one was on its way already, and nothing was changed."""
     wait: float
     """Seconds until it is tried: the last mints failed, or the budget is spent."""
+    store_down: bool = False
+    """It is not minted before the store can be used."""
 
 
 def next_step(account: Account, course: Course, now: float) -> Step:

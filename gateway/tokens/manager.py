@@ -212,12 +212,15 @@ class TokenManager:
 
     def request(self) -> Asked:
         """An operator wants a new token: a mint is due at once, unless one is on its way."""
-        account, now = self.ledger.view(), self.clock.now()
-        began = not (self._loop.minting or rules.under_way(account, now))
+        asked_at = self.clock.now()
+        began = not (self._loop.minting or rules.under_way(self.ledger.view(), asked_at))
         if began:
             self.ledger.apply(lambda account, now: (rules.request(account, now), ()))
+        # Not the moment of before: the mint is due since a bit later.
+        now = self.clock.now()
         step = next_step(self.ledger.view(), self._loop.course(), now)
-        return Asked(began, max(0.0, step.until - now) if isinstance(step, Rest) else 0.0)
+        wait = max(0.0, step.until - now) if isinstance(step, Rest) else 0.0
+        return Asked(began, wait, self.ledger.standing.problem is not None)
 
     # What the manager does on its own account.
 

@@ -66,7 +66,9 @@ def answer(account: str, asked: Asked) -> dict[str, Any]:
         if asked.began
         else "A new token was on its way already; nothing more was asked for."
     )
-    if asked.wait:
+    if asked.store_down:
+        text = "A new token is minted once the token store, which lends the right to, can be used."
+    elif asked.wait:
         text += f" It is tried in {span(asked.wait)}: the last mints failed, or were too many."
     return {
         "account": account,

@@ -1,6 +1,7 @@
 """What the status page shows, part by part, from the body of `/status.json`."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from gateway.core.status import span
@@ -49,14 +50,17 @@ def hero(status: Part, accounts: list[Part]) -> Node:
             None,
             el("p", "word", _WORDS[look]),
             el("h1", None, status["sentence"]),
-            el("p", "since", "Since ", moment(found["since"]), ".")
-            if found and found["since"]
-            else None,
+            _since(found["since"], status["at"]) if found and found["since"] else None,
             el("p", "advice", el("strong", None, "What to do: "), found["advice"])
             if found
             else None,
         ),
     )
+
+
+def _since(began: str, now: str) -> Node:
+    seconds = (datetime.fromisoformat(now) - datetime.fromisoformat(began)).total_seconds()
+    return el("p", "since", "Since ", moment(began), f", {span(seconds)} ago.")
 
 
 def account(one: Part, status: Part, number_: int) -> Node:

@@ -368,7 +368,7 @@ async def test_on_a_phone(browser: Browser, client: aiohttp.ClientSession) -> No
         opened(browser, gate, PHONE) as one,
     ):
         await calls(client, gate)
-        await one.shows("Minted token 1")
+        await expect(one.page.locator(".lanes .calls .sum")).to_have_text("20", timeout=SOON)
         wide = await one.page.evaluate("document.documentElement.scrollWidth")
         assert wide <= PHONE["width"]
         await one.sound("phone")

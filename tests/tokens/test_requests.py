@@ -72,6 +72,21 @@ async def test_a_request_while_mints_fail_tells_when_it_is_tried() -> None:
 
 
 @virtual
+async def test_a_request_waits_for_the_store() -> None:
+    async with replicas(2, Zoom(life=3600), (A0, A1)) as fleet:
+        one, _ = fleet.all
+        await fleet.load(1, 10)
+        fleet.cut(down=True)
+        await fleet.load(1, 10)
+        assert one.manager.request().store_down
+        await fleet.load(1, 60)
+        assert len(one.zoom.mints) == 1
+        fleet.cut(down=False)
+        await fleet.load(1, 10)
+        assert fleet.generations() == [2, 2]
+
+
+@virtual
 async def test_anothers_mint_is_told_once() -> None:
     zoom, store = Zoom(), MemoryStore(VirtualClock())
     async with AsyncExitStack() as stack:

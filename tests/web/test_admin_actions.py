@@ -73,6 +73,13 @@ async def test_what_is_under_way_is_told(admin: Client, operator: Operator) -> N
     assert "tried in 12 s" in body["message"]
 
 
+async def test_a_store_that_is_down_is_told(admin: Client, operator: Operator) -> None:
+    operator.answer = Asked(began=True, wait=0.0, store_down=True)
+    status, body = await post(admin)
+    assert (status, body["result"]) == (202, "due")
+    assert body["message"].startswith("A new token is minted once the token store")
+
+
 async def test_nothing_is_done_unless_it_is_allowed(admin: Client, operator: Operator) -> None:
     operator.allowed = False
     status, body = await post(admin)

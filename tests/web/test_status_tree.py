@@ -111,6 +111,10 @@ def test_what_the_first_sentence_says_is_not_said_again() -> None:
     assert said.count("What to do: Look at the app") == 1
 
 
+def test_it_says_since_when_and_how_long_ago_that_was() -> None:
+    assert "Since 2027-01-15 07:59:00 UTC, 60 s ago." in text(view(default=tokenless())["page"])
+
+
 def test_many_accounts_are_shown_by_name() -> None:
     charts = {f"account-{number}": healthy() for number in range(30)}
     shown = view(**charts, broken=tokenless())
