@@ -44,7 +44,7 @@ class _Record:
 class History:
     """Implements `Observer`, for the configured accounts alone.
 
-    An account costs nothing until something happens to it, then about 6 KB, and up to 13 KB more
+    An account costs nothing until something happens to it, then about 7 KB, and up to 12 KB more
     with all 50 events. With several workers each has its own, of the calls that it served.
     """
 

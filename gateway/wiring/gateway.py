@@ -234,6 +234,7 @@ class Gateway:
         self._draining = True
         self._gate.drain()
         self._proxy.begin_drain()
+        self._admin.poke()
         self.log.draining(signal, self.inflight)
 
     async def stop(self, timeout: float) -> int:  # noqa: ASYNC109  calls get it as a whole

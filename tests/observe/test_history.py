@@ -215,5 +215,5 @@ def test_an_account_costs_what_the_docstring_says(clock: Clock) -> None:
     finally:
         tracemalloc.stop()
     assert idle / len(names) < 200
-    assert (called - idle) / len(names) < 7_000
-    assert (full - called) / len(names) < 13_500
+    assert (called - idle) / len(names) < 8_000
+    assert (full - called) / len(names) < 13_000
