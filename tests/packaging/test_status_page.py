@@ -1,137 +1,36 @@
 """The status page in a real browser, against a real gateway, through what people are paged for.
 
-Each state is looked at by axe, and kept as a picture under `build/screenshots/`. With
-`STATUS_PAGE_PICTURES=docs/images` those that the documentation shows are written there, too.
+Each state is looked at by axe, and kept as a picture under `build/screenshots/`.
 """
 
 import asyncio
-import os
-import shutil
-import signal
-import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
-from axe_playwright_python.async_playwright import (  # type: ignore[import-untyped]  # ships none
-    Axe,
-)
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+from playwright.async_api import Browser, expect
 
-from gateway.web.live import MOST
-from tests.support.load import control, session, steady
-from tests.support.processes import ROOT, Gateway, gateway, simulator
+from tests.packaging.browser import PHONE, SOON, calls, opened, running
+from tests.support.load import control, session
+from tests.support.processes import gateway, simulator
 from tests.support.redis_server import redis_server
 
-PICTURES = ROOT / "build" / "screenshots"
-PUBLISHED = os.environ.get("STATUS_PAGE_PICTURES")
-"""Where the pictures of the documentation go, if they are to be made anew."""
-
-DOCUMENTED = {"healthy", "wrong-secret", "refused-for-ever-dark", "phone"}
-WIDE = {"width": 1000, "height": 900}
-PHONE = {"width": 360, "height": 740}
-SOON = 20_000
-"""Milliseconds for what ought to happen within a second or two: the machine may be busy."""
-
 ALLOWED = {"ZOOM_GATEWAY_ADMIN__ALLOW_ACTIONS": "true"}
-FLAGS = [
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-]
-
 pytestmark = pytest.mark.xdist_group("browser")
-
-
-def chromium() -> str:
-    """Where the browser is. Skips the test without it, but for CI, where it must be."""
-    found = shutil.which("chromium")
-    if found is None:
-        reason = "chromium is not installed: make test-deps"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return found
 
 
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
-    path = chromium()
-    async with async_playwright() as driver:
-        started = await driver.chromium.launch(executable_path=path, args=FLAGS)
+    async with running() as started:
         yield started
-        await started.close()
 
 
 @pytest.fixture
 async def client() -> AsyncIterator[aiohttp.ClientSession]:
     async with session() as made:
         yield made
-
-
-class Watched:
-    """A page whose complaints are kept."""
-
-    def __init__(self, page: Page) -> None:
-        self.page = page
-        self.complaints: list[str] = []
-        page.on("console", lambda said: self._console(said.type, said.text))
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-
-    def _console(self, kind: str, text: str) -> None:
-        if kind in {"error", "warning"}:
-            self.complaints.append(text)
-
-    async def sound(self, picture: str) -> None:
-        """Axe finds nothing, nobody complained; and there is a picture of it."""
-        await self._picture(picture)
-        found = await Axe().run(self.page)
-        assert found.violations_count == 0, found.generate_report()
-        assert self.complaints == []
-
-    async def _picture(self, name: str) -> None:
-        PICTURES.mkdir(parents=True, exist_ok=True)
-        file = PICTURES / f"{name}.png"
-        await self.page.screenshot(path=file, full_page=True)
-        if PUBLISHED and name in DOCUMENTED:
-            folder = ROOT / PUBLISHED
-            folder.mkdir(parents=True, exist_ok=True)
-            # What is seen without scrolling: a picture of all of it would be large.
-            await self.page.screenshot(path=folder / f"status-page-{name}.png")
-
-    @property
-    def hero(self) -> Any:
-        return self.page.locator(".hero")
-
-    async def says(self, *words: str) -> None:
-        for one in words:
-            await expect(self.hero).to_contain_text(one, timeout=SOON)
-
-    async def shows(self, words: str) -> None:
-        await expect(self.page.locator("main")).to_contain_text(words, timeout=SOON)
-
-
-@asynccontextmanager
-async def opened(
-    browser: Browser, gate: Gateway, width: Any = WIDE, **options: Any
-) -> AsyncIterator[Watched]:
-    context: BrowserContext = await browser.new_context(
-        viewport=width, reduced_motion="reduce", **options
-    )
-    try:
-        watched = Watched(await context.new_page())
-        await watched.page.goto(f"{gate.admin}/")
-        if options.get("java_script_enabled", True):
-            await expect(watched.page.locator("#live")).to_contain_text("Live", timeout=SOON)
-        yield watched
-    finally:
-        await context.close()
-
-
-async def calls(client: aiohttp.ClientSession, gate: Gateway, seconds: float = 1.0) -> None:
-    await steady(client, f"{gate.url}/v2/users/me", 20, seconds)
 
 
 async def test_all_is_well(browser: Browser, client: aiohttp.ClientSession) -> None:
@@ -145,22 +44,6 @@ async def test_all_is_well(browser: Browser, client: aiohttp.ClientSession) -> N
             assert await one.page.title() == "ok · zoom-gateway"
 
 
-async def test_it_lives_without_a_reload(browser: Browser, client: aiohttp.ClientSession) -> None:
-    async with simulator() as sim, gateway(sim) as gate, opened(browser, gate) as one:
-        await one.page.evaluate("window.notReloaded = true")
-        summary = one.page.locator("summary").first
-        await calls(client, gate)
-        await summary.click()
-        lane = one.page.locator(".lanes .calls .sum")
-        await expect(lane).to_have_text("20", timeout=SOON)
-        await calls(client, gate)
-        await expect(lane).to_have_text("40", timeout=SOON)
-        assert await one.page.evaluate("window.notReloaded")
-        # What is unfolded stays so.
-        await expect(one.page.locator(".totals").first).to_be_visible()
-        await one.sound("unfolded")
-
-
 async def test_without_scripts_it_says_the_same(
     browser: Browser, client: aiohttp.ClientSession
 ) -> None:
@@ -169,7 +52,7 @@ async def test_without_scripts_it_says_the_same(
         async with opened(browser, gate, java_script_enabled=False) as plain:
             await expect(plain.page.locator("#live")).to_contain_text("Reload for news.")
             text = await plain.page.locator("main").inner_text()
-            await plain._picture("without-scripts")
+            await plain.picture("without-scripts")
         assert "All is well: calls get a token." in text
         assert "Recent events" in text
         # What the script makes of the stream is what the gateway wrote as HTML.
@@ -269,55 +152,6 @@ async def test_no_way_to_zoom(browser: Browser) -> None:
         await one.sound("no-network")
 
 
-async def test_the_gateway_is_gone_and_back(browser: Browser) -> None:
-    async with simulator() as sim, gateway(sim) as gate:
-        port = gate.admin.rpartition(":")[2]
-        async with opened(browser, gate) as one:
-            await gate.kill()
-            live = one.page.locator("#live")
-            await expect(live).to_contain_text("Connection lost since", timeout=SOON)
-            await expect(one.page.locator("body")).to_have_class("stale")
-            assert await one.page.title() == "connection lost · zoom-gateway"
-            one.complaints.clear()  # the browser logs that nobody answers
-            found = await Axe().run(one.page)
-            assert found.violations_count == 0, found.generate_report()
-            await one._picture("gateway-gone")
-            async with gateway(sim, ZOOM_GATEWAY_ADMIN__PORT=port):
-                await expect(live).to_contain_text("Live", timeout=SOON)
-                await expect(one.page.locator("body")).not_to_have_class("stale")
-                await expect(one.page.locator("#news")).to_have_text("Connected again.")
-                one.complaints.clear()
-                await one.sound("gateway-back")
-
-
-async def test_a_gateway_that_hangs_is_gone_too(browser: Browser) -> None:
-    async with simulator() as sim, gateway(sim) as gate, opened(browser, gate) as one:
-        gate.signal(signal.SIGSTOP)
-        try:
-            live = one.page.locator("#live")
-            await expect(live).to_contain_text("Connection lost since", timeout=2 * SOON)
-        finally:
-            gate.signal(signal.SIGCONT)
-        await expect(live).to_contain_text("Live", timeout=2 * SOON)
-
-
-async def test_there_is_no_room_for_another_page(
-    browser: Browser, client: aiohttp.ClientSession
-) -> None:
-    async with simulator() as sim, gateway(sim) as gate:
-        readers = [await client.get(f"{gate.admin}/events") for _ in range(MOST)]
-        context = await browser.new_context()
-        page = await context.new_page()
-        await page.goto(f"{gate.admin}/")
-        live = page.locator("#live")
-        await expect(live).to_contain_text("no room for another open page", timeout=SOON)
-        await expect(page.locator(".hero")).to_contain_text("All is well", timeout=SOON)
-        for reader in readers:
-            reader.close()
-        await expect(live).to_contain_text("Live", timeout=3 * SOON)  # it tries again after 30 s
-        await context.close()
-
-
 async def test_rotate_now_by_keyboard(browser: Browser, client: aiohttp.ClientSession) -> None:
     async with (
         simulator("--mode", "single") as sim,
@@ -372,27 +206,6 @@ async def test_on_a_phone(browser: Browser, client: aiohttp.ClientSession) -> No
         wide = await one.page.evaluate("document.documentElement.scrollWidth")
         assert wide <= PHONE["width"]
         await one.sound("phone")
-
-
-async def test_it_does_not_chatter(browser: Browser, client: aiohttp.ClientSession) -> None:
-    async with simulator() as sim, gateway(sim) as gate, opened(browser, gate) as one:
-        await one.says("All is well")
-        await one.page.evaluate("""() => {
-          window.said = [];
-          new MutationObserver(() => said.push(news.textContent)).observe(
-            document.getElementById("news"), { childList: true, characterData: true });
-        }""")
-        began = time.monotonic()
-        await calls(client, gate, 3.0)
-        await expect(one.page.locator(".lanes .calls .sum")).to_have_text("60", timeout=SOON)
-        assert time.monotonic() - began > 2
-        assert await one.page.evaluate("said") == []
-        await control(client, sim, "mint")
-        await calls(client, gate)
-        await one.page.wait_for_function("said.length > 0", timeout=SOON)
-        said = await one.page.evaluate("said")
-        assert len(said) <= 2
-        assert "Another program mints" in said[-1]
 
 
 async def test_it_shows_what_it_was_told_as_text(
