@@ -335,9 +335,8 @@ def begun(account: Account, now: float) -> Outcome:
 
 
 def request(account: Account, now: float) -> Account:
-    """An operator asked for a new token: it waits for no budget. What is on trial stays so."""
-    endpoint = account.due.endpoint if account.due else ""
-    return replace(account, due=Due(Cause.REQUEST, now, endpoint))
+    """An operator asked for a new token: it waits for no budget, and no endpoint is on trial."""
+    return replace(account, due=Due(Cause.REQUEST, now))
 
 
 def under_way(account: Account, now: float) -> bool:

@@ -554,7 +554,7 @@ class TestARequest:
         # Its replica died, it seems.
         assert not under_way(begun, 5.0 + LONGEST_MINT)
 
-    def test_takes_the_place_of_a_mint_that_waits_and_keeps_its_trial(self) -> None:
+    def test_takes_the_place_of_a_mint_that_waits(self) -> None:
         waiting = replace(minted(an_account()), due=Due(Cause.REFUSAL, 4.0, "GET /x"))
         assert not under_way(waiting, 5.0)
-        assert request(waiting, 5.0).due == Due(Cause.REQUEST, 5.0, "GET /x")
+        assert request(waiting, 5.0).due == Due(Cause.REQUEST, 5.0)
