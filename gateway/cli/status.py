@@ -3,10 +3,10 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+import time
 from http import HTTPStatus
 from http.client import HTTPException, HTTPMessage
-from typing import IO, TYPE_CHECKING, Any, Final, NoReturn
+from typing import IO, Any, Final, NoReturn
 from urllib import request as urls
 from urllib.error import HTTPError, URLError
 from urllib.parse import urljoin, urlsplit
@@ -14,11 +14,7 @@ from urllib.parse import urljoin, urlsplit
 import click
 
 from gateway.cli.admin_url import admin_url
-from gateway.core.status import span
-
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
+from gateway.cli.status_view import View, printable
 
 WELL, DEGRADED, UNREACHABLE = 0, 1, 2
 """Exit codes."""
@@ -26,23 +22,10 @@ WELL, DEGRADED, UNREACHABLE = 0, 1, 2
 LARGEST: Final = 16 * 1024 * 1024
 """Bytes of an answer: no gateway's status is larger."""
 
-BAR: Final = 20
-"""Characters of a life bar."""
-
-PIPE_WIDTH: Final = 120
-"""Columns where there is no terminal to ask."""
+WATCH: Final = 2.0
+"""Seconds between two looks with `--watch`."""
 
 _SCHEMES: Final = ("http://", "https://")
-
-_STYLES: Final = {
-    "ok": "green",
-    "degraded": "yellow",
-    "unready": "red",
-    "failing": "red",
-    "error": "red",
-    "warning": "yellow",
-    "notice": "dim",
-}
 
 
 class UnreachableError(Exception):
@@ -65,8 +48,11 @@ class UnreachableError(Exception):
     show_default=True,
     help="Seconds to wait for the gateway.",
 )
-def status(url: str, *, ready: bool, as_json: bool, timeout: float) -> None:
+@click.option("--watch", is_flag=True, help="Show it anew every 2 seconds, until Ctrl-C.")
+def status(url: str, *, ready: bool, as_json: bool, timeout: float, watch: bool) -> None:
     """Show a running gateway's state. Exits with 0 if all is well, 1 if not, 2 if there is none."""
+    if watch and not (as_json or ready):
+        _watch(url, timeout)
     try:
         if ready:
             sys.exit(tell_readiness(url, timeout))
@@ -77,12 +63,32 @@ def status(url: str, *, ready: bool, as_json: bool, timeout: float) -> None:
     if as_json:
         click.echo(json.dumps(body, indent=2))
     else:
-        try:
-            show(body)
-        except (KeyError, TypeError, ValueError, AttributeError):
-            click.echo("This is another version's status. See it with --json.", err=True)
-            sys.exit(UNREACHABLE)
+        show(View(), body)
     sys.exit(WELL if body["state"] == "ok" else DEGRADED)
+
+
+def show(view: View, body: dict[str, Any]) -> None:
+    """Print a status; ends the program if it cannot be understood."""
+    try:
+        view.show(body)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        click.echo("This is another version's status. See it with --json.", err=True)
+        sys.exit(UNREACHABLE)
+
+
+def _watch(url: str, timeout: float) -> NoReturn:
+    """A gateway that is gone may come back."""
+    view = View()
+    while True:
+        try:
+            body = fetch(url, timeout)
+        except UnreachableError as problem:
+            view.clear()
+            click.echo(str(problem), err=True)
+        else:
+            view.clear()
+            show(view, body)
+        time.sleep(WATCH)
 
 
 class _SameHost(urls.HTTPRedirectHandler):
@@ -124,7 +130,7 @@ def tell_readiness(url: str, timeout: float) -> int:
     code, text = _ask(url, "readyz", timeout)
     if code not in {HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE}:
         _not_a_gateway(url, f"it answers {code}")
-    body = _printable(_read(url, text, {"ready", "reasons"}))
+    body = printable(_read(url, text, {"ready", "reasons"}))
     ready = code == HTTPStatus.OK
     click.echo("\n".join(["ready" if ready else "not ready", *map(str, body["reasons"])]))
     return WELL if ready else DEGRADED
@@ -184,116 +190,3 @@ def _read(url: str, text: bytes, parts: set[str]) -> dict[str, Any]:
     if not isinstance(body, dict) or not parts <= body.keys():
         _not_a_gateway(url, "its answer is not a status")
     return body
-
-
-def show(body: Mapping[str, Any]) -> None:
-    """Print a status for people: coloured on a terminal, plain text in a pipe."""
-    from rich.console import Console  # noqa: PLC0415  no other command pays for it
-    from rich.text import Text  # noqa: PLC0415
-
-    body = _printable(body)
-    console = Console(highlight=False, emoji=False, markup=False)
-    if not console.is_terminal:
-        console = Console(
-            highlight=False, emoji=False, markup=False, width=PIPE_WIDTH, color_system=None
-        )
-    replica = body["replica"]
-    console.print(Text(body["state"], _style(body["state"], bold=True)), Text(body["sentence"]))
-    console.print(
-        f"replica {replica['name']}, version {replica['version']}, process {replica['pid']}, "
-        f"up for {span(replica['uptime'])}",
-        style="dim",
-    )
-    for account in body["accounts"]:
-        console.print()
-        console.print(
-            Text(f"account {account['name']}:", "bold"),
-            Text(account["state"], _style(account["state"])),
-        )
-        console.print(_slots(account, _bar(console)))
-        _advise(console, account)
-    # An older gateway does not tell.
-    replicas = body.get("fleet", {}).get("replicas", [])
-    if len(replicas) > 1:
-        console.print()
-        console.print(_replicas(replicas))
-
-
-def _style(word: str, *, bold: bool = False) -> str:
-    return f"{'bold ' if bold else ''}{_STYLES.get(word, 'default')}"
-
-
-def _slots(account: Mapping[str, Any], bar: Callable[[float], str]) -> "Table":
-    from rich.table import Table  # noqa: PLC0415
-
-    table = Table("slot", "token", "life", "minted", box=None, pad_edge=False, header_style="dim")
-    for slot in account["slots"]:
-        phase = "out" if slot["barred"] else slot["phase"]
-        table.add_row(f"{slot['app']}/{slot['index']}", *_cells(slot, phase, bar))
-    return table
-
-
-def _cells(slot: Mapping[str, Any], phase: str, bar: Callable[[float], str]) -> Iterator[str]:
-    token = slot["token"]
-    if token is None:
-        yield phase
-        retry = slot["retry_in"]
-        yield f"next try in {span(retry)}" if retry is not None and not slot["barred"] else ""
-        return
-    share = token["expires_in"] / token["lifetime"] if token["lifetime"] else 0.0
-    yield f"{phase} {token['generation']}{'' if token['accepted'] else ' (not seen accepted)'}"
-    yield f"{bar(share)} {span(token['expires_in'])} of {span(token['lifetime'])}"
-    yield f"{span(token['age'])} ago ({token['cause']}, by {token['minter']})"
-
-
-def _replicas(replicas: list[Mapping[str, Any]]) -> "Table":
-    from rich.table import Table  # noqa: PLC0415
-
-    table = Table(
-        f"{len(replicas)} replicas",
-        *("version", "address", "since", "last seen", "token"),
-        box=None,
-        pad_edge=False,
-        header_style="dim",
-    )
-    for one in replicas:
-        name = f"{one['name']} (this one)" if one["this"] else one["name"]
-        tokens = ", ".join(
-            f"{account} {generation or 'none'}"
-            for account, generation in one["generations"].items()
-        )
-        seen = f"{span(one['seen'])} ago"
-        table.add_row(name, one["version"], one["address"], one["since"], seen, tokens)
-    return table
-
-
-def _bar(console: "Console") -> Callable[[float], str]:
-    full, empty = ("█", "░") if console.encoding.startswith("utf") else ("#", ".")
-
-    def bar(share: float) -> str:
-        filled = round(BAR * min(1.0, max(0.0, share)))
-        return full * filled + empty * (BAR - filled)
-
-    return bar
-
-
-def _advise(console: "Console", account: Mapping[str, Any]) -> None:
-    from rich.padding import Padding  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    for one in account["diagnoses"]:
-        console.print(
-            Text.assemble((f"{one['severity']}: ", _style(one["severity"])), one["sentence"])
-        )
-        console.print(Padding(Text(one["advice"], "dim"), (0, 0, 0, 2), expand=False))
-
-
-def _printable(value: Any) -> Any:
-    """A gateway that is none must not steer the terminal."""
-    if isinstance(value, str):
-        return "".join(one if one.isprintable() else "?" for one in value)
-    if isinstance(value, list):
-        return [_printable(one) for one in value]
-    if isinstance(value, dict):
-        return {name: _printable(one) for name, one in value.items()}
-    return value

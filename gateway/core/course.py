@@ -36,6 +36,9 @@ EARLY: Final = 0.5
 LATE: Final = 0.9
 """The same, if the mint may kill it."""
 
+LONGEST_MINT: Final = 15.0
+"""Seconds after which a mint in progress is taken for one whose replica died."""
+
 SPREAD: Final = 5.0
 """Seconds after the rotation time within which each replica tries."""
 
@@ -72,6 +75,18 @@ class Rest:
 
 
 Step = Mint | Rest
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an operator's wish for a new token leads to."""
+
+    began: bool
+    """False: one was on its way already, and nothing was changed."""
+    wait: float
+    """Seconds until it is tried: the last mints failed, or the budget is spent."""
+    store_down: bool = False
+    """It is not minted before the store can be used."""
 
 
 def next_step(account: Account, course: Course, now: float) -> Step:
@@ -333,5 +348,11 @@ def begun(account: Account, now: float) -> Outcome:
 
 
 def request(account: Account, now: float) -> Account:
-    """An operator asked for a new token."""
+    """An operator asked for a new token: it waits for no budget, and no endpoint is on trial."""
     return replace(account, due=Due(Cause.REQUEST, now))
+
+
+def under_way(account: Account, now: float) -> bool:
+    """Whether there is nothing to ask for: it was asked for, or a mint is in progress."""
+    minting = account.minting is not None and now - account.minting.since < LONGEST_MINT
+    return minting or (account.due is not None and account.due.cause is Cause.REQUEST)

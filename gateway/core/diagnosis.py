@@ -1,12 +1,20 @@
 """What is wrong with an account, since when, and what to do: in sentences for people."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from gateway.core.account import Account
-from gateway.core.errors import NEEDS_OPERATOR
+from gateway.core.errors import MintFailure
 from gateway.core.events import MintFailed
+from gateway.core.token import Token
+
+OVERDUE: Final = 60.0
+"""Seconds after its rotation was due at which a token that was not rotated is a warning."""
+
+OVERDUE_SHARE: Final = 0.1
+"""The same for short lives: never more than this share of the life."""
 
 
 class Severity(StrEnum):
@@ -27,6 +35,8 @@ class Diagnosis:
     advice: str
     since: float | None = None
     """Seconds on the account's clock, where known."""
+    cause: str = ""
+    """Why mints fail, as the metric's `result` label has it; empty for all else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +52,8 @@ class Chart:
     previous_secret: bool = False
     """The newest token of an app was minted with its previous secret: Zoom took no other."""
     store_problem: str = ""
+    store_since: float | None = None
+    """When the store began to fail."""
 
 
 def holdoff_sentence(age: float) -> str:
@@ -68,27 +80,56 @@ def _no_token(chart: Chart) -> Diagnosis | None:
         "no_token",
         Severity.ERROR,
         f"There is no usable token, and none can be minted: {failure.message}",
-        _mint_advice(failure),
+        _MINT_ADVICE[failure.failure],
         since,
+        failure.failure.value,
     )
 
 
 def _none_yet(chart: Chart) -> Diagnosis:
     if not chart.store_problem:
-        return Diagnosis("no_token", Severity.ERROR, "There is no token yet.", "A mint is due.")
+        return Diagnosis(
+            "no_token",
+            Severity.ERROR,
+            "There is no token yet.",
+            "A mint is due: wait some seconds. If nothing comes, see the gateway's log.",
+        )
     return Diagnosis(
         "no_token",
         Severity.ERROR,
         "There is no usable token, and the store, which lends the right to mint, cannot be used:"
         f" {chart.store_problem}",
-        "See store.url. What a replica does meanwhile is set by store.on_outage.",
+        "Bring the store back, or correct store.url. What a replica does meanwhile is set by "
+        "store.on_outage.",
+        chart.store_since,
     )
 
 
-def _mint_advice(failure: MintFailed) -> str:
-    if failure.failure in NEEDS_OPERATOR:
-        return "Correct the credentials, or look at the app in Zoom's marketplace."
-    return "Check the way to the token endpoint (upstream.token_url) and Zoom's status page."
+_BY_ITSELF: Final = "It is tried again by itself."
+
+_MINT_ADVICE: Final[Mapping[MintFailure, str]] = {
+    MintFailure.INVALID_CLIENT: "Correct the credentials: client_id and client_secret, as the "
+    "app's page in Zoom's marketplace shows them. A file that changes is noticed within seconds.",
+    MintFailure.INVALID_ACCOUNT: "Correct account_id, or activate the app in Zoom's marketplace: "
+    "Zoom knows the client, but not this account for it.",
+    MintFailure.INVALID_INDEX: "Take the index out of token_indexes, or ask Zoom's support to "
+    "raise the app's limit.",
+    MintFailure.REFUSED: "Check account_id, the app's type (Server-to-Server OAuth) and "
+    f"upstream.token_url. {_BY_ITSELF}",
+    MintFailure.RATE_LIMITED: "Find the other programs that mint with this app, and point them at "
+    f"this gateway. {_BY_ITSELF}",
+    MintFailure.SERVER_ERROR: "Zoom is in trouble: see https://status.zoom.us. If it is not, see "
+    f"what answers at upstream.token_url. {_BY_ITSELF}",
+    MintFailure.MALFORMED: "See what answers at upstream.token_url: it need not be Zoom. "
+    f"{_BY_ITSELF}",
+    MintFailure.TIMEOUT: "Check the way to upstream.token_url (a firewall that drops, a proxy), "
+    f"and https://status.zoom.us. {_BY_ITSELF}",
+    MintFailure.CONNECTION: "This machine does not get to Zoom: check its network, DNS, firewall "
+    f"and proxy, and upstream.token_url. {_BY_ITSELF}",
+    MintFailure.BROKEN: "Something on the way to upstream.token_url cuts connections: check "
+    f"proxy and firewall, and https://status.zoom.us. {_BY_ITSELF}",
+}
+"""What to do, by why mints fail."""
 
 
 def _mint_failing(chart: Chart) -> Diagnosis | None:
@@ -101,8 +142,39 @@ def _mint_failing(chart: Chart) -> Diagnosis | None:
         "mint_failing",
         Severity.WARNING,
         f"Mints fail; the token in use is good for another {left:.0f} s: {failure.message}",
-        _mint_advice(failure),
+        _MINT_ADVICE[failure.failure],
         since,
+        failure.failure.value,
+    )
+
+
+def _late(chart: Chart) -> float | None:
+    """Seconds since a rotation was due of which nothing was heard, good or bad."""
+    token, due = chart.account.usable(chart.now), chart.account.rotate_at
+    if token is None or due is None or chart.mint_failed is not None:
+        return None
+    # A token that stands in for a younger one follows rules of its own.
+    if token.generation != chart.account.generation:
+        return None
+    late = chart.now - due
+    return late if late > min(OVERDUE, token.lifetime * OVERDUE_SHARE) else None
+
+
+def _left(token: Token, now: float) -> str:
+    return f"it is good for another {token.usable_until - now:.0f} s"
+
+
+def _overdue(chart: Chart) -> Diagnosis | None:
+    late, token = _late(chart), chart.account.active
+    if late is None or token is None or chart.store_problem:
+        return None
+    return Diagnosis(
+        "rotation_overdue",
+        Severity.WARNING,
+        f"The token in use was to be replaced {late:.0f} s ago, and was not; "
+        f"{_left(token, chart.now)}.",
+        "See the gateway's log for why no replica mints.",
+        chart.now - late,
     )
 
 
@@ -150,20 +222,24 @@ def _previous_secret(chart: Chart) -> Diagnosis | None:
 def _store(chart: Chart) -> Diagnosis | None:
     if not chart.store_problem:
         return None
-    return Diagnosis(
-        "store_down",
-        Severity.WARNING,
-        f"The token store cannot be used: {chart.store_problem}",
-        "Calls go on with the token that this replica holds. See store.url."
-        if chart.account.usable(chart.now)
-        else "See store.url.",
-    )
+    sentence = f"The token store cannot be used: {chart.store_problem}"
+    token = chart.account.usable(chart.now)
+    if token is not None and _late(chart) is not None:
+        sentence = (
+            f"{sentence.rstrip('.')}. The token in use was not replaced when it was due; "
+            f"{_left(token, chart.now)}."
+        )
+    advice = "Bring the store back, or correct store.url."
+    if token is not None:
+        advice = f"Calls go on with the token that this replica holds. {advice}"
+    return Diagnosis("store_down", Severity.WARNING, sentence, advice, chart.store_since)
 
 
 _LOOKS: tuple[Callable[[Chart], Diagnosis | None], ...] = (
     _no_token,
     _held_off,
     _mint_failing,
+    _overdue,
     _foreign,
     _previous_secret,
     _store,

@@ -39,6 +39,17 @@ class Minted:
 
 
 @dataclass(frozen=True, slots=True)
+class Adopted:
+    """A token that another replica minted is in use here, too."""
+
+    slot: SlotId
+    cause: Cause
+    generation: int
+    minter: str
+    """The other replica's name."""
+
+
+@dataclass(frozen=True, slots=True)
 class MintFailed:
     slot: SlotId
     cause: Cause
@@ -136,6 +147,7 @@ class PutBack:
 
 TokenEvent = (
     Minted
+    | Adopted
     | MintFailed
     | Refused
     | Switched

@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from gateway.core.account import Holdoff, Minting
+from gateway.core.account import Account, Holdoff, Minting
 from gateway.core.backoff import Budget
 from gateway.core.diagnosis import Chart, Diagnosis, Severity, diagnose
+from gateway.core.history import newest
 from gateway.core.presence import Sighting
 from gateway.core.slots import Phase, Slot
 from gateway.core.token import Token
@@ -48,6 +49,8 @@ class Readiness:
     state: State
     reasons: tuple[str, ...]
     """Sentences, the worst first; empty when all is well."""
+    worst: tuple[str, Diagnosis] | None = field(default=None, compare=False)
+    """The account and the fault that the first sentence is about, if it is one's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,8 @@ class Replica:
     """When it began, on the clock that charts use."""
     sighting: Sighting = field(default_factory=Sighting)
     """All replicas, itself included, as it saw them last."""
+    worker: int | None = None
+    """Its number, if several processes are one gateway."""
 
 
 class ReadinessGate:
@@ -81,7 +86,12 @@ class ReadinessGate:
             self._opened = all(name in tried for name in charts) and any(
                 chart.account.usable(chart.now) for chart in charts.values()
             )
-        reasons = _sentences(charts)
+        faults = _worst(charts)
+        reasons = [
+            f"Account {name}: {one.sentence}" if len(charts) > 1 else one.sentence
+            for name, one in faults
+        ]
+        worst = next(iter(faults), None)
         untried = [
             f"Account {name}: no mint was tried yet." for name in charts if name not in tried
         ]
@@ -89,22 +99,24 @@ class ReadinessGate:
             stopping = "The gateway is stopping: send new calls elsewhere."
             return Readiness(ready=False, state=State.UNREADY, reasons=(stopping, *reasons))
         if not self._opened:
-            return Readiness(ready=False, state=State.UNREADY, reasons=(*reasons, *untried))
+            return Readiness(
+                ready=False, state=State.UNREADY, reasons=(*reasons, *untried), worst=worst
+            )
         state = State.DEGRADED if reasons else State.OK
-        return Readiness(ready=True, state=state, reasons=tuple(reasons))
+        return Readiness(ready=True, state=state, reasons=tuple(reasons), worst=worst)
 
 
-def _sentences(charts: Mapping[str, Chart]) -> list[str]:
-    """Everything that is worth acting on, the worst of all accounts first."""
+def _worst(charts: Mapping[str, Chart]) -> list[tuple[str, Diagnosis]]:
+    """Everything that is worth acting on, with its account, the worst of all first."""
     severities = list(Severity)
     found = [
-        (severities.index(one.severity), name, one.sentence)
+        (name, one)
         for name, chart in charts.items()
         for one in diagnose(chart)
         if one.severity is not Severity.NOTICE
     ]
-    found.sort(key=lambda entry: entry[0])
-    return [f"Account {name}: {text}" if len(charts) > 1 else text for _, name, text in found]
+    found.sort(key=lambda entry: severities.index(entry[1].severity))
+    return found
 
 
 def headline(readiness: Readiness) -> str:
@@ -135,11 +147,13 @@ def snapshot(
         "ready": readiness.ready,
         "sentence": headline(readiness),
         "reasons": list(readiness.reasons),
+        "headline": _headline(charts, readiness, wall),
         "at": iso(wall),
         "replica": {
             "name": replica.name,
             "version": replica.version,
             "pid": replica.pid,
+            "worker": replica.worker,
             "uptime": round(now - replica.started, 3),
         },
         "accounts": [
@@ -148,6 +162,16 @@ def snapshot(
         ],
         "fleet": _fleet(replica.sighting, replica.name),
     }
+
+
+def _headline(
+    charts: Mapping[str, Chart], readiness: Readiness, wall: float
+) -> dict[str, Any] | None:
+    """What the first sentence is about; None if that is no fault of an account."""
+    if readiness.worst is None:
+        return None
+    name, one = readiness.worst
+    return {"account": name, **_diagnosis(one, wall - charts[name].now)}
 
 
 def _fleet(sighting: Sighting, own: str) -> dict[str, Any]:
@@ -200,6 +224,7 @@ def _account(name: str, chart: Chart, wall: float, totals: Mapping[str, int]) ->
         "newest_generation": account.generation,
         "diagnoses": [_diagnosis(one, offset) for one in found],
         "slots": [_slot(slot, chart, offset) for slot in account.slots],
+        "last_mint": _last_mint(account, chart.now, offset),
         "minting": None if account.minting is None else _minting(account.minting, offset),
         "holdoff": None if account.holdoff is None else _holdoff(account.holdoff, chart, offset),
         "suspects": [
@@ -212,6 +237,22 @@ def _account(name: str, chart: Chart, wall: float, totals: Mapping[str, int]) ->
             "burst": int(Budget.BURST),
         },
         "totals": dict(totals),
+    }
+
+
+def _last_mint(account: Account, now: float, offset: float) -> dict[str, Any] | None:
+    """Who minted last, and why; None if no token of that mint is left."""
+    token = newest(account)
+    if token is None:
+        return None
+    return {
+        "app": token.slot.app,
+        "index": token.slot.index,
+        "generation": token.generation,
+        "cause": token.cause.value,
+        "minter": token.minter,
+        "at": iso(token.issued_at + offset),
+        "age": round(now - token.issued_at, 3),
     }
 
 
@@ -253,6 +294,7 @@ def _diagnosis(one: Diagnosis, offset: float) -> dict[str, Any]:
         "sentence": one.sentence,
         "advice": one.advice,
         "since": None if one.since is None else iso(one.since + offset),
+        "cause": one.cause,
     }
 
 

@@ -123,6 +123,16 @@ class GatewayLog:
             ),
         )
 
+    def rotation_requested(self, account: str, caller: str, *, began: bool) -> None:
+        """Somebody asked on the admin port for a new token; `caller` is the address."""
+        then = "A mint is due at once." if began else "One was on its way already."
+        self._log.info(
+            "rotation_requested",
+            message=f"A new token was asked for on the admin port. {then}",
+            account=account,
+            caller=caller,
+        )
+
     def store_file_set_aside(self, sentence: str) -> None:
         """A token file could not be read; `sentence` says which, and where it is kept."""
         self._log.error("store_file_set_aside", message=sentence)

@@ -7,6 +7,7 @@ from gateway.core.account import SUSPICION
 from gateway.core.diagnosis import holdoff_sentence
 from gateway.core.errors import NEEDS_OPERATOR
 from gateway.core.events import (
+    Adopted,
     EndpointSuspected,
     ForeignMint,
     HoldoffBegan,
@@ -15,6 +16,7 @@ from gateway.core.events import (
     Minted,
     MintFailed,
     PutBack,
+    RefusalCause,
     SlotOut,
     SlotsLinked,
     StoreDown,
@@ -27,12 +29,34 @@ from gateway.core.token import SlotId
 
 
 class Line(NamedTuple):
-    level: Literal["info", "warning", "error"]
+    level: Literal["debug", "info", "warning", "error"]
     event: str
     """Stable, for programs."""
     message: str
     """A sentence, for people."""
     fields: dict[str, Any]
+
+
+_BECAME: Final = {
+    RefusalCause.SUPERSEDED: "had been replaced already",
+    RefusalCause.TOKEN: "was set aside",
+    RefusalCause.FRESH: "was set aside, though Zoom had never accepted it",
+    RefusalCause.HOLDOFF: "stays: too many new tokens were refused in a row",
+    RefusalCause.ENDPOINT: "is alive: the endpoint refuses by itself",
+    RefusalCause.UNDECIDED: "stays: no probe told in time whether it is alive",
+}
+
+
+def became(cause: RefusalCause) -> str:
+    """Give what became of a refused token, as the end of a sentence."""
+    return _BECAME[cause]
+
+
+def refusals_line(cause: RefusalCause, count: int) -> Line:
+    """Give the line for several refusals with the same cause."""
+    calls = "1 call" if count == 1 else f"{count} calls"
+    text = f"Zoom refused the token of {calls}; it {became(cause)}."
+    return Line("warning", "token_refusals", text, {"cause": cause.value, "count": count})
 
 
 def line_of(event: TokenEvent) -> Line | None:
@@ -62,6 +86,15 @@ def _minted(event: Minted) -> Line:
         text += " Zoom took only the previous client secret: correct client_secret."
         return Line("warning", "token_minted", text, fields)
     return Line("info", "token_minted", text, fields)
+
+
+def _adopted(event: Adopted) -> Line:
+    text = (
+        f"Replica {event.minter} minted token {event.generation} in slot {event.slot} "
+        f"({event.cause.value}); it is used here, too."
+    )
+    fields = {**_slot(event.slot), "cause": event.cause.value, "generation": event.generation}
+    return Line("debug", "token_adopted", text, fields)
 
 
 def _mint_failed(event: MintFailed) -> Line:
@@ -165,6 +198,7 @@ def _put_back(event: PutBack) -> Line:
 
 _LINES: Final[Mapping[type[TokenEvent], Callable[[Any], Line]]] = {
     Minted: _minted,
+    Adopted: _adopted,
     MintFailed: _mint_failed,
     Switched: _switched,
     ForeignMint: _foreign,

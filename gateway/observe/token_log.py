@@ -4,21 +4,11 @@ from structlog.typing import FilteringBoundLogger
 
 from gateway.core.events import RefusalCause, Refused, TokenEvent
 from gateway.observe.throttle import Later, Throttle, call_later
-from gateway.observe.token_lines import line_of
+from gateway.observe.token_lines import became, line_of, refusals_line
 from gateway.ports import CallReport
 
 REFUSALS_PERIOD = 1.0
 """Seconds between two warnings of refusals with the same cause: a dead token brings hundreds."""
-
-_BECAME = {
-    RefusalCause.SUPERSEDED: "had been replaced already",
-    RefusalCause.TOKEN: "was set aside",
-    RefusalCause.FRESH: "was set aside, though Zoom had never accepted it",
-    RefusalCause.HOLDOFF: "stays: too many new tokens were refused in a row",
-    RefusalCause.ENDPOINT: "is alive: the endpoint refuses by itself",
-    RefusalCause.UNDECIDED: "stays: no probe told in time whether it is alive",
-}
-"""What became of the token, by the refusal's cause."""
 
 
 class TokenLog:
@@ -44,7 +34,7 @@ class TokenLog:
     def _refused(self, account: str, event: Refused) -> None:
         self._log.debug(
             "token_refused",
-            message=f"Zoom refused token {event.generation}, which {_BECAME[event.cause]}.",
+            message=f"Zoom refused token {event.generation}, which {became(event.cause)}.",
             account=account,
             generation=event.generation,
             endpoint=event.endpoint,
@@ -55,11 +45,5 @@ class TokenLog:
         )
 
     def _refusals(self, account: str, cause: RefusalCause, count: int) -> None:
-        calls = "1 call" if count == 1 else f"{count} calls"
-        self._log.warning(
-            "token_refusals",
-            message=f"Zoom refused the token of {calls}; it {_BECAME[cause]}.",
-            account=account,
-            cause=cause.value,
-            count=count,
-        )
+        line = refusals_line(cause, count)
+        self._log.warning(line.event, message=line.message, account=account, **line.fields)

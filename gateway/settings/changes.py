@@ -9,6 +9,9 @@ from gateway.settings.section import Section
 _FIXED: Final = ("listen", "admin")
 """Sections that only a restart applies: the addresses are bound once."""
 
+_LIVE: Final = frozenset({"allow_actions"})
+"""Their keys that need none: what was allowed can be forbidden at once."""
+
 _APART: Final = frozenset({"lease", "on_outage"})
 """Keys of the store's section that are the token manager's, not the store's own."""
 
@@ -26,7 +29,14 @@ class Changes:
 def changes(old: Settings, new: Settings) -> Changes:
     """What differs; never a value."""
     names = [name for name in Settings.model_fields if name not in {"accounts", *_FIXED}]
-    sections = [name for name in names if getattr(old, name) != getattr(new, name)]
+    sections = [
+        *(
+            name
+            for name in _FIXED
+            if _LIVE & set(_differing(getattr(old, name), getattr(new, name)))
+        ),
+        *(name for name in names if getattr(old, name) != getattr(new, name)),
+    ]
     accounts = [
         f"accounts.{name}"
         for name in dict.fromkeys((*old.accounts, *new.accounts))
@@ -36,13 +46,21 @@ def changes(old: Settings, new: Settings) -> Changes:
         f"{section}.{key}"
         for section in _FIXED
         for key in _differing(getattr(old, section), getattr(new, section))
+        if key not in _LIVE
     ]
     return Changes((*sections, *accounts), tuple(fixed))
 
 
 def applicable(old: Settings, new: Settings) -> Settings:
     """The new configuration, with what only a restart applies as it was."""
-    return new.model_copy(update={name: getattr(old, name) for name in _FIXED})
+    return new.model_copy(
+        update={name: _kept(getattr(old, name), getattr(new, name)) for name in _FIXED}
+    )
+
+
+def _kept(old: Section, new: Section) -> Section:
+    live = _LIVE & type(old).model_fields.keys()
+    return old.model_copy(update={key: getattr(new, key) for key in live})
 
 
 def same_store(old: Settings, new: Settings) -> bool:

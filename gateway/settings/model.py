@@ -34,6 +34,11 @@ class AdminSettings(Section):
         default="127.0.0.1", description="The address to listen on: `0.0.0.0` or `::` for all."
     )
     port: kinds.Port = Field(default=9090, description="The port; 0 takes any free one.")
+    allow_actions: kinds.Switch = Field(
+        default=False,
+        description="Whether who reaches the admin port may ask for a new token (`POST"
+        " /accounts/NAME/rotate`, and a button on the status page). False: it only ever reads.",
+    )
 
 
 class UpstreamSettings(Section):

@@ -142,6 +142,8 @@ def _is_list_or_mapping(key: schema.Key) -> bool:
 
 def _row(key: schema.Key, field: FieldInfo) -> str:
     default = words.default(field)
+    # As YAML has it, not Python.
+    default = str(default).lower() if isinstance(default, bool) else default
     shown = "" if default is None else f"`{default}`"
     cells = (
         f"`{schema.dotted(key.path)}`",

@@ -16,7 +16,7 @@ from gateway.core.account import (
     worth_noting,
 )
 from gateway.core.backoff import OPERATOR_PAUSE
-from gateway.core.course import Rest, next_step
+from gateway.core.course import Asked, Rest, next_step
 from gateway.core.diagnosis import Chart, Diagnosis, diagnose
 from gateway.core.document import Identities
 from gateway.core.endpoint import Endpoint
@@ -26,8 +26,16 @@ from gateway.core.errors import (
     StoreError,
     StoreUnavailableError,
 )
-from gateway.core.events import ForeignMint, Minted, MintFailed, TokenEvent
-from gateway.core.history import generation_of
+from gateway.core.events import (
+    Adopted,
+    ForeignMint,
+    Minted,
+    MintFailed,
+    StoreDown,
+    StoreUp,
+    TokenEvent,
+)
+from gateway.core.history import generation_of, newest
 from gateway.core.judge import Finding, Judgement, Refusal, Ruling, judge, vindicate
 from gateway.core.slots import Phase
 from gateway.core.token import SlotId, Token
@@ -104,6 +112,9 @@ class TokenManager:
         self._mint_failed: dict[SlotId, tuple[float, MintFailed]] = {}
         """Slot: since when its mints fail, and the newest failure."""
         self._foreign: tuple[float, int] | None = None
+        self._store_since: float | None = None
+        self._seen = 0
+        """The newest generation that was told of."""
 
     def _minting_parts(self) -> MintingParts:
         parts = self._parts
@@ -205,10 +216,29 @@ class TokenManager:
         step = next_step(account, self._loop.course(), now)
         return reason, step.until if isinstance(step, Rest) else max(now, self._loop.not_before)
 
+    def request(self) -> Asked:
+        """An operator wants a new token: a mint is due at once, unless one is on its way."""
+        asked_at = self.clock.now()
+        began = not (self._loop.minting or rules.under_way(self.ledger.view(), asked_at))
+        if began:
+            self.ledger.apply(lambda account, now: (rules.request(account, now), ()))
+        # Not the moment of before: the mint is due since a bit later.
+        now = self.clock.now()
+        step = next_step(self.ledger.view(), self._loop.course(), now)
+        wait = max(0.0, step.until - now) if isinstance(step, Rest) else 0.0
+        return Asked(began, wait, self.ledger.standing.problem is not None)
+
     # What the manager does on its own account.
 
     def _changed(self) -> None:
         self.desk.account_changed()
+        account = self.ledger.account
+        if account.generation == self._seen:
+            return
+        self._seen = account.generation
+        token = newest(account)
+        if token is not None and token.minter != self._parts.replica:
+            self._tell(Adopted(token.slot, token.cause, token.generation, token.minter))
 
     async def _is_alive(self, token: Token) -> bool:
         return await self.desk.verdict(token, "") is Finding.ALIVE
@@ -271,6 +301,10 @@ class TokenManager:
             self._mint_failed[event.slot] = (since, event)
         elif isinstance(event, ForeignMint):
             self._foreign = (now, (self._foreign[1] if self._foreign else 0) + 1)
+        elif isinstance(event, StoreDown):
+            self._store_since = now if self._store_since is None else self._store_since
+        elif isinstance(event, StoreUp):
+            self._store_since = None
         self._parts.observer.token_event(self._parts.account, event)
 
     @property
@@ -311,6 +345,7 @@ class TokenManager:
             foreign_mint=foreign,
             previous_secret=takes_previous_secret(account),
             store_problem=str(self.ledger.standing.problem or ""),
+            store_since=self._store_since,
         )
 
     def _newest_failure(self) -> tuple[float, MintFailed] | None:

@@ -1,23 +1,30 @@
-"""The admin listener: for operators, probes and scrapers. It only ever reads."""
+"""The admin listener: for operators, probes and scrapers.
+
+It only ever reads, but for what `gateway.web.actions` allows.
+"""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
 from aiohttp import web
 
+from gateway.core.course import Asked
 from gateway.core.status import Readiness
-from gateway.web import status_page
+from gateway.web import actions, status_page
+from gateway.web.live import Live
 
 _log: Final = logging.getLogger(__name__)
 
 HEADERS: Final = {
     "Server": "zoom-gateway",
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; base-uri 'none'; "
-    "form-action 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; "
+    "connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
@@ -26,9 +33,16 @@ HEADERS: Final = {
 }
 """On every answer."""
 
-_READING: Final = frozenset({"GET", "HEAD"})
-
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def _no_history(account: str) -> Mapping[str, Any]:
+    del account
+    return {}
+
+
+def _no_account(account: str, caller: str) -> None:
+    del account, caller
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +54,36 @@ class AdminSources:
     readiness: Callable[[], Readiness]
     metrics: Callable[[str | None], tuple[bytes, str]]
     """From the request's Accept header to body and Content-Type."""
+    history: Callable[[str], Mapping[str, Any]] = _no_history
+    """What happened to an account lately, by its name: more keys for its part of the status."""
+    may_act: Callable[[], bool] = bool
+    """`admin.allow_actions`, as it is now."""
+    rotate: Callable[[str, str], Asked | None] = _no_account
+    """Told an account's name and the caller's address. None: there is no such account."""
 
 
-def build_admin(sources: AdminSources) -> web.Application:
-    """Give the application; serve it without an access log."""
+def look(sources: AdminSources) -> dict[str, Any]:
+    """Give the status page's view."""
+    return status_page.view(_status(sources), sources.history)
+
+
+def _status(sources: AdminSources) -> dict[str, Any]:
+    return {**sources.status(), "actions": ["rotate"] if sources.may_act() else []}
+
+
+def build_admin(sources: AdminSources, live: Live | None = None) -> web.Application:
+    """Give the application; serve it without an access log. Who gives `live` closes it."""
+    live = live or Live(lambda: look(sources), HEADERS)
     pages = _Pages(sources)
     app = web.Application(middlewares=[_guard], client_max_size=1024)
     app.router.add_get("/livez", pages.livez)
     app.router.add_get("/readyz", pages.readyz)
     app.router.add_get("/metrics", pages.metrics)
     app.router.add_get("/status.json", pages.status)
-    app.router.add_get("/static/status.css", pages.style)
+    app.router.add_get("/events", live.serve)
+    app.router.add_get("/static/{name}", pages.static)
     app.router.add_get("/", pages.page)
+    app.router.add_post(actions.ROTATE, partial(_rotate, sources))
     return app
 
 
@@ -59,11 +91,11 @@ def build_admin(sources: AdminSources) -> web.Application:
 async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Every answer that is no page is JSON, and every answer carries the same headers."""
     try:
-        if request.method in _READING:
-            response = await handler(request)
-        else:
-            response = _problem(405, "This listener only answers GET and HEAD.")
-            response.headers["Allow"] = "GET, HEAD"
+        response = await handler(request)
+    except web.HTTPMethodNotAllowed as error:
+        allowed = ", ".join(sorted(error.allowed_methods))
+        response = _problem(405, f"Only {allowed} is answered here.")
+        response.headers["Allow"] = allowed
     except web.HTTPNotFound:
         response = _problem(404, "Nothing is served here. Try / or /status.json.")
     except web.HTTPException as error:
@@ -77,6 +109,18 @@ async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 def _problem(status: int, message: str) -> web.Response:
     return web.json_response({"code": status, "message": message}, status=status)
+
+
+async def _rotate(sources: AdminSources, request: web.Request) -> web.Response:
+    """Nothing waits between the look at what is allowed and the deed."""
+    refusal = actions.refusal(request, allowed=sources.may_act())
+    if refusal is not None:
+        return _problem(*refusal)
+    account = request.match_info["name"]
+    asked = sources.rotate(account, request.remote or "")
+    if asked is None:
+        return _problem(404, "There is no such account here.")
+    return web.json_response(actions.answer(account, asked), status=202)
 
 
 class _Pages:
@@ -101,13 +145,19 @@ class _Pages:
         return web.Response(body=body, headers={"Content-Type": content_type})
 
     async def status(self, _: web.Request) -> web.Response:
-        return web.json_response(self._sources.status())
+        status, history = _status(self._sources), self._sources.history
+        accounts = [{**one, **history(one["name"])} for one in status["accounts"]]
+        return web.json_response({**status, "accounts": accounts})
 
-    async def style(self, _: web.Request) -> web.Response:
-        return web.Response(body=status_page.style(), content_type="text/css", charset="utf-8")
+    async def static(self, request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        kind = status_page.STATIC.get(name)
+        if kind is None:
+            raise web.HTTPNotFound
+        return web.Response(body=status_page.static(name), content_type=kind, charset="utf-8")
 
     async def page(self, _: web.Request) -> web.Response:
-        status = self._sources.status()
+        view = look(self._sources)
         # The first page imports the template engine: calls must not wait for that.
-        text = await asyncio.to_thread(status_page.render, status)
+        text = await asyncio.to_thread(status_page.render, view)
         return web.Response(text=text, content_type="text/html")

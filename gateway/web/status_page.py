@@ -1,38 +1,90 @@
 """The status page: what `/status.json` says, for people. Works without scripts."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.core.status import span
+from gateway.web import status_tree
+from gateway.web.tree import Node
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
+_STATIC: Final = Path(__file__).parent / "static"
 
-TOTALS: Final = {
-    "calls": "calls",
-    "refusals": "refusals by Zoom",
-    "recovered": "recovered by a replay",
-    "passed_on": "refusals passed on",
-    "mints": "tokens minted",
-    "mint_failures": "mints failed",
-    "foreign_mints": "tokens killed by others",
+STATIC: Final = {
+    "status.css": "text/css",
+    "status.js": "text/javascript",
+    "tree.js": "text/javascript",
+    "icon.svg": "image/svg+xml",
 }
-"""What the page calls each total, in this order."""
+"""All that the page loads, and what it is."""
+
+DETAILED: Final = 12
+"""Accounts that are shown in full, the worst first; the others by name and state."""
+
+_WORST_FIRST: Final = ("failing", "degraded", "ok")
 
 
-def render(status: Mapping[str, Any]) -> str:
-    """Give the page for the body of `/status.json`."""
-    return _template().render(status=status, totals=TOTALS)
+def view(status: Mapping[str, Any], history: Callable[[str], Mapping[str, Any]]) -> dict[str, Any]:
+    """Give the page for the body of `/status.json`, as JSON-ready data.
+
+    `history` gives an account's recent past by name. `page` is what is to be seen, `key` changes
+    when there is something to say aloud, which is `sentence`.
+    """
+    accounts = sorted(status["accounts"], key=lambda one: _WORST_FIRST.index(one["state"]))
+    shown, rest = accounts[:DETAILED], accounts[DETAILED:]
+    page: list[Node | None] = [
+        status_tree.hero(status, accounts),
+        *(
+            status_tree.account({**one, **history(one["name"])}, status, number)
+            for number, one in enumerate(shown, 1)
+        ),
+        status_tree.others(rest),
+        status_tree.fleet(status),
+    ]
+    codes = [one["code"] for account in accounts for one in account["diagnoses"]]
+    return {
+        "at": status["at"],
+        "key": " ".join([status["state"], *codes]),
+        "title": f"{status['state']} · zoom-gateway",
+        "sentence": status["sentence"],
+        "replica": _replica(status["replica"]),
+        "about": _about(status["replica"]),
+        "page": [node for node in page if node],
+    }
+
+
+def _replica(replica: Mapping[str, Any]) -> str:
+    worker = f", worker {replica['worker']}" if replica["worker"] else ""
+    return f"{replica['name']}{worker}"
+
+
+def _about(replica: Mapping[str, Any]) -> str:
+    text = (
+        f"zoom-gateway {replica['version']}, process {replica['pid']}, up for "
+        f"{span(replica['uptime'])}."
+    )
+    if replica["worker"]:
+        return (
+            f"{text} Calls, timeline and events are those of worker {replica['worker']} alone; "
+            "totals are those of all workers."
+        )
+    return f"{text} Calls, timeline, events and totals are this replica's own."
+
+
+def render(view: Mapping[str, Any]) -> str:
+    """Give the page as HTML."""
+    return _template().render(view=view)
 
 
 @cache
-def style() -> bytes:
-    """The page's style sheet."""
-    return (_TEMPLATES / "status.css").read_bytes()
+def static(name: str) -> bytes:
+    """Give one of `STATIC`."""
+    return (_STATIC / name).read_bytes()
 
 
 @cache
@@ -47,27 +99,4 @@ def _template() -> "Template":
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"span": span, "share": share, "rotation": rotation, "day": _day}
     return environment.get_template("status.html")
-
-
-def share(token: Mapping[str, Any]) -> float:
-    """Give what is left of a token's life, in percent."""
-    return _percent(token["expires_in"], token["lifetime"])
-
-
-def rotation(slot: Mapping[str, Any]) -> float | None:
-    """Give what will be left of the life, in percent, when the token is rotated."""
-    token = slot["token"]
-    if token is None or slot["rotates_in"] is None:
-        return None
-    return _percent(token["expires_in"] - slot["rotates_in"], token["lifetime"])
-
-
-def _percent(part: float, whole: float) -> float:
-    return round(100 * min(1.0, max(0.0, part / whole)), 1) if whole > 0 else 0.0
-
-
-def _day(moment: str) -> str:
-    """`2026-01-31T12:00:00Z` as `2026-01-31 12:00:00 UTC`."""
-    return moment.replace("T", " ").replace("Z", " UTC")

@@ -13,6 +13,7 @@ from structlog.typing import FilteringBoundLogger
 
 from gateway import __version__
 from gateway.clock import SystemClock
+from gateway.core.course import Asked
 from gateway.core.errors import StoreError
 from gateway.core.presence import Presence
 from gateway.core.routes import Endpoints, RouteTable
@@ -20,6 +21,7 @@ from gateway.core.status import Readiness, ReadinessGate, Replica, snapshot
 from gateway.core.token import SlotId
 from gateway.observe.fanout import Fanout
 from gateway.observe.gateway_log import GatewayLog
+from gateway.observe.history import History
 from gateway.observe.metrics import Metrics
 from gateway.observe.shared import Shared
 from gateway.observe.totals import Totals
@@ -60,6 +62,7 @@ class Gateway:
             __version__,
             os.getpid(),
             self._clock.now(),
+            worker=worker.number if worker else None,
         )
         self._gate = ReadinessGate()
         self._totals = Totals()
@@ -69,8 +72,14 @@ class Gateway:
         )
         self._metrics.show_fleet(lambda: self._assembly.heartbeat.sighting)
         self._traces = Traces(self._replica, self._clock, self._lines)
+        self._history = History(settings.accounts, self._clock.now, self._clock.wall)
         observer = Fanout(
-            self._metrics, self._totals, self._lines, self._traces, defect=self._lines.defect
+            self._metrics,
+            self._totals,
+            self._history,
+            self._lines,
+            self._traces,
+            defect=self._lines.defect,
         )
         self._commons = Commons(
             self._replica,
@@ -93,8 +102,16 @@ class Gateway:
         self._retiring: set[asyncio.Task[None]] = set()
         self._proxy = ProxyServer(self._assembly.proxy)
         self._admin = AdminServer(
-            AdminSources(status=self.status, readiness=self.readiness, metrics=self._metrics.render)
+            AdminSources(
+                status=self.status,
+                readiness=self.readiness,
+                metrics=self._metrics.render,
+                history=self._history.of,
+                may_act=lambda: self.settings.admin.allow_actions,
+                rotate=self.rotate,
+            )
         )
+        self._history.listener = self._admin.poke
         self._draining = False
 
     # State.
@@ -121,6 +138,15 @@ class Gateway:
         totals = (self._shared or self._totals).totals()
         replica = replace(self._replica, sighting=self._assembly.heartbeat.sighting)
         return snapshot(self.charts(), self.readiness(), replica, now, wall, totals)
+
+    def rotate(self, account: str, caller: str) -> Asked | None:
+        """Somebody at the address `caller` wants a new token; None: there is no such account."""
+        keeper = self._assembly.keepers.get(account)
+        if keeper is None:
+            return None
+        asked = keeper.manager.request()
+        self.log.rotation_requested(account, caller, began=asked.began)
+        return asked
 
     def _presence(self) -> Presence:
         return Presence(
@@ -190,6 +216,7 @@ class Gateway:
             self._traces.use(settings)
         # Nothing fails from here on, and nothing waits: no call sees a half of it.
         self._metrics.prepare(_slots(settings))
+        self._history.prepare(settings.accounts)
         assembly.start(self._living)
         self._assembly = assembly
         self._living.append(assembly)
@@ -222,6 +249,7 @@ class Gateway:
         self._draining = True
         self._gate.drain()
         self._proxy.begin_drain()
+        self._admin.poke()
         self.log.draining(signal, self.inflight)
 
     async def stop(self, timeout: float) -> int:  # noqa: ASYNC109  calls get it as a whole

@@ -169,6 +169,11 @@ _FAULTS: Final[tuple[tuple[type[Exception], MintFailure, str], ...]] = (
         "No connection to the token endpoint within {timeout:g} s: check the way to it",
     ),
     (
+        aiohttp.ClientConnectorDNSError,
+        MintFailure.CONNECTION,
+        "The token endpoint cannot be reached, its name has no address here: {why}",
+    ),
+    (
         aiohttp.ClientConnectorError,
         MintFailure.CONNECTION,
         "The token endpoint cannot be reached: {why}",

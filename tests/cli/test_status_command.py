@@ -1,17 +1,21 @@
 import http.server
+import io
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
 
 from gateway.cli import status as module
 from gateway.cli.admin_url import admin_url
 from gateway.cli.status import status
+from gateway.cli.status_view import View
 from gateway.core.diagnosis import Chart
 from gateway.core.status import ReadinessGate, Replica, snapshot
 from tests.observe.charts import NOW, WALL, fleet, healthy, held_off, tokenless, troubled
@@ -78,11 +82,16 @@ def test_all_is_well(gateway: Gateway, run: Any) -> None:
     assert result.stdout.startswith("ok All is well: calls get a token.\n")
     assert "replica gw-1, version 1.2.3, process 42, up for 2 h 5 min" in result.stdout
     assert "account default: ok" in result.stdout
-    spare, active = (line for line in result.stdout.splitlines() if line.startswith("default/"))
-    assert "spare 1" in spare
-    assert "█████░░░░░░░░░░░░░░░ 15 min of 1 h" in spare
-    assert "active 2" in active
-    assert "15 min ago (rotation, by gw-1)" in active
+    lines = result.stdout.splitlines()
+    spare, active = (at for at, line in enumerate(lines) if line.startswith("default/"))
+    assert lines[spare] == "default/0  spare 1"
+    assert lines[spare + 1] == f"  {'░' * 18}{'█' * 6} 15 min of 1 h left"
+    assert lines[active] == "default/1  active 2"
+    assert lines[active + 1] == (
+        f"  {'░' * 6}{'█' * 6}┃{'█' * 11} 45 min of 1 h left, rotates in 15 min"
+    )
+    assert lines[active + 2] == "  minted 15 min ago (rotation, by gw-1)"
+    assert "Token 2 was minted 15 min ago in slot default/1 (rotation), by gw-1." in lines
 
 
 def test_the_replicas_of_a_fleet(gateway: Gateway, run: Any) -> None:
@@ -110,7 +119,9 @@ def test_something_is_wrong_and_what_to_do(gateway: Gateway, run: Any) -> None:
     result = run()
     assert result.exit_code == 1
     assert result.stdout.startswith("degraded Account default: Zoom refuses a token")
-    assert "error: Zoom refuses a token it issued 2 s ago" in result.stdout
+    assert "  Since 2027-01-15 07:59:59 UTC." in result.stdout
+    assert "that locks other minters out." in result.stdout.replace("\n ", "")
+    assert "warning: Zoom takes only the previous client secret." in result.stdout
     assert "  Use a second app instead of a second index." in result.stdout
     assert "active 1 (not seen accepted)" in result.stdout
     assert "out" in result.stdout
@@ -226,13 +237,92 @@ def test_what_the_other_side_says_does_not_steer_the_terminal(gateway: Gateway, 
     assert "well?[2J? [bold]done[/bold]" in result.stdout
 
 
-class Ascii:
-    encoding = "ascii"
+def test_what_happened_lately(gateway: Gateway, run: Any) -> None:
+    told = body(default=healthy())
+    told["accounts"][0] |= {
+        "pace": {"seconds": 60, "calls": 9, "per_second": 0.15, "p50": 0.0184, "p99": 1.25},
+        "timeline": {
+            "step": 60,
+            "columns": 180,
+            "kinds": [
+                *("calls", "recovered", "passed_on"),
+                *("refusals", "mints", "mint_failures"),
+            ],
+            "rows": [[179, 5, 0, 0, 0, 1, 0], [1, 600, 0, 0, 0, 0, 0], [0, 600, 2, 0, 2, 1, 0]],
+        },
+        "events": [
+            event("07:59:58", "token_refusals", "warning", "Zoom refused the token of 2 calls.", 2),
+            event("07:00:01", "token_minted", "info", "Minted token 1."),
+        ],
+    }
+    gateway.says(told)
+    lines = run().stdout.splitlines()
+    assert "last minute: 0.1 calls a second, p50 18 ms, p99 1.2 s" in lines
+    assert "last 3 h, from then to now:" in lines
+    lanes = {line.split()[0]: line for line in lines if line.rstrip()[-1:].isdigit()}
+    assert lanes["calls"] == f"calls         ▁{'·' * 58}█ 1,205"
+    assert lanes["refusals"] == f"refusals      {'·' * 59}█ 2"
+    assert lanes["mints"] == f"mints         █{'·' * 58}█ 2"
+    assert "passed" not in lanes
+    happened = [" ".join(line.split()) for line in lines[-2:]]
+    assert happened == [
+        "07:59:58 warning: Zoom refused the token of 2 calls. (2 times)",
+        "07:00:01 Minted token 1.",
+    ]
+
+
+def event(moment: str, name: str, level: str, message: str, count: int = 1) -> dict[str, Any]:
+    at = f"2027-01-15T{moment}Z"
+    return {"at": at, "since": at, "count": count, "event": name, "level": level} | {
+        "message": message
+    }
+
+
+@pytest.mark.parametrize("chart", [healthy(), held_off(), troubled(), tokenless()])
+def test_it_fits_into_eighty_columns(chart: Chart) -> None:
+    said = io.StringIO()
+    console = Console(file=said, force_terminal=True, width=80, color_system=None)
+    View(console).show(body(default=chart, other=healthy()))
+    assert max(len(line) for line in said.getvalue().splitlines()) <= 80
 
 
 def test_bars_where_blocks_cannot_be_shown() -> None:
-    bar = module._bar(Ascii())  # type: ignore[arg-type]
-    assert (bar(0.25), bar(7), bar(-1)) == ("#####" + "." * 15, "#" * 20, "." * 20)
+    file = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    view = View(Console(file=file, force_terminal=True, width=80, color_system=None))
+    view.show(body(default=healthy()))
+    file.seek(0)
+    text = file.read()
+    assert f"{'.' * 6}{'#' * 6}|{'#' * 11}" in text
+
+
+def test_watching_shows_it_anew(
+    gateway: Gateway, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway.says(body(default=healthy()))
+    looks = 0
+
+    def sleep(seconds: float) -> None:
+        nonlocal looks
+        assert seconds == module.WATCH
+        looks += 1
+        gateway.says(body(default=tokenless()))
+        if looks == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    result = run("--watch")
+    assert result.stdout.index("All is well") < result.stdout.index("Not ready: There is no")
+
+
+def test_watching_outlasts_a_gateway_that_is_gone(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sleep(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    result = run("--watch", "--url", "http://127.0.0.1:1")
+    assert "cannot be reached" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from gateway.core import slots as machine
 from gateway.core.account import Account, Due, Incident, Minting, advance, explained, token_phase
 from gateway.core.backoff import Budget
 from gateway.core.course import (
+    LONGEST_MINT,
     Course,
     Mint,
     Publication,
@@ -27,6 +28,7 @@ from gateway.core.course import (
     request,
     rotation_start,
     to_compare,
+    under_way,
 )
 from gateway.core.errors import MAY_HAVE_MINTED, MintFailure
 from gateway.core.events import LostMint, Minted, MintFailed, SlotOut, SlotsLinked
@@ -543,3 +545,23 @@ class TestComparing:
 def test_an_empty_slot_holds_no_token_whatever_the_course() -> None:
     assert step(an_account(), 0.0, Course(rotate_at=0.5, jitter=0.9)) == Mint(A0, Cause.START)
     assert an_account().slots == (Slot(A0),)
+
+
+class TestARequest:
+    def test_is_under_way_from_the_wish_to_the_mint(self) -> None:
+        account = minted(an_account(A0, A1))
+        assert not under_way(account, 5.0)
+        asked = request(account, 5.0)
+        assert under_way(asked, 5.0)
+        assert not under_way(minted(asked, A1, 6.0), 7.0)
+
+    def test_is_not_needed_while_a_mint_is_in_progress(self) -> None:
+        begun = replace(minted(an_account()), minting=Minting(A0, 5.0, "7", "r", Cause.ROTATION))
+        assert under_way(begun, 6.0)
+        # Its replica died, it seems.
+        assert not under_way(begun, 5.0 + LONGEST_MINT)
+
+    def test_takes_the_place_of_a_mint_that_waits(self) -> None:
+        waiting = replace(minted(an_account()), due=Due(Cause.REFUSAL, 4.0, "GET /x"))
+        assert not under_way(waiting, 5.0)
+        assert request(waiting, 5.0).due == Due(Cause.REQUEST, 5.0)

@@ -11,7 +11,7 @@ from gateway.core.course import relate
 from gateway.core.diagnosis import Chart, Diagnosis, Severity, diagnose, holdoff_sentence
 from gateway.core.errors import NEEDS_OPERATOR, MintFailure
 from gateway.core.events import MintFailed
-from gateway.core.slots import Slot
+from gateway.core.slots import Slot, promote, refuse
 from gateway.core.token import Cause
 from tests.core.strategies import A0, A1, an_account, minted
 
@@ -56,13 +56,35 @@ class TestNoToken:
 
     def test_a_token_in_its_margin_is_none(self) -> None:
         assert only(diagnose(chart(now=3540.0))).code == "no_token"
-        assert diagnose(chart(now=3539.75)) == []
+        assert [one.code for one in diagnose(chart(now=3539.75))] == ["rotation_overdue"]
 
     @pytest.mark.parametrize("kind", MintFailure)
     def test_the_advice_says_whose_turn_it_is(self, kind: MintFailure) -> None:
-        advice = only(diagnose(chart(an_account(), mint_failed=(40.0, failure(kind))))).advice
-        assert ("Correct the credentials" in advice) is (kind in NEEDS_OPERATOR)
-        assert ("upstream.token_url" in advice) is (kind not in NEEDS_OPERATOR)
+        found = only(diagnose(chart(an_account(), mint_failed=(40.0, failure(kind)))))
+        operators = {*NEEDS_OPERATOR, MintFailure.INVALID_INDEX}
+        assert ("It is tried again by itself." in found.advice) is (kind not in operators)
+        assert found.cause == kind.value
+
+    def test_each_reason_has_an_advice_of_its_own(self) -> None:
+        advices = {
+            only(diagnose(chart(an_account(), mint_failed=(40.0, failure(kind))))).advice
+            for kind in MintFailure
+        }
+        assert len(advices) == len(MintFailure)
+
+    @pytest.mark.parametrize(
+        ("kind", "words"),
+        [
+            (MintFailure.INVALID_CLIENT, "client_id and client_secret"),
+            (MintFailure.INVALID_ACCOUNT, "Correct account_id, or activate the app"),
+            (MintFailure.CONNECTION, "network, DNS, firewall"),
+            (MintFailure.SERVER_ERROR, "Zoom is in trouble"),
+            (MintFailure.RATE_LIMITED, "other programs that mint with this app"),
+        ],
+    )
+    def test_the_advice_names_the_thing_to_correct(self, kind: MintFailure, words: str) -> None:
+        found = diagnose(chart(an_account(), mint_failed=(40.0, failure(kind))))
+        assert words in only(found).advice
 
 
 def test_while_mints_fail_and_a_token_is_left_it_says_for_how_long() -> None:
@@ -72,6 +94,41 @@ def test_while_mints_fail_and_a_token_is_left_it_says_for_how_long() -> None:
     assert found.sentence == (
         "Mints fail; the token in use is good for another 3440 s: Zoom says timeout."
     )
+
+
+class TestARotationThatDoesNotCome:
+    """One slot: it is due at 3240 s, and the token is given away until 3540 s."""
+
+    def test_is_told_a_minute_after_it_was_due(self) -> None:
+        assert diagnose(chart(now=3300.0)) == []
+        found = only(diagnose(chart(now=3301.0)))
+        assert (found.code, found.severity) == ("rotation_overdue", Severity.WARNING)
+        assert found.since == 3240.0
+        assert found.sentence == (
+            "The token in use was to be replaced 61 s ago, and was not; it is good for another "
+            "239 s."
+        )
+
+    def test_is_told_sooner_of_a_short_life(self) -> None:
+        account = minted(an_account(A0, A1), life=20.0)
+        assert diagnose(chart(account, 12.0)) == []
+        assert only(diagnose(chart(account, 12.25))).code == "rotation_overdue"
+
+    def test_is_no_news_beside_mints_that_fail(self) -> None:
+        news = (3250.0, failure(MintFailure.TIMEOUT))
+        assert only(diagnose(chart(now=3400.0, mint_failed=news))).code == "mint_failing"
+
+    def test_is_told_with_the_store_that_is_why(self) -> None:
+        found = only(diagnose(chart(now=3400.0, store_problem="it does not answer.")))
+        assert found.sentence == (
+            "The token store cannot be used: it does not answer. The token in use was not "
+            "replaced when it was due; it is good for another 140 s."
+        )
+
+    def test_is_not_asked_of_a_token_that_stands_in(self) -> None:
+        account = minted(minted(an_account(A0, A1)), A1, 10.0)
+        account = replace(account, slots=promote(refuse(account.slots, 2), A0))
+        assert diagnose(chart(account, 3000.0)) == []
 
 
 class TestFreshTokensRefused:
@@ -109,7 +166,8 @@ def test_a_previous_secret_in_use_is_told() -> None:
 
 
 def test_a_store_that_is_down_is_told_in_its_own_words() -> None:
-    found = only(diagnose(chart(store_problem="redis does not answer")))
+    found = only(diagnose(chart(store_problem="redis does not answer", store_since=60.0)))
+    assert found.since == 60.0
     assert (found.code, found.severity) == ("store_down", Severity.WARNING)
     assert found.sentence == "The token store cannot be used: redis does not answer"
 

@@ -170,7 +170,44 @@ def test_what_the_replica_says_of_itself() -> None:
     assert body["state"] == "ok"
     assert body["ready"] is True
     assert body["at"] == "2027-01-15T08:00:00Z"
-    assert body["replica"] == {"name": "gw-1", "version": "1.2.3", "pid": 42, "uptime": 100.0}
+    assert body["replica"] == {
+        "name": "gw-1",
+        "version": "1.2.3",
+        "pid": 42,
+        "worker": None,
+        "uptime": 100.0,
+    }
+
+
+def test_the_headline_is_the_worst_of_all_with_since_and_advice() -> None:
+    assert report({"default": healthy()})["headline"] is None
+    found = report({"one": troubled(), "two": held_off()})["headline"]
+    assert (found["account"], found["code"]) == ("two", "fresh_refused")
+    assert found["since"] == iso(WALL - 1)
+    assert "rotate the client secret" in found["advice"]
+    assert report({"one": tokenless()})["headline"]["cause"] == "invalid_client"
+
+
+def test_a_gateway_that_stops_has_no_fault_for_a_headline() -> None:
+    gate, charts = ReadinessGate(), {"default": held_off()}
+    gate.drain()
+    body = snapshot(charts, gate.look(charts, charts), REPLICA, NOW, WALL)
+    assert body["headline"] is None
+    assert "stopping" in body["sentence"]
+    assert [one["code"] for one in body["accounts"][0]["diagnoses"]] == ["fresh_refused"]
+
+
+def test_who_minted_last_and_why() -> None:
+    assert of(untried())["last_mint"] is None
+    assert of(healthy())["last_mint"] == {
+        "app": "default",
+        "index": 1,
+        "generation": 2,
+        "cause": "rotation",
+        "minter": "gw-1",
+        "at": "2027-01-15T07:45:00Z",
+        "age": 900.0,
+    }
 
 
 def test_totals_stand_beside_their_account() -> None:

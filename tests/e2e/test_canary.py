@@ -24,6 +24,11 @@ async def _everything_it_says(client: aiohttp.ClientSession, gate: Gateway) -> s
     for path in PATHS:
         async with client.get(f"{gate.admin}{path}") as answer:
             said.append(f"{answer.headers}\n{await answer.text()}")
+    async with client.get(f"{gate.admin}/events") as answer:
+        state = await answer.content.readuntil(b"\n\n")
+        said.append(f"{answer.headers}\n{state.decode()}")
+    async with client.post(f"{gate.admin}/accounts/{CANARY}/rotate", json={"a": CANARY}) as answer:
+        said.append(f"{answer.headers}\n{await answer.text()}")
     for target in ("/v2/users/me", f"/v2/users?token={CANARY}", "/@nobody/v2/users", "/v2/x"):
         headers = {"Authorization": f"Bearer {CANARY}", "Cookie": f"a={CANARY}"}
         async with client.get(f"{gate.url}{target}", headers=headers) as answer:

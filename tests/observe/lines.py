@@ -8,6 +8,7 @@ from structlog.typing import FilteringBoundLogger
 from gateway.core.diagnosis import holdoff_sentence
 from gateway.core.errors import MintFailure
 from gateway.core.events import (
+    Adopted,
     EndpointSuspected,
     ForeignMint,
     HoldoffBegan,
@@ -45,6 +46,12 @@ def mint_failed(failure: MintFailure) -> MintFailed:
 EVERY: list[tuple[TokenEvent, str, str, str]] = [
     (minted(), "info", "token_minted", "Minted token 1 in slot default/0 (start), good for 1 h."),
     (minted(previous_secret=True), "warning", "token_minted", "only the previous client secret"),
+    (
+        Adopted(A0, Cause.ROTATION, 2, "gw-2"),
+        "debug",
+        "token_adopted",
+        "Replica gw-2 minted token 2 in slot default/0 (rotation); it is used here, too.",
+    ),
     (
         mint_failed(MintFailure.SERVER_ERROR),
         "warning",
@@ -115,6 +122,7 @@ def write_all(log: FilteringBoundLogger) -> None:
     )
     gateway.spans_lost("ConnectionError")
     gateway.no_replay_directory(None, 1_048_576, OSError(errno.EROFS, "Read-only file system"))
+    gateway.rotation_requested("default", "10.1.4.17", began=True)
     gateway.body_not_kept(OSError(errno.ENOSPC, "No space left on device"))
     gateway.unknown_account_id("abc123")
     try:

@@ -60,6 +60,15 @@ def test_addresses_need_a_restart_and_stay_as_they_were() -> None:
     assert (in_force.listen, in_force.admin, in_force.log) == (old.listen, old.admin, new.log)
 
 
+def test_what_is_allowed_needs_no_restart() -> None:
+    old, new = settings(), settings(ADMIN__ALLOW_ACTIONS="true", ADMIN__PORT="1")
+    found = changes(old, new)
+    assert (found.applied, found.ignored) == (("admin",), ("admin.port",))
+    in_force = applicable(old, new).admin
+    assert (in_force.allow_actions, in_force.port) == (True, old.admin.port)
+    assert not applicable(new, old).admin.allow_actions
+
+
 @pytest.mark.parametrize(
     ("variables", "same"),
     [

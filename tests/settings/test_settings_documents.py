@@ -64,6 +64,12 @@ def test_demo_yaml_needs_nothing() -> None:
     assert loaded.store.url == "memory:"
 
 
+def test_image_yaml_listens_on_all_of_a_containers_addresses() -> None:
+    loaded = load(CONFIG / "image.yaml", SHORT)
+    assert (loaded.listen.host, loaded.admin.host) == ("0.0.0.0", "0.0.0.0")
+    assert (loaded.listen.port, loaded.admin.port) == (8080, 9090)
+
+
 def test_two_slots_yaml_has_two_indexes() -> None:
     [app] = load(CONFIG / "two-slots.yaml", SHORT).accounts["default"].apps
     assert app.token_indexes == (0, 1)
@@ -79,6 +85,7 @@ def test_every_yaml_of_config_is_tested_here() -> None:
     assert {path.name for path in CONFIG.glob("*.yaml")} == {
         "gateway.yaml",
         "demo.yaml",
+        "image.yaml",
         "two-slots.yaml",
     }
 

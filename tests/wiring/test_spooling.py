@@ -20,7 +20,7 @@ CREDENTIALS = {
 
 def spooling(directory: Path) -> Spooling:
     settings = load(None, {**CREDENTIALS, "ZOOM_GATEWAY_REPLAY__DIR": str(directory)})
-    return Spooling(settings, Lines(structlog.get_logger()))
+    return Spooling(settings, Lines(structlog.get_logger(), sample=1.0))
 
 
 async def test_what_was_told_at_the_start_is_not_told_again_but_another_fault_is() -> None:
