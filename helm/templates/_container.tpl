@@ -13,8 +13,10 @@ args:
   {{- with .Values.extraArgs }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
+{{- with include "zoom-gateway.env" . | trim }}
 env:
-  {{- include "zoom-gateway.env" . | nindent 2 }}
+  {{- . | nindent 2 }}
+{{- end }}
 {{- with .Values.extraEnvFrom }}
 envFrom:
   {{- toYaml . | nindent 2 }}
@@ -46,16 +48,6 @@ volumeMounts:
 {{- end -}}
 
 {{- define "zoom-gateway.env" -}}
-{{- $config := include "zoom-gateway.config" . | fromYaml -}}
-{{- /* The image may set them, too, and the environment beats the file. */ -}}
-- name: ZOOM_GATEWAY_LISTEN__HOST
-  value: {{ $config.listen.host | quote }}
-- name: ZOOM_GATEWAY_LISTEN__PORT
-  value: {{ int $config.listen.port | quote }}
-- name: ZOOM_GATEWAY_ADMIN__HOST
-  value: {{ $config.admin.host | quote }}
-- name: ZOOM_GATEWAY_ADMIN__PORT
-  value: {{ int $config.admin.port | quote }}
 {{- if .Values.simulator.enabled }}
 # The simulator's, which everybody knows.
 - name: ZOOM_ACCOUNT_ID

@@ -76,7 +76,8 @@ class Cluster(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.send(201, self.headers["Content-Type"], body)
 
-    do_PUT = do_POST
+    def do_PUT(self) -> None:
+        self.do_POST()
 
     def answer(self, status: int, body: dict[str, Any]) -> None:
         self.send(status, "application/json", json.dumps(body).encode())
