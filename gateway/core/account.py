@@ -137,6 +137,16 @@ class Account:
         return self.trials.get(endpoint) == generation or until > now
 
 
+def takes_previous_secret(account: Account) -> bool:
+    """Whether the newest token of one of the apps was minted with its previous client secret."""
+    newest: dict[str, Token] = {}
+    for slot in account.slots:
+        token, known = slot.token, newest.get(slot.id.app)
+        if token is not None and (known is None or token.generation > known.generation):
+            newest[slot.id.app] = token
+    return any(token.previous_secret for token in newest.values())
+
+
 Outcome = tuple[Account, tuple[TokenEvent, ...]]
 Change = Callable[[Account, float], Outcome]
 """A change as a value: applied to the local copy at once, and again to a newer document if

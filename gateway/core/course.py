@@ -247,6 +247,7 @@ def _token(account: Account, news: Publication) -> Token:
         minter=news.minter,
         scope=news.grant.scope,
         api_url=news.grant.api_url,
+        previous_secret=news.grant.previous_secret,
     )
 
 

@@ -40,7 +40,7 @@ class Chart:
     foreign_mint: tuple[float, int] | None = None
     """The newest one, and how many this replica has counted."""
     previous_secret: bool = False
-    """The last mint succeeded with the previous secret only."""
+    """The newest token of an app was minted with its previous secret: Zoom took no other."""
     store_problem: str = ""
 
 

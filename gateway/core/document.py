@@ -157,6 +157,7 @@ def _encode_token(token: Token | None, at: At) -> Document | None:
         "scope": token.scope,
         "api_url": token.api_url,
         "accepted_at": at(token.accepted_at),
+        "previous_secret": token.previous_secret,
     }
 
 
@@ -302,6 +303,8 @@ def _decode_token(slot: SlotId, raw: Document, at: Moment) -> Token:
         scope=str(raw["scope"]),
         api_url=None if raw["api_url"] is None else str(raw["api_url"]),
         accepted_at=None if raw["accepted_at"] is None else at(raw["accepted_at"]),
+        # Absent from documents of versions that did not note it.
+        previous_secret=raw.get("previous_secret") is True,
     )
 
 

@@ -72,6 +72,8 @@ class Token:
     api_url: str | None = None
     accepted_at: float | None = None
     """When any replica first saw Zoom accept it."""
+    previous_secret: bool = False
+    """It was minted with the previous client secret: Zoom took no other."""
 
     @property
     def lifetime(self) -> float:

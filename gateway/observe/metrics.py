@@ -23,7 +23,10 @@ from prometheus_client.exposition import choose_encoder
 
 from gateway.core.diagnosis import Chart
 from gateway.core.events import ForeignMint, Minted, MintFailed, RefusalCause, Refused, TokenEvent
+from gateway.core.presence import Sighting
 from gateway.core.routes import METHODS, OTHER
+from gateway.core.token import Cause, SlotId
+from gateway.observe.fleet_gauges import FleetGauges
 from gateway.observe.shared import Processes, Shared
 from gateway.observe.token_gauges import TokenGauges
 from gateway.ports import CallReport, ReplayOutcome
@@ -78,7 +81,8 @@ class _Families:
 class Metrics:
     """Implements `Observer`. All metrics live in a registry of their own.
 
-    `accounts` are the configured names: what alerts watch is there for each from the start.
+    `accounts` are the configured names and slots: what alerts watch is there for each from the
+    start.
     `charts` gives the newest chart of each account and is called at every scrape, as is `wall`
     (seconds since the epoch). With `shared`, what is counted is counted and shown together with
     the other workers. Not for use by several threads at once.
@@ -86,7 +90,7 @@ class Metrics:
 
     def __init__(
         self,
-        accounts: Iterable[str],
+        accounts: Mapping[str, Iterable[SlotId]],
         charts: Callable[[], Mapping[str, Chart]],
         wall: Callable[[], float],
         version: str,
@@ -104,6 +108,7 @@ class Metrics:
         Info(f"{PREFIX}_build", "What runs here.", registry=self.registry).info(
             {"version": version, "python": platform.python_version()}
         )
+        self._charts = charts
         self.registry.register(TokenGauges(PREFIX, charts, wall))
         if shared:
             self.registry.register(shared)
@@ -112,17 +117,24 @@ class Metrics:
             ProcessCollector(registry=self.registry)
             GCCollector(registry=self.registry)
 
-    def prepare(self, accounts: Iterable[str]) -> None:
+    def prepare(self, accounts: Mapping[str, Iterable[SlotId]]) -> None:
         """A rate over a series that is born with its first event misses that event."""
         families = self._families
-        for account in accounts:
+        for account, slots in accounts.items():
             families.foreign.labels(account)
             for outcome in ReplayOutcome:
                 families.replays.labels(account, outcome.value)
             for cause in RefusalCause:
                 families.refusals.labels(account, cause.value)
+            for slot in slots:
+                for reason in Cause:
+                    families.mints.labels(account, slot.app, str(slot.index), reason.value, SUCCESS)
             if account not in self._durations:
                 self._new_account(account)
+
+    def show_fleet(self, sighting: Callable[[], Sighting]) -> None:
+        """Tell of the other replicas, too, as they were seen last. At most once."""
+        self.registry.register(FleetGauges(PREFIX, self._charts, sighting))
 
     # Observer.
 

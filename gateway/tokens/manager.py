@@ -7,7 +7,14 @@ from functools import partial
 from typing import Final
 
 from gateway.core import course as rules
-from gateway.core.account import Account, Outcome, Refusals, accepted, worth_noting
+from gateway.core.account import (
+    Account,
+    Outcome,
+    Refusals,
+    accepted,
+    takes_previous_secret,
+    worth_noting,
+)
 from gateway.core.backoff import OPERATOR_PAUSE
 from gateway.core.course import Rest, next_step
 from gateway.core.diagnosis import Chart, Diagnosis, diagnose
@@ -97,7 +104,6 @@ class TokenManager:
         self._mint_failed: dict[SlotId, tuple[float, MintFailed]] = {}
         """Slot: since when its mints fail, and the newest failure."""
         self._foreign: tuple[float, int] | None = None
-        self._previous_secret = False
 
     def _minting_parts(self) -> MintingParts:
         parts = self._parts
@@ -260,7 +266,6 @@ class TokenManager:
                 for slot, failed in self._mint_failed.items()
                 if slot != event.slot and failed[1].failure in NEEDS_OPERATOR
             }
-            self._previous_secret = event.previous_secret
         elif isinstance(event, MintFailed) and event.failure is not MintFailure.INVALID_INDEX:
             since = self._mint_failed.get(event.slot, (now, event))[0]
             self._mint_failed[event.slot] = (since, event)
@@ -298,12 +303,13 @@ class TokenManager:
         now = self.clock.now()
         if foreign is not None and now - foreign[0] > FOREIGN_NEWS:
             foreign = None
+        account = self.ledger.view()
         return Chart(
-            account=self.ledger.view(),
+            account=account,
             now=now,
             mint_failed=self._newest_failure(),
             foreign_mint=foreign,
-            previous_secret=self._previous_secret,
+            previous_secret=takes_previous_secret(account),
             store_problem=str(self.ledger.standing.problem or ""),
         )
 

@@ -17,6 +17,7 @@ from gateway.core.errors import StoreError
 from gateway.core.presence import Presence
 from gateway.core.routes import Endpoints, RouteTable
 from gateway.core.status import Readiness, ReadinessGate, Replica, snapshot
+from gateway.core.token import SlotId
 from gateway.observe.fanout import Fanout
 from gateway.observe.gateway_log import GatewayLog
 from gateway.observe.metrics import Metrics
@@ -29,6 +30,7 @@ from gateway.web.admin import AdminSources
 from gateway.web.admin_server import AdminServer
 from gateway.web.listener import ProxyServer
 from gateway.wiring.assembly import Assembly, Commons
+from gateway.wiring.credentials import identities
 from gateway.wiring.lines import Lines
 
 _LAST: Final = 10.0
@@ -62,8 +64,9 @@ class Gateway:
         self._totals = Totals()
         self._shared = Shared(worker.metrics, worker.number) if worker else None
         self._metrics = Metrics(
-            settings.accounts, self.charts, self._clock.wall, __version__, self._shared
+            _slots(settings), self.charts, self._clock.wall, __version__, self._shared
         )
+        self._metrics.show_fleet(lambda: self._assembly.heartbeat.sighting)
         observer = Fanout(self._metrics, self._totals, self._lines, defect=self._lines.defect)
         self._commons = Commons(
             self._replica,
@@ -177,7 +180,7 @@ class Gateway:
             return found
         assembly = Assembly(applicable(former.settings, settings), self._commons, former)
         # Nothing fails from here on, and nothing waits: no call sees a half of it.
-        self._metrics.prepare(settings.accounts)
+        self._metrics.prepare(_slots(settings))
         assembly.start(self._living)
         self._assembly = assembly
         self._living.append(assembly)
@@ -223,6 +226,10 @@ class Gateway:
             closed |= {id(part) for part in one.parts()}
         await self._admin.close()
         return cut
+
+
+def _slots(settings: Settings) -> dict[str, list[SlotId]]:
+    return {name: list(identities(account)) for name, account in settings.accounts.items()}
 
 
 def _named(listen: Sequence[socket.socket]) -> str:

@@ -18,6 +18,7 @@ from gateway.core.account import (
     explained,
     linked,
     may_kill,
+    takes_previous_secret,
     token_phase,
     worth_noting,
 )
@@ -31,6 +32,33 @@ from tests.core.strategies import A0, A1, A2, B0, a_token, an_account, minted
 
 def pair(one: SlotId, other: SlotId) -> frozenset[SlotId]:
     return frozenset((one, other))
+
+
+def with_secrets(**previous: bool) -> Account:
+    """Tokens in a/0, a/1 and b/0, minted in this order."""
+    tokens = [a_token(1, A0), a_token(2, A1), a_token(3, B0)]
+    slots = tuple(
+        Slot(token.slot, Phase.SPARE, replace(token, previous_secret=name in previous))
+        for name, token in zip(("a0", "a1", "b0"), tokens, strict=True)
+    )
+    return replace(an_account(), slots=slots)
+
+
+class TestThePreviousSecret:
+    def test_is_not_taken_by_an_account_without_a_token(self) -> None:
+        assert not takes_previous_secret(an_account())
+
+    def test_is_told_by_the_newest_token_of_an_app(self) -> None:
+        assert takes_previous_secret(with_secrets(a1=True))
+        assert not takes_previous_secret(with_secrets(a0=True))
+
+    def test_is_told_whatever_the_order_of_the_slots(self) -> None:
+        account = with_secrets(a1=True)
+        assert takes_previous_secret(replace(account, slots=account.slots[::-1]))
+
+    def test_of_one_app_is_told_though_another_app_minted_since(self) -> None:
+        assert takes_previous_secret(with_secrets(a1=True))
+        assert takes_previous_secret(with_secrets(b0=True))
 
 
 class TestAnEmptyAccount:

@@ -367,6 +367,7 @@ class TestPublication:
             minter="replica",
             scope="scope",
             api_url="https://api-de.zoom.us",
+            previous_secret=True,
         )
 
     def test_tells_of_it(self) -> None:

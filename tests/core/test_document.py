@@ -95,7 +95,11 @@ REQUIRED = [
     path
     for path in PATHS
     if len(path) == 1
-    or (isinstance(path[-1], str) and path[0] not in ("trials", "suspects", "asked"))
+    or (
+        isinstance(path[-1], str)
+        and path[0] not in ("trials", "suspects", "asked")
+        and path[-1] != "previous_secret"
+    )
 ]
 
 
@@ -103,6 +107,20 @@ class TestRoundTrip:
     @pytest.mark.parametrize("delta", [0.0, 1_700_000_000.5, -1_000_000.25])
     def test_everything_comes_back(self, delta: float) -> None:
         assert alike(decode(stored(delta=delta), IDENTITIES, -delta), rich())
+
+    @pytest.mark.parametrize("noted", [True, False])
+    def test_a_token_keeps_with_which_secret_it_was_minted(self, *, noted: bool) -> None:
+        slot = Slot(A0, Phase.ACTIVE, replace(a_token(), previous_secret=noted))
+        account = decode(stored(replace(an_account(*IDENTITIES), slots=(slot,))), IDENTITIES, 0.0)
+        assert account.active is not None
+        assert account.active.previous_secret is noted
+
+    def test_a_version_that_did_not_note_the_secret_is_read(self) -> None:
+        document = stored()
+        for slot in document["slots"]:
+            if slot["token"]:
+                del slot["token"]["previous_secret"]
+        assert alike(decode(document, IDENTITIES, 0.0), rich())
 
     def test_an_empty_account_comes_back(self) -> None:
         account = an_account(*IDENTITIES)

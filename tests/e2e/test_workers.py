@@ -15,7 +15,7 @@ from gateway.core.events import Minted
 from gateway.core.token import Cause
 from gateway.observe.metrics import Metrics
 from gateway.ports import CallReport
-from tests.observe.charts import A0, WALL, healthy
+from tests.observe.charts import A0, WALL, fleet, healthy
 from tests.support.load import control, counted, metric, session, state
 from tests.support.processes import (
     Gateway,
@@ -81,7 +81,8 @@ async def gone(pid: int) -> None:
 
 def of_one_process() -> str:
     """What the metrics of a gateway without workers look like."""
-    metrics = Metrics(("default",), lambda: {"default": healthy()}, lambda: WALL, "1")
+    metrics = Metrics({"default": (A0,)}, lambda: {"default": healthy()}, lambda: WALL, "1")
+    metrics.show_fleet(fleet)
     metrics.call_ended(CallReport("", "", "default", "GET", "other", 200))
     minted = Minted(A0, Cause.START, 1, 3600.0, previous_secret=False, took=0.1)
     metrics.token_event("default", minted)

@@ -15,6 +15,8 @@ from gateway.core.events import (
     StoreUp,
     TokenEvent,
 )
+from gateway.core.presence import Presence, Sighting
+from gateway.core.slots import Phase
 from gateway.core.token import Cause
 from gateway.observe.metrics import Metrics
 from gateway.ports import CallReport, ReplayOutcome
@@ -23,7 +25,8 @@ from tests.observe.charts import A0, CANARY, NOW, WALL, healthy, held_off, token
 
 def metrics(charts: Mapping[str, Chart] | None = None) -> Metrics:
     charts = charts or {"default": healthy()}
-    return Metrics(tuple(charts), lambda: charts, lambda: WALL, "1.2.3")
+    slots = {name: [slot.id for slot in chart.account.slots] for name, chart in charts.items()}
+    return Metrics(slots, lambda: charts, lambda: WALL, "1.2.3")
 
 
 def value(of: Metrics, name: str, **labels: str) -> float | None:
@@ -80,6 +83,11 @@ def test_what_alerts_watch_is_there_from_the_start() -> None:
         for cause in RefusalCause:
             assert value(told, "token_refusals_total", account=account, cause=cause.value) == 0
         assert value(told, "token_foreign_mints_total", account=account) == 0
+        for reason in Cause:
+            for index in ("0", "1"):
+                labels = {"account": account, "app": "default", "index": index}
+                labels |= {"reason": reason.value, "result": "success"}
+                assert value(told, "token_mints_total", **labels) == 0
         assert value(told, "request_duration_seconds_count", account=account) == 0
 
 
@@ -145,11 +153,93 @@ def test_a_holdoff_that_is_over_counts_nothing_below_zero() -> None:
     assert value(metrics({"one": late}), "token_holdoff_seconds", account="one") == 0
 
 
+def test_when_a_rotation_is_due() -> None:
+    charts = {"none": tokenless(), "two": healthy()}
+    told = metrics(charts)
+    assert value(told, "token_rotates_at_seconds", account="none") == 0
+    assert value(told, "token_rotates_at_seconds", account="two") == WALL + 900
+
+
+def test_a_holdoff_lasts_until_a_token_is_accepted() -> None:
+    chart = held_off()
+    late = Chart(chart.account, NOW + 60)
+    told = metrics({"now": chart, "late": late, "well": healthy()})
+    found = {name: value(told, "token_fresh_refused", account=name) for name in ("now", "late")}
+    assert found == {"now": 1, "late": 1}
+    assert value(told, "token_fresh_refused", account="well") == 0
+
+
+def test_what_only_an_operator_can_cure_is_told_apart() -> None:
+    told = metrics({"wrong": tokenless(), "zoom": troubled(), "well": healthy()})
+    names = ("wrong", "zoom", "well")
+    assert [value(told, "token_credentials_refused", account=name) for name in names] == [1, 0, 0]
+    assert [value(told, "token_previous_secret", account=name) for name in names] == [0, 1, 0]
+    assert [value(told, "token_mint_budget", account=name) for name in names] == [120, 117, 120]
+
+
+def test_slots_are_told_one_by_one() -> None:
+    told = metrics({"default": healthy()})
+    spare = {"account": "default", "app": "default", "index": "0"}
+    active = {**spare, "index": "1"}
+    assert value(told, "slot_expires_at_seconds", **spare) == WALL + 900
+    assert value(told, "slot_expires_at_seconds", **active) == WALL + 2700
+    phases = {
+        phase: value(told, "slot_phase", **active, phase=phase.name.lower()) for phase in Phase
+    }
+    assert phases == {Phase.EMPTY: 0, Phase.ACTIVE: 1, Phase.SPARE: 0, Phase.ASIDE: 0}
+    assert value(told, "slot_phase", **spare, phase="spare") == 1
+    assert value(told, "slot_out", **spare) == 0
+
+
+def test_a_slot_that_is_out_is_not_one_that_fails() -> None:
+    told = metrics({"default": troubled()})
+    barred = {"account": "default", "app": "second", "index": "0"}
+    assert value(told, "slot_out", **barred) == 1
+    assert value(told, "slot_mint_failures", **barred) == 0
+    assert value(told, "slot_expires_at_seconds", **barred) == 0
+
+
+@pytest.mark.parametrize(("later", "failures"), [(0.0, 1), (119.0, 1), (121.0, 0)])
+def test_a_slot_fails_as_long_as_it_is_tried_again(later: float, failures: int) -> None:
+    """The next mint is due after 60 s; long after that, another slot has taken over."""
+    chart = tokenless()
+    told = metrics({"default": Chart(chart.account, chart.now + later)})
+    labels = {"account": "default", "app": "default", "index": "0"}
+    assert value(told, "slot_mint_failures", **labels) == failures
+
+
+def sighted(generation: int, chart: Chart) -> Metrics:
+    """A replica with this chart, and another that uses the token of that generation."""
+    told = metrics({"default": chart})
+    own = Presence("gw-1", "1", "", WALL, {"default": 2})
+    other = Presence("gw-2", "1", "", WALL, {"default": generation, "gone": 99})
+    told.show_fleet(lambda: Sighting((own, other), 1.0))
+    return told
+
+
+@pytest.mark.parametrize(("generation", "lag"), [(0, 0), (1, 0), (2, 0), (5, 3)])
+def test_a_replica_lags_behind_those_of_its_store(generation: int, lag: int) -> None:
+    told = sighted(generation, healthy())
+    assert value(told, "token_lag", account="default") == lag
+    assert value(told, "store_replicas") == 2
+
+
+def test_a_replica_without_a_token_does_not_lag() -> None:
+    assert value(sighted(5, tokenless()), "token_lag", account="default") == 0
+
+
+def test_before_the_first_heartbeat_no_replica_is_seen() -> None:
+    told = metrics()
+    told.show_fleet(Sighting)
+    assert value(told, "store_replicas") == 0
+    assert value(told, "token_lag", account="default") == 0
+
+
 def test_no_chart_is_asked_for_before_the_first_scrape() -> None:
     def charts() -> Mapping[str, Chart]:
         raise AssertionError("asked too early")
 
-    Metrics(("default",), charts, lambda: WALL, "1")
+    Metrics({"default": (A0,)}, charts, lambda: WALL, "1")
 
 
 @pytest.mark.parametrize("accept", [None, "", "*/*", "text/plain;version=0.0.4"])
