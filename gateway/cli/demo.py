@@ -36,17 +36,28 @@ _NEXT: Final = """
 """
 
 
+_WILDCARDS: Final = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  compared with, not bound
+"""How one that listens on all addresses is reached from here."""
+
+
 @click.command(help="Simulator and gateway together: no credentials, no network.")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    envvar="ZOOM_GATEWAY_DEMO_HOST",
+    help="The address that all three listen on.",
+)
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True)
 @click.option("--admin-port", type=click.IntRange(0, 65535), default=9090, show_default=True)
 @click.option("--sim-port", type=click.IntRange(0, 65535), default=8081, show_default=True)
 @click.option(
     "--mode", default="single", show_default=True, help="See `zoom-gateway simulate --help`."
 )
-def demo(port: int, admin_port: int, sim_port: int, mode: str) -> None:
+def demo(host: str, port: int, admin_port: int, sim_port: int, mode: str) -> None:
     log = configure("console", "info")
     try:
-        config = SimConfig(port=sim_port, mode=mode)
+        config = SimConfig(host=host, port=sim_port, mode=mode)
     except ValueError as problem:
         raise click.BadParameter(str(problem), param_hint="--mode") from None
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
@@ -63,18 +74,27 @@ async def _run(config: SimConfig, port: int, admin_port: int, log: FilteringBoun
             "Choose another port with --sim-port."
         ) from None
     try:
-        settings = _settings(simulator.url, port, admin_port)
+        settings = _settings(simulator.url, config.host, port, admin_port)
 
         def announce(listen: str, admin: str) -> None:
             click.echo(
                 _NEXT.format(
-                    listen=listen, admin=admin, sim=simulator.url, program=called_as(sys.argv[0])
+                    listen=_reached(listen),
+                    admin=_reached(admin),
+                    sim=simulator.url,
+                    program=called_as(sys.argv[0]),
                 )
             )
 
         return await serve(settings, log, announce)
     finally:
         await simulator.stop()
+
+
+def _reached(address: str) -> str:
+    """Of a listener's `host:port`, the one to call it by."""
+    host, _, port = address.rpartition(":")
+    return f"{_WILDCARDS.get(host.strip('[]'), host)}:{port}"
 
 
 def called_as(argv0: str) -> str:
@@ -96,7 +116,7 @@ def _from_here(path: str) -> str:
     return shlex.quote(near if os.sep in near else os.path.join(os.curdir, near))  # noqa: PTH118  Path drops the dot
 
 
-def _settings(sim_url: str, port: int, admin_port: int) -> Settings:
+def _settings(sim_url: str, host: str, port: int, admin_port: int) -> Settings:
     """As config/demo.yaml; nothing of the environment, so that it works on any machine."""
     environ = {
         "ZOOM_ACCOUNT_ID": "demo-account",
@@ -104,10 +124,12 @@ def _settings(sim_url: str, port: int, admin_port: int) -> Settings:
         "ZOOM_CLIENT_SECRET": "demo-secret",
         "ZOOM_GATEWAY_UPSTREAM__API_URL": sim_url,
         "ZOOM_GATEWAY_UPSTREAM__TOKEN_URL": f"{sim_url}/oauth/token",
+        "ZOOM_GATEWAY_LISTEN__HOST": host,
         "ZOOM_GATEWAY_LISTEN__PORT": str(port),
+        "ZOOM_GATEWAY_ADMIN__HOST": host,
         "ZOOM_GATEWAY_ADMIN__PORT": str(admin_port),
     }
     try:
         return load(None, environ)
     except ConfigurationError as error:
-        raise click.ClickException(f"the ports do not go together: {error}") from None
+        raise click.ClickException(f"host and ports do not go together: {error}") from None

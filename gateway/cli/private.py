@@ -55,7 +55,15 @@ def _places(environ: Mapping[str, str]) -> list[Path]:
     found = [Path(runtime)] if runtime else []
     if shared.is_dir():
         found.append(shared)
-    return [*found, Path(tempfile.gettempdir())]
+    return [*found, _temporary(environ)]
+
+
+def _temporary(environ: Mapping[str, str]) -> Path:
+    """The system's; where none can be written to, the first that would be, to be told of it."""
+    try:
+        return Path(tempfile.gettempdir())
+    except FileNotFoundError:
+        return Path(environ.get("TMPDIR") or "/tmp")  # noqa: S108  as above
 
 
 def _take(directory: Path) -> int:

@@ -1,8 +1,10 @@
 """`zoom-gateway status`: a running gateway's state in the terminal."""
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from http import HTTPStatus
 from http.client import HTTPException, HTTPMessage
 from typing import IO, TYPE_CHECKING, Any, Final, NoReturn
 from urllib import request as urls
@@ -11,6 +13,7 @@ from urllib.parse import urljoin, urlsplit
 
 import click
 
+from gateway.cli.admin_url import admin_url
 from gateway.core.status import span
 
 if TYPE_CHECKING:
@@ -49,10 +52,11 @@ class UnreachableError(Exception):
 @click.command()
 @click.option(
     "--url",
-    default="http://127.0.0.1:9090",
-    show_default=True,
+    default=lambda: admin_url(os.environ),
+    show_default="as this machine's gateway is configured, or http://127.0.0.1:9090",
     help="The gateway's admin listener.",
 )
+@click.option("--ready", is_flag=True, help="Ask /readyz alone: 0 if it takes calls, 1 if not.")
 @click.option("--json", "as_json", is_flag=True, help="Print /status.json as it is.")
 @click.option(
     "--timeout",
@@ -61,9 +65,11 @@ class UnreachableError(Exception):
     show_default=True,
     help="Seconds to wait for the gateway.",
 )
-def status(url: str, *, as_json: bool, timeout: float) -> None:
+def status(url: str, *, ready: bool, as_json: bool, timeout: float) -> None:
     """Show a running gateway's state. Exits with 0 if all is well, 1 if not, 2 if there is none."""
     try:
+        if ready:
+            sys.exit(tell_readiness(url, timeout))
         body = fetch(url, timeout)
     except UnreachableError as problem:
         click.echo(str(problem), err=True)
@@ -107,6 +113,25 @@ def fetch(url: str, timeout: float) -> dict[str, Any]:
 
     Raises UnreachableError, nothing else.
     """
+    code, text = _ask(url, "status.json", timeout)
+    if code != HTTPStatus.OK:
+        _not_a_gateway(url, f"it answers {code}")
+    return _read(url, text, {"state", "sentence", "accounts"})
+
+
+def tell_readiness(url: str, timeout: float) -> int:
+    """Print what `/readyz` below `url` says; give the exit code. Raises UnreachableError."""
+    code, text = _ask(url, "readyz", timeout)
+    if code not in {HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE}:
+        _not_a_gateway(url, f"it answers {code}")
+    body = _printable(_read(url, text, {"ready", "reasons"}))
+    ready = code == HTTPStatus.OK
+    click.echo("\n".join(["ready" if ready else "not ready", *map(str, body["reasons"])]))
+    return WELL if ready else DEGRADED
+
+
+def _ask(url: str, page: str, timeout: float) -> tuple[int, bytes]:
+    """Give the status and body of a page below `url`. Raises UnreachableError."""
     if not url.lower().startswith(_SCHEMES):
         raise UnreachableError(f"--url must begin with http:// or https://, not as {url!r} does.")
     opener = urls.OpenerDirector()
@@ -120,15 +145,15 @@ def fetch(url: str, timeout: float) -> dict[str, Any]:
     ):
         opener.add_handler(handler)
     try:
-        target = urljoin(url.rstrip("/") + "/", "status.json")
-        with opener.open(target, timeout=timeout) as answer:
-            text = answer.read(LARGEST)
-    except HTTPError as error:
-        with error:
-            _not_a_gateway(url, f"it answers {error.code}")
+        target = urljoin(url.rstrip("/") + "/", page)
+        try:
+            answer = opener.open(target, timeout=timeout)
+        except HTTPError as error:
+            answer = error
+        with answer:
+            return answer.code, answer.read(LARGEST)
     except (URLError, OSError, HTTPException, ValueError) as error:
         raise UnreachableError(_unreachable(url, timeout, error)) from None
-    return _read(url, text)
 
 
 def _unreachable(url: str, timeout: float, error: Exception) -> str:
@@ -151,12 +176,12 @@ def _not_a_gateway(url: str, why: str) -> NoReturn:
     )
 
 
-def _read(url: str, text: bytes) -> dict[str, Any]:
+def _read(url: str, text: bytes, parts: set[str]) -> dict[str, Any]:
     try:
         body = json.loads(text)
     except ValueError:
         _not_a_gateway(url, "its answer is not JSON")
-    if not isinstance(body, dict) or not {"state", "sentence", "accounts"} <= body.keys():
+    if not isinstance(body, dict) or not parts <= body.keys():
         _not_a_gateway(url, "its answer is not a status")
     return body
 

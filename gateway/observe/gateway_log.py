@@ -109,6 +109,17 @@ class GatewayLog:
         """A token file could not be read; `sentence` says which, and where it is kept."""
         self._log.error("store_file_set_aside", message=sentence)
 
+    def no_replay_directory(self, directory: str | None, limit: int, error: OSError) -> None:
+        """No body can be kept in a file; `directory` None: the system's; `limit` in bytes."""
+        where = directory or "the system's directories for temporary files"
+        self._log.warning(
+            "no_replay_directory",
+            message=f"No temporary file can be made in {where}, so bodies are kept in memory "
+            f"alone: of one of more than {limit} bytes a refusal is passed on. Mount a directory "
+            "that can be written to, at /tmp or wherever replay.dir says.",
+            reason=error.strerror or type(error).__name__,
+        )
+
     def body_not_kept(self, error: OSError) -> None:
         """A body goes on streaming, but could not be sent again: no temporary file for it."""
         self._faults.hit(

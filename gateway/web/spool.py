@@ -23,6 +23,16 @@ Source = Callable[[], Awaitable[bytes]]
 """Gives the next bytes of the body, `b""` at its end. Cancelled, it must lose none."""
 
 
+def refusal(directory: str | None) -> OSError | None:
+    """Why no temporary file can be had there (None: the system's); None: one can. It blocks."""
+    try:
+        with tempfile.TemporaryFile(dir=directory, buffering=0) as file:
+            file.write(b"\0")
+    except OSError as error:
+        return error
+    return None
+
+
 class BodyLostError(GatewayError):
     """What was kept of a body cannot be read again."""
 

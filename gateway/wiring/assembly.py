@@ -17,9 +17,9 @@ from gateway.tokens.manager import ManagerParts, TokenManager
 from gateway.tokens.probing import ProbeTarget
 from gateway.web.accounts import AccountContext, Accounts
 from gateway.web.proxy import Hooks, Proxy, ProxyParts
-from gateway.web.spool import SpoolConfig
 from gateway.wiring.credentials import credentials_print, identities
 from gateway.wiring.lines import Lines
+from gateway.wiring.spooling import Spooling
 from gateway.wiring.store import token_store
 from gateway.wiring.zoom import minter, prober, upstream
 from gateway.zoom.minter import TokenEndpoint
@@ -45,6 +45,8 @@ class Commons:
     """What the other replicas are told of this one."""
     store_failed: Callable[[StoreError], None]
     """Told why the store took no heartbeat."""
+    first: bool
+    """Whether it tells what is as true of all the processes that are one gateway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,11 @@ class Assembly:
                 commons.store_failed,
                 commons.lines.defect,
             )
+        self.spooling: Spooling
+        if former and former.settings.replay == settings.replay:
+            self.spooling = former.spooling
+        else:
+            self.spooling = Spooling(settings, commons.lines)
         known = former.keepers if former and _alike(former.settings, settings) else {}
         self.keepers: dict[str, Keeper] = {
             name: known[name]
@@ -137,7 +144,7 @@ class Assembly:
         )
 
     def _proxy_parts(self) -> ProxyParts:
-        replay, commons = self.settings.replay, self._commons
+        commons = self._commons
         return ProxyParts(
             accounts=Accounts(
                 AccountContext(
@@ -150,12 +157,7 @@ class Assembly:
             observer=commons.observer,
             clock=commons.clock,
             endpoint_of=commons.endpoints.endpoint,
-            spool=SpoolConfig(
-                replay.memory_limit,
-                replay.disk_limit,
-                None if replay.dir == "auto" else str(replay.dir),
-                commons.lines.body_not_kept,
-            ),
+            spool=self.spooling.config,
             hooks=Hooks(commons.lines.defect, commons.lines.unknown_account_id),
         )
 
@@ -164,6 +166,8 @@ class Assembly:
         others = list(others)
         if all(other.heartbeat is not self.heartbeat for other in others):
             self.heartbeat.start()
+        if self._commons.first and all(other.spooling is not self.spooling for other in others):
+            self.spooling.tell()
         running = {id(keeper) for other in others for keeper in other.keepers.values()}
         for keeper in self.keepers.values():
             if id(keeper) not in running:

@@ -76,6 +76,7 @@ class Gateway:
             Endpoints(RouteTable(load_operations())),
             self._presence,
             self._store_failed,
+            first=worker is None or worker.number == 1,
         )
         self._address = ""
         """Of the proxy, `host:port`."""

@@ -2,9 +2,11 @@ import shlex
 import sys
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from gateway.cli.demo import called_as
+from tests.support.processes import Process, environment
 
 
 @pytest.fixture
@@ -42,3 +44,19 @@ def test_a_module_is_called_through_its_python(here: Path, monkeypatch: pytest.M
     python.symlink_to(sys.executable)
     monkeypatch.setattr(sys, "executable", str(python))
     assert called_as(str(here / "gateway/__main__.py")) == ".venv/bin/python -m gateway"
+
+
+async def test_on_all_addresses_the_demo_names_one_that_can_be_called() -> None:
+    ports = ("--port", "0", "--admin-port", "0", "--sim-port", "0")
+    child = await Process.start("demo", *ports, env=environment(ZOOM_GATEWAY_DEMO_HOST="0.0.0.0"))
+    try:
+        line = await child.wait_for_line("The gateway listens on ")
+        port = int(line.partition("http://127.0.0.1:")[2].partition(",")[0])
+        async with (
+            aiohttp.ClientSession() as client,
+            # Another address of loopback: what listens on 127.0.0.1 alone is not there.
+            client.get(f"http://127.0.0.2:{port}/v2/users") as answer,
+        ):
+            assert answer.status == 200
+    finally:
+        await child.kill()

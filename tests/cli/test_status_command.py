@@ -3,12 +3,14 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 from gateway.cli import status as module
+from gateway.cli.admin_url import admin_url
 from gateway.cli.status import status
 from gateway.core.diagnosis import Chart
 from gateway.core.status import ReadinessGate, Replica, snapshot
@@ -231,3 +233,73 @@ class Ascii:
 def test_bars_where_blocks_cannot_be_shown() -> None:
     bar = module._bar(Ascii())  # type: ignore[arg-type]
     assert (bar(0.25), bar(7), bar(-1)) == ("#####" + "." * 15, "#" * 20, "." * 20)
+
+
+@pytest.mark.parametrize(
+    ("code", "ready", "exit_code"), [(200, True, 0), (503, False, 1)], ids=["ready", "not ready"]
+)
+def test_readiness_alone(
+    gateway: Gateway, run: Any, code: int, *, ready: bool, exit_code: int
+) -> None:
+    said = {"ready": ready, "state": "degraded", "reasons": ["Another program mints.\x1b[2J"]}
+    gateway.answers["/readyz"] = (code, {}, json.dumps(said).encode())
+    result = run("--ready")
+    assert result.exit_code == exit_code
+    first, second = result.stdout.splitlines()
+    assert first == ("ready" if ready else "not ready")
+    assert second == "Another program mints.?[2J"
+    assert gateway.asked == ["/readyz"]
+
+
+@pytest.mark.parametrize(
+    "answer", [(404, {}, b"no"), (200, {}, b"<html>"), (200, {}, b"{}"), (500, {}, b"")]
+)
+def test_readiness_of_something_else(gateway: Gateway, run: Any, answer: Answer) -> None:
+    gateway.answers["/readyz"] = answer
+    result = run("--ready")
+    assert result.exit_code == 2
+    assert "is not a gateway's admin listener" in result.stderr
+
+
+def test_the_admin_listener_of_this_environment_is_asked(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway.says(body(default=healthy()))
+    monkeypatch.setenv("ZOOM_GATEWAY_ADMIN__PORT", str(gateway.server_port))
+    monkeypatch.setenv("ZOOM_GATEWAY_ADMIN__HOST", "0.0.0.0")
+    assert CliRunner().invoke(status).exit_code == 0
+
+
+FILE = "admin: {host: '::', port: 9191}"
+
+
+@pytest.mark.parametrize(
+    ("variables", "text", "url"),
+    [
+        ({}, "", "http://127.0.0.1:9090"),
+        ({"PORT": "9191"}, "", "http://127.0.0.1:9191"),
+        ({"PORT": "0", "HOST": ""}, "", "http://127.0.0.1:9090"),
+        ({"HOST": "0.0.0.0"}, "", "http://127.0.0.1:9090"),
+        ({"HOST": "10.0.0.7"}, "", "http://10.0.0.7:9090"),
+        ({}, FILE, "http://[::1]:9191"),
+        ({"PORT": "9292"}, FILE, "http://[::1]:9292"),
+        ({"HOST": "127.0.0.1"}, FILE, "http://127.0.0.1:9191"),
+        ({"HOST": "127.0.0.1", "PORT": "9292"}, FILE, "http://127.0.0.1:9292"),
+        ({}, "admin: {port:", "http://127.0.0.1:9090"),
+        ({}, "[]", "http://127.0.0.1:9090"),
+        ({}, "admin: 9191", "http://127.0.0.1:9090"),
+        ({}, "listen: {port: 80}", "http://127.0.0.1:9090"),
+    ],
+)
+def test_where_the_admin_listener_is(
+    tmp_path: Path, variables: dict[str, str], text: str, url: str
+) -> None:
+    environ = {f"ZOOM_GATEWAY_ADMIN__{name}": value for name, value in variables.items()}
+    if text:
+        (tmp_path / "gateway.yaml").write_text(text)
+        environ["ZOOM_GATEWAY_CONFIG"] = str(tmp_path / "gateway.yaml")
+    assert admin_url(environ) == url
+
+
+def test_a_file_that_is_not_there_is_passed_over(tmp_path: Path) -> None:
+    assert admin_url({"ZOOM_GATEWAY_CONFIG": str(tmp_path / "no")}) == "http://127.0.0.1:9090"

@@ -41,6 +41,18 @@ def test_without_any_place_all_that_were_tried_are_named(
         PrivateDirectory({})
 
 
+def test_without_a_temporary_directory_the_usual_one_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def none_is_usable() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp', '/']")
+
+    monkeypatch.setattr("tempfile.gettempdir", none_is_usable)
+    monkeypatch.setattr(Path, "is_dir", lambda _: False)
+    with pytest.raises(NoPlaceError, match=r"^/proc/none: No such file or directory$"):
+        PrivateDirectory({"TMPDIR": "/proc/none"})
+
+
 def test_what_a_process_left_behind_is_removed_and_what_is_in_use_is_not(tmp_path: Path) -> None:
     places = {"XDG_RUNTIME_DIR": str(tmp_path)}
     make = (

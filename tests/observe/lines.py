@@ -100,6 +100,7 @@ def write_all(log: FilteringBoundLogger) -> None:
         "the token file /tokens/default.json cannot be read (it is no JSON); it was kept as "
         "/tokens/default.json.1"
     )
+    gateway.no_replay_directory(None, 1_048_576, OSError(errno.EROFS, "Read-only file system"))
     gateway.body_not_kept(OSError(errno.ENOSPC, "No space left on device"))
     gateway.unknown_account_id("abc123")
     try:
