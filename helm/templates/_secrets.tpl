@@ -47,6 +47,7 @@ brings a rotated secret in: {volumes: [{name, secret, path, items}]}.
 - name: {{ $prefix }}{{ .name }}
   secret:
     secretName: {{ .secret }}
+    optional: false
     # {{ eq (int $mode) 292 | ternary "0444" "0440" }}
     defaultMode: {{ $mode }}
     items:
