@@ -87,9 +87,9 @@ class Helm:
         self._child = child
         self._known: dict[str, dict[str, Any]] = {}
 
-    def render(self, values: Values, chart: Path = CHART, namespace: str = NAMESPACE) -> Rendered:
+    def render(self, values: Values, chart: Path = CHART, release: str = RELEASE) -> Rendered:
         """Raises RefusedError if Helm refuses the values."""
-        answer = self._ask("install", chart, values=values, namespace=namespace)
+        answer = self._ask("install", chart, values=values, release=release)
         return Rendered(
             tuple(one for one in yaml.safe_load_all(answer["manifest"]) if one),
             tuple(yaml.safe_load(hook) for hook in answer["hooks"]),
@@ -101,8 +101,8 @@ class Helm:
         return found
 
     def _ask(self, action: str, chart: Path, **more: Any) -> dict[str, Any]:
-        order = {"action": action, "chart": str(chart), "release": RELEASE, "namespace": NAMESPACE}
-        text = json.dumps({**order, **more})
+        order = {"action": action, "chart": str(chart), "namespace": NAMESPACE, **more}
+        text = json.dumps(order)
         if text not in self._known:
             assert self._child.stdin
             assert self._child.stdout

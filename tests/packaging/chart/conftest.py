@@ -13,13 +13,6 @@ CASES = sorted(path.name.removesuffix("-values.yaml") for path in CHART.glob("ci
 PLAIN = ROOT / "config" / "kubernetes" / "sidecar.yaml"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All in one process, which loads Helm once; what runs containers may run beside them."""
-    for item in items:
-        if item.path.is_relative_to(APP.parent) and not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group("chart"))
-
-
 @pytest.fixture(scope="session")
 def helm() -> Iterator[Helm]:
     with engine() as found:

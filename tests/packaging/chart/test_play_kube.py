@@ -13,12 +13,13 @@ What podman 4.3 makes of a manifest otherwise than Kubernetes is changed here, a
 - it knows no native sidecars: it would wait for the init container's end. Those are not run.
 """
 
+import fcntl
 import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
@@ -30,7 +31,10 @@ from tests.support.helm import NAME, Document, Helm, Rendered, Values
 from tests.support.processes import DEADLINE
 from tests.support.redis_server import free_port
 
-pytestmark = pytest.mark.xdist_group("containers")
+# The first builds the image.
+pytestmark = pytest.mark.timeout(300)
+
+T = TypeVar("T")
 
 SIMULATOR = "http://127.0.0.1:8081"
 
@@ -42,10 +46,20 @@ def image() -> Values:
     return {"image": {"repository": repository, "tag": tag, "pullPolicy": "Never"}}
 
 
-def eventually(holds: Callable[[], Any], what: str) -> Any:
+@pytest.fixture(autouse=True)
+def alone() -> Iterator[None]:
+    """Pods, volumes and the Secret have the same names in every test."""
+    place = images.STATE / "locks"
+    place.mkdir(parents=True, exist_ok=True)
+    with (place / "pods").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def eventually(look: Callable[[], T], good: Callable[[T], bool], what: str) -> T:
     end = time.monotonic() + 2 * DEADLINE
-    while not (found := holds()):
-        assert time.monotonic() < end, what
+    while not good(found := look()):
+        assert time.monotonic() < end, f"{what}: {found}"
         time.sleep(0.1)
     return found
 
@@ -84,13 +98,14 @@ class Pod:
             yield self
 
     def ready(self) -> "Pod":
-        last: list[tuple[int, str]] = []
-
-        def look() -> bool:
-            last[:] = [get(f"{self.admin}/readyz")]
-            return last[0][0] == 200
-
-        eventually(look, f"not ready: {last}")
+        try:
+            eventually(
+                lambda: get(f"{self.admin}/readyz"), lambda found: found[0] == 200, "not ready"
+            )
+        except AssertionError as problem:
+            problem.add_note(images.podman("ps", "--all", check=False))
+            problem.add_note(images.podman("logs", f"{self.name}-zoom-gateway", check=False))
+            raise
         return self
 
     def address(self) -> str:
@@ -174,7 +189,7 @@ def test_its_own_test_fails_without_a_gateway(helm: Helm, image: Values, tmp_pat
         secret("zoom", tmp_path, client_secret="demo-secret"),
         Pod(rendered, tmp_path).running() as pod,
     ):
-        eventually(lambda: get(f"{pod.admin}/readyz")[0] == 503, "an answer without a token")
+        eventually(lambda: get(f"{pod.admin}/readyz"), lambda found: found[0] == 503, "not unready")
         assert helm_test(rendered, pod, tmp_path) != 0
 
 
@@ -220,11 +235,10 @@ def helm_test(rendered: Rendered, pod: Pod, directory: Path) -> int:
 
 
 def exit_code(container: str) -> int:
-    state: list[Document] = []
+    def look() -> Any:
+        return images.inspect("container", container)["State"]
 
-    def look() -> bool:
-        state[:] = [images.inspect("container", container)["State"]]  # type: ignore[list-item]  # JSON
-        return state[0]["Status"] in {"exited", "stopped"}
-
-    eventually(look, f"{container} does not end: {state}")
-    return int(state[0]["ExitCode"])
+    ended = eventually(
+        look, lambda state: state["Status"] in {"exited", "stopped"}, f"{container} does not end"
+    )
+    return int(ended["ExitCode"])

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
+from gateway import __version__
 from tests.support.helm import CHART, NAME, NAMESPACE, RELEASE, Document, Helm, Rendered, Values
 
 ACCOUNT: Values = {"credentials": {"existingSecret": "zoom"}}
@@ -123,6 +124,7 @@ def test_every_app_has_a_secret_of_its_own(matrix: Matrix) -> None:
 
 def test_the_image_by_tag_or_digest(helm: Helm, matrix: Matrix) -> None:
     version = yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"]
+    assert version == __version__
     assert matrix["one-account"].gateway["image"] == f"zoom-gateway:{version}"
     assert matrix["fleet"].gateway["image"].startswith("registry.example/zoom-gateway@sha256:0")
     tagged = helm.render({**ACCOUNT, "image": {"tag": "9.9"}})
@@ -275,6 +277,14 @@ def test_the_test_pod_calls_through_the_service(matrix: Matrix) -> None:
 COMMAND = re.compile(r"^  (kubectl|helm|curl) .*$", re.MULTILINE)
 
 
+def test_the_configuration_is_where_the_image_looks_for_it(matrix: Matrix) -> None:
+    """So `status` and `check` in the container need no options."""
+    dockerfile = (CHART.parent / "Dockerfile").read_text()
+    looked = re.search(r"ZOOM_GATEWAY_CONFIG=(\S+)", dockerfile)
+    assert looked
+    assert f"--config={looked[1]}" in matrix["one-account"].gateway["args"]
+
+
 @pytest.mark.parametrize("case", ["one-account", "extras", "simulator"])
 def test_the_notes_name_what_is_there(matrix: Matrix, case: str) -> None:
     found = matrix[case]
@@ -289,7 +299,6 @@ def test_the_notes_name_what_is_there(matrix: Matrix, case: str) -> None:
     assert named <= there
     for name, port in re.findall(r"service/([a-z-]+) \d+:(\d+)", notes):
         assert int(port) == found.one("Service", name)["spec"]["ports"][0]["port"]
-    assert f"http://127.0.0.1:{found.config['admin']['port']}" in notes
     assert f"helm test {RELEASE} --namespace {NAMESPACE}" in notes
     service = named - {("deployment", found.one("Deployment")["metadata"]["name"])}
     assert len(service) == 2
