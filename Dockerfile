@@ -7,17 +7,23 @@ ARG PYTHON_IMAGE=python:3.13-slim
 # What changes seldom: the locked dependencies, each by its hash. Wheels alone: nothing is compiled.
 FROM ${PYTHON_IMAGE} AS dependencies
 ENV PIP_NO_CACHE_DIR=1 PIP_NO_COMPILE=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+# What strip comes from stays in this stage, and so does not need to be a certain version.
+# hadolint ignore=DL3008
+RUN apt-get update -qq \
+    && apt-get install -qq --yes --no-install-recommends binutils \
+    && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY requirements/otel.txt requirements/
-# The headers, type stubs and tests of libraries serve nobody here, nor does zstandard's second
-# backend, which is for PyPy. The bytecode is valid whatever a copy does to times: a read-only
-# container starts with it.
+# The headers, type stubs, tests and debugging symbols of libraries serve nobody here, nor does
+# zstandard's second backend, which is for PyPy. The bytecode is valid whatever a copy does to times:
+# a read-only container starts with it.
 RUN python -m venv --without-pip /opt/zoom-gateway \
     && python -m pip --python /opt/zoom-gateway/bin/python install \
         --require-hashes --only-binary=:all: --requirement requirements/otel.txt \
     && find /opt/zoom-gateway -type f \( -name '*.pyi' -o -name '*.pyx' -o -name '*.pxd' \
         -o -name '*.[ch]' -o -path '*/zstandard/_cffi*' \) -delete \
     && find /opt/zoom-gateway -type d -name tests -prune -exec rm -r {} + \
+    && find /opt/zoom-gateway -type f -name '*.so*' -exec strip --strip-unneeded {} + \
     && python -m compileall -q --invalidation-mode unchecked-hash /opt/zoom-gateway
 
 # The wheel, built with locked tools, and installed by itself.
@@ -33,14 +39,17 @@ RUN /tools/bin/hatchling build --target wheel \
         --no-deps --no-index --prefix /program dist/*.whl \
     && python -m compileall -q --invalidation-mode unchecked-hash \
         -s /program -p /opt/zoom-gateway /program
+
 # The same for what of Python's own library a gateway imports, where the base has none of it.
+FROM ${PYTHON_IMAGE} AS imported
+COPY --from=dependencies /opt/zoom-gateway /opt/zoom-gateway
+COPY --from=program /program /opt/zoom-gateway
 WORKDIR /imported
 RUN touch /before \
-    && cp -r /program/. /opt/zoom-gateway \
     && /opt/zoom-gateway/bin/python -c "import gateway.cli.check, gateway.cli.demo, \
 gateway.cli.status, gateway.cli.supervisor, gateway.stores.redis, gateway.stores.sealed" \
-    && find /usr -name '*.pyc' -newer /before -print0 >/pyc \
-    && tar -c --null -T /pyc -f /pyc.tar && tar -x -f /pyc.tar
+    && find /usr -name '*.pyc' -newer /before -print0 >/compiled \
+    && tar -c --null -T /compiled -f /compiled.tar && tar -x -f /compiled.tar
 
 FROM ${PYTHON_IMAGE}
 ARG VERSION=""
@@ -52,7 +61,7 @@ LABEL org.opencontainers.image.title="zoom-gateway" \
     org.opencontainers.image.revision="${REVISION}"
 COPY --from=dependencies /opt/zoom-gateway /opt/zoom-gateway
 COPY --from=program /program /opt/zoom-gateway
-COPY --from=program /imported /
+COPY --from=imported /imported /
 COPY config/image.yaml /etc/zoom-gateway/gateway.yaml
 # ZOOM_GATEWAY_CONFIG is for `check` and `status`, too. From a published port a demo is reached only
 # if it listens on more than loopback.

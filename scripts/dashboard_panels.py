@@ -121,11 +121,7 @@ _PHASE_WORDS: Final = {
     2: ("spare", _BLUE),
     3: ("active", _GREEN),
 }
-_SECRET_WORDS: Final = {
-    0: ("good", _GREEN),
-    1: ("previous secret", _ORANGE),
-    2: ("refused", _RED),
-}
+_SECRET_WORDS: Final = {0: ("good", _GREEN), 1: ("previous", _ORANGE), 2: ("refused", _RED)}
 
 _BY_SLOT: Final = "{{account}} {{app}}/{{index}}"
 _BY_REPLICA: Final = "{{account}} {{instance}}"
@@ -257,7 +253,7 @@ _MINTS: Final = (
     ),
     _states(
         "Credentials",
-        "Good: good. Else Zoom takes only the previous client secret, or refuses the credentials.",
+        "Good: good. Else Zoom takes only the previous client secret, or none.",
         (_CREDENTIALS, "{{account}}"),
         _SECRET_WORDS,
     ),
@@ -337,10 +333,7 @@ _TIME: Final = (
         "none",
         "Good: calls a second times their duration. Bad: growing without end, because Zoom does not"
         " answer.",
-        (
-            f"sum by (instance) ({_select('inflight_requests', of=FLEET)})",
-            "{{instance}}",
-        ),
+        (f"sum by (instance) ({_select('inflight_requests', of=FLEET)})", "{{instance}}"),
     ),
 )
 

@@ -110,7 +110,8 @@ def called_as(argv0: str) -> str:
 def _from_here(path: str) -> str:
     # Links are not followed: a virtual environment's python is one, and is known by its place.
     absolute, here = Path(os.path.abspath(path)), Path.cwd()  # noqa: PTH100  resolve() follows
-    if not absolute.is_relative_to(here):
+    # In a container one often is at the root, below which everything is.
+    if not absolute.is_relative_to(here) or here == Path(here.anchor):
         return shlex.quote(str(absolute))
     near = str(absolute.relative_to(here))
     return shlex.quote(near if os.sep in near else os.path.join(os.curdir, near))  # noqa: PTH118  Path drops the dot

@@ -38,6 +38,11 @@ def test_a_path_below_the_working_directory_is_relative(here: Path) -> None:
     assert program == str(here.parent / "zoom-gateway")
 
 
+def test_at_the_root_a_path_is_given_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir("/")
+    assert called_as("/opt/zoom-gateway/bin/zoom-gateway") == "/opt/zoom-gateway/bin/zoom-gateway"
+
+
 def test_a_module_is_called_through_its_python(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     python = here / ".venv/bin/python"
     python.parent.mkdir(parents=True)

@@ -10,25 +10,24 @@ they fail. Several processes may call these functions at once.
 """
 
 import ast
-import asyncio
 import fcntl
 import functools
 import hashlib
 import json
 import os
 import re
-import secrets
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+import tarfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from tests.support.processes import Process
+from tests.support.redis_server import binary
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 STATE: Final = ROOT / ".cache" / "containers"
@@ -87,7 +86,7 @@ def environment() -> dict[str, str]:
 
 def finished(program: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
     """Run a program in the clone, with `environment()`, and wait for its end."""
-    _configure()
+    configure()
     return subprocess.run(
         [program, *arguments],
         env=environment(),
@@ -120,50 +119,6 @@ def inspect(kind: str, name: str) -> dict[str, object]:
     return found[0]
 
 
-class Container(Process):
-    """A container in the foreground: its lines are its own, and so is its exit code."""
-
-    name = ""
-
-    @property
-    def started(self) -> bool:
-        return "true" in podman(
-            "container", "inspect", "--format={{.State.Running}}", self.name, check=False
-        )
-
-    async def run(self, *command: str) -> tuple[int, str]:
-        """Run a command in it; give the exit code and what it printed."""
-        done = await asyncio.to_thread(finished, "podman", "exec", self.name, *command)
-        return done.returncode, done.stdout + done.stderr
-
-    async def published(self, port: int) -> str:
-        """`host:port` by which a published port of it is reached."""
-        return (await asyncio.to_thread(podman, "port", self.name, str(port))).strip()
-
-
-@asynccontextmanager
-async def container(*arguments: str) -> AsyncIterator[Container]:
-    """`podman run` with these options, image and command; it is gone afterwards."""
-    _configure()
-    name = f"zoom-gateway-test-{secrets.token_hex(4)}"
-    child = await asyncio.create_subprocess_exec(
-        # Where there is no systemd, nobody starts health checks; then podman complains.
-        *("podman", "run", "--rm", f"--name={name}", "--health-interval=disable", *arguments),
-        env=environment(),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        limit=1 << 20,
-    )
-    running = Container(child)
-    running.name = name
-    try:
-        yield running
-    finally:
-        await asyncio.to_thread(podman, "rm", "--force", "--time=0", name, check=False)
-        await running.kill()
-
-
 def gateway_image() -> str:
     """The name of the gateway's image, built from the clone's Dockerfile as it is now."""
     base = base_image()
@@ -188,6 +143,27 @@ def base_image() -> str:
             _forget("localhost/python-base", made)
         run("podman", "tag", made, name)
     return made
+
+
+def redis_image() -> str:
+    """An image with nothing but this machine's Redis and the libraries that it needs."""
+    require_tools()
+    server, client = binary("redis-server"), binary("redis-cli")
+    key = _digest(run(server, "--version"))
+    name = f"localhost/redis:{key}"
+    with _locked():
+        if not _there(name):
+            archive = _directory("tmp") / "redis.tar"
+            with tarfile.open(archive, "w", dereference=True) as tar:
+                for path in sorted({server, client, *_libraries(server), *_libraries(client)}):
+                    tar.add(path)
+            run("podman", "import", "--quiet", str(archive), name)
+            archive.unlink()
+    return name
+
+
+def _libraries(program: str) -> set[str]:
+    return set(re.findall(r"(?:=> |^\s)(/\S+)", run("ldd", program), re.MULTILINE))
 
 
 def version() -> str:
@@ -334,8 +310,8 @@ def _locked() -> Iterator[None]:
 
 
 @functools.cache
-def _configure() -> None:
-    """Write the configuration of buildah and podman."""
+def configure() -> None:
+    """Write the configuration of buildah and podman. For who calls them by `environment()`."""
     graph, runroot = _directory("storage"), _directory("run")
     for name, lines in {
         "storage.conf": [
