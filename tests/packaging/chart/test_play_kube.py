@@ -204,6 +204,7 @@ def test_a_mounted_secret_is_read(helm: Helm, image: Values, tmp_path: Path) -> 
                 "clientId": "demo-client",
             },
             "config": {"upstream": {"api_url": SIMULATOR, "token_url": f"{SIMULATOR}/oauth/token"}},
+            "workers": 2,
             # A simulator that the chart knows nothing of.
             "extraContainers": [
                 {
