@@ -66,9 +66,9 @@
 
 {{- define "zoom-gateway.checkStore" -}}
 {{- $url := toString (include "zoom-gateway.config" . | fromYaml).store.url -}}
-{{- $unshared := regexMatch "^(memory|file):" $url -}}
+{{- $unshared := regexMatch "(?i)^(memory|file):" $url -}}
 {{- $several := or (gt (int .Values.replicaCount) 1) .Values.autoscaling.enabled -}}
-{{- if regexMatch "^[a-z+]+://[^/@]*:[^/@]+@" $url }}
+{{- if regexMatch "(?i)^[a-z+]+://[^/@]*:[^/@]+@" $url }}
 {{- fail "store.url holds a password, and it stands in a ConfigMap: put the password in a Secret and set store.existingSecret; a user's name may stay in the URL." -}}
 {{- end }}
 {{- if eq .Values.mode "sidecar" }}

@@ -90,6 +90,10 @@ SENTENCES: dict[str, tuple[Values, str]] = {
         {**ACCOUNT, "config": {"store": {"url": "redis+sentinel://:canary@a:1,b:2/primary"}}},
         "store.url holds a password, and it stands in a ConfigMap",
     ),
+    "a password in a URL in capitals": (
+        {**ACCOUNT, "config": {"store": {"url": "REDIS://:canary@redis.example/0"}}},
+        "store.url holds a password, and it stands in a ConfigMap",
+    ),
     "one account twice": (
         {
             **ACCOUNT,
