@@ -1,0 +1,43 @@
+{{/* `helm test` runs a pod in the release's namespace. */}}
+{{- define "zoom-gateway.testPeer" -}}
+- podSelector:
+    matchLabels:
+      {{- include "zoom-gateway.instanceLabels" . | nindent 6 }}
+      app.kubernetes.io/component: test
+{{- end -}}
+
+{{- define "zoom-gateway.zoomPorts" -}}
+{{- $upstream := default dict (include "zoom-gateway.config" . | fromYaml).upstream -}}
+{{- $ports := list -}}
+{{- range list (default "https://api.zoom.us" $upstream.api_url) (default "https://zoom.us/oauth/token" $upstream.token_url) }}
+{{- $port := regexFind ":[0-9]+$" (urlParse .).host | trimPrefix ":" -}}
+{{- $ports = append $ports (int (default (hasPrefix "http:" . | ternary 80 443) $port)) -}}
+{{- end }}
+{{- range $ports | uniq }}
+- port: {{ . }}
+  protocol: TCP
+{{- end }}
+{{- end -}}
+
+{{/* The ports of store.url; nothing for a store that is not reached over the network. */}}
+{{- define "zoom-gateway.storePorts" -}}
+{{- $url := toString (include "zoom-gateway.config" . | fromYaml).store.url -}}
+{{- if hasPrefix "redis" $url }}
+{{- $sentinel := contains "+sentinel://" $url -}}
+{{- $ports := list -}}
+{{- $hosts := $url | regexFind "://[^/]+" | trimPrefix "://" | splitList "@" | last -}}
+{{- range splitList "," $hosts }}
+{{- $port := regexFind ":[0-9]+$" . | trimPrefix ":" -}}
+{{- $ports = append $ports (int (default ($sentinel | ternary 26379 6379) $port)) -}}
+{{- end }}
+{{- if .Values.networkPolicy.storePorts }}
+{{- range .Values.networkPolicy.storePorts }}{{ $ports = append $ports (int .) }}{{ end }}
+{{- else if $sentinel }}
+{{- $ports = append $ports 6379 -}}
+{{- end }}
+{{- range $ports | uniq }}
+- port: {{ . }}
+  protocol: TCP
+{{- end }}
+{{- end }}
+{{- end -}}
