@@ -38,7 +38,7 @@ test-fleet: $(STAMP) ## several gateways, real faults: needs what test-deps inst
 
 # Most of their time they wait.
 fleet-1: FILES := deaths duel
-fleet-2: FILES := outages skew
+fleet-2: FILES := outages skew rolling
 fleet-1 fleet-2:
 	$(BIN)/python -m pytest --timeout=300 $(FILES:%=tests/fleet/test_%.py)
 
@@ -47,7 +47,7 @@ $(TOOLS)/.installed: requirements/packaging.txt scripts/packaging_venv.sh
 	@touch $@
 
 test-packaging: $(STAMP) $(TOOLS)/.installed ## image, chart, alerts and page, for real: needs what test-deps installs
-	$(BIN)/python -m pytest --numprocesses=2 --dist=loadgroup --timeout=300 tests/packaging
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --timeout=600 tests/packaging
 
 bench-fleet: $(STAMP) ## the same at full length, as a table
 	@$(BIN)/python benchmarks/fleet.py
@@ -61,11 +61,20 @@ core-coverage: $(STAMP) ## each core module, covered in full by its own test fil
 docs: $(STAMP) ## write the generated pages anew
 	$(BIN)/python -m gateway.settings.reference > docs/configuration.md
 	$(BIN)/python scripts/slot_diagram.py docs
+	$(BIN)/python scripts/dashboard.py > helm/files/dashboard.json
+
+site: $(STAMP) ## these pages as a site, in build/site
+	$(BIN)/python -m sphinx -W --keep-going -b html -d build/doctrees docs build/site
+
+image: ## the container image, with docker or ENGINE=podman
+	$(or $(ENGINE),docker) build --tag zoom-gateway \
+		--build-arg VERSION=$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' gateway/__init__.py) \
+		--build-arg REVISION=$$(git rev-parse HEAD) .
 
 lock: $(STAMP) ## resolve the locked requirements anew
 	sh scripts/lock.sh $(VENV)
 
 clean: ## remove what was built
-	rm -rf $(VENV) $(TOOLS) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(TOOLS) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .cache
 
-.PHONY: help venv demo lint format test test-fleet fleet-1 fleet-2 test-packaging bench-fleet test-deps core-coverage docs lock clean
+.PHONY: help venv demo lint format test test-fleet fleet-1 fleet-2 test-packaging bench-fleet test-deps core-coverage docs site image lock clean

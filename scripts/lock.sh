@@ -12,5 +12,6 @@ compile() {
 compile 3.11 pyproject.toml --output-file requirements/run.txt
 compile 3.11 pyproject.toml --extra otel --output-file requirements/otel.txt
 compile 3.11 pyproject.toml --extra otel --group dev --output-file requirements/dev.txt
+compile 3.11 --group build --output-file requirements/build.txt
 # checkov and the chart's engine go into an environment of their own.
 compile 3.12 --group packaging --output-file requirements/packaging.txt

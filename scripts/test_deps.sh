@@ -1,6 +1,6 @@
 #!/bin/sh
-# Install what tests start: Redis (which is the Sentinel, too), libfaketime, Prometheus, a browser,
-# and what builds and runs images. Without them those tests are skipped.
+# Install what tests start: Redis (which is the Sentinel, too), libfaketime, HAProxy, Prometheus, a
+# browser, and what builds and runs images. Without them those tests are skipped.
 set -eu
 
 missing=""
@@ -8,6 +8,7 @@ need() { # a command, and the package that has it
     command -v "$1" >/dev/null || missing="$missing $2"
 }
 need redis-server redis-server
+need haproxy haproxy
 need promtool prometheus
 need chromium chromium
 need buildah buildah
@@ -44,7 +45,7 @@ apt-get update -qq
 # shellcheck disable=SC2086  # several words on purpose
 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing
 if command -v systemctl >/dev/null; then
-    for unit in redis-server prometheus; do
+    for unit in redis-server haproxy prometheus; do
         case "$missing" in *"$unit"*) systemctl disable "$unit" >/dev/null 2>&1 || true ;; esac
     done
 fi

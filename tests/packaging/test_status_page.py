@@ -18,7 +18,6 @@ from tests.support.processes import gateway, simulator
 from tests.support.redis_server import redis_server
 
 ALLOWED = {"ZOOM_GATEWAY_ADMIN__ALLOW_ACTIONS": "true"}
-pytestmark = pytest.mark.xdist_group("browser")
 
 
 @pytest.fixture

@@ -13,8 +13,6 @@ from tests.packaging.browser import SOON, calls, opened, running
 from tests.support.load import control, session
 from tests.support.processes import gateway, simulator
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:

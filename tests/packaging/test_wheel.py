@@ -30,8 +30,6 @@ from tests.packaging.wheel import (
 )
 from tests.support.processes import ROOT, Process, credentials, environment
 
-pytestmark = pytest.mark.xdist_group("wheel")  # it is built once, by one worker
-
 DEMO: Final = ("demo", "--port", "0", "--admin-port", "0", "--sim-port", "0")
 
 
