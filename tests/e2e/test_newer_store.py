@@ -16,7 +16,7 @@ import redis
 
 from tests.stores.released.states import APPS, KEY_TEXT
 from tests.support.load import session, state
-from tests.support.processes import Gateway, gateway, simulator
+from tests.support.processes import DEADLINE, Gateway, gateway, simulator
 from tests.support.redis_server import redis_server
 
 RELEASED = Path(__file__).parents[1] / "stores" / "released" / "v1"
@@ -131,6 +131,16 @@ async def test_in_redis(tmp_path: Path, sealed: bool) -> None:  # noqa: FBT001  
                     assert admin.hgetall(HASH) == held
 
 
+async def is_ready(gate: Gateway, client: aiohttp.ClientSession) -> None:
+    """Wait until it has looked into its store."""
+    async with asyncio.timeout(DEADLINE):
+        while True:
+            async with client.get(f"{gate.admin}/readyz") as answer:
+                if answer.status == 200:
+                    return
+            await asyncio.sleep(0.05)
+
+
 def later(value: Any, seconds: float) -> Any:
     """With all moments moved: only they are that large."""
     if isinstance(value, dict):
@@ -153,8 +163,7 @@ async def test_what_this_format_holds_is_used_without_a_mint(tmp_path: Path, nam
     )
     env = variables(f"file://{tmp_path}", tmp_path, sealed=name.startswith("sealed"))
     async with simulator() as sim, session() as client, gateway(sim, **env) as gate:
-        async with client.get(f"{gate.admin}/readyz") as answer:
-            assert answer.status == 200
+        await is_ready(gate, client)
         async with client.get(f"{gate.admin}/status.json") as answer:
             (account,) = (await answer.json())["accounts"]
         assert account["generation"] == 2
