@@ -57,13 +57,7 @@ class Gateway:
     ) -> None:
         self._clock = SystemClock()
         self._lines = Lines(log, settings.log.sample)
-        self._replica = Replica(
-            f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}",
-            __version__,
-            os.getpid(),
-            self._clock.now(),
-            worker=worker.number if worker else None,
-        )
+        self._replica = _replica(self._clock.now(), worker)
         self._gate = ReadinessGate()
         self._totals = Totals()
         self._shared = Shared(worker.metrics, worker.number) if worker else None
@@ -73,25 +67,7 @@ class Gateway:
         self._metrics.show_fleet(lambda: self._assembly.heartbeat.sighting)
         self._traces = Traces(self._replica, self._clock, self._lines)
         self._history = History(settings.accounts, self._clock.now, self._clock.wall)
-        observer = Fanout(
-            self._metrics,
-            self._totals,
-            self._history,
-            self._lines,
-            self._traces,
-            defect=self._lines.defect,
-        )
-        self._commons = Commons(
-            self._replica,
-            self._clock,
-            observer,
-            self._lines,
-            self._traces,
-            Endpoints(RouteTable(load_operations())),
-            self._presence,
-            self._store_failed,
-            first=worker is None or worker.number == 1,
-        )
+        self._commons = self._make_commons(first=worker is None or worker.number == 1)
         self._address = ""
         """Of the proxy, `host:port`."""
         self._since = self._clock.wall()
@@ -101,18 +77,40 @@ class Gateway:
         """The configurations that calls in hand began with, and the one in force, the last."""
         self._retiring: set[asyncio.Task[None]] = set()
         self._proxy = ProxyServer(self._assembly.proxy)
-        self._admin = AdminServer(
-            AdminSources(
-                status=self.status,
-                readiness=self.readiness,
-                metrics=self._metrics.render,
-                history=self._history.of,
-                may_act=lambda: self.settings.admin.allow_actions,
-                rotate=self.rotate,
-            )
-        )
+        self._admin = AdminServer(self._admin_sources())
         self._history.listener = self._admin.poke
         self._draining = False
+
+    def _make_commons(self, *, first: bool) -> Commons:
+        observer = Fanout(
+            self._metrics,
+            self._totals,
+            self._history,
+            self._lines,
+            self._traces,
+            defect=self._lines.defect,
+        )
+        return Commons(
+            self._replica,
+            self._clock,
+            observer,
+            self._lines,
+            self._traces,
+            Endpoints(RouteTable(load_operations())),
+            self._presence,
+            self._store_failed,
+            first=first,
+        )
+
+    def _admin_sources(self) -> AdminSources:
+        return AdminSources(
+            status=self.status,
+            readiness=self.readiness,
+            metrics=self._metrics.render,
+            history=self._history.of,
+            may_act=lambda: self.settings.admin.allow_actions,
+            rotate=self.rotate,
+        )
 
     # State.
 
@@ -279,3 +277,9 @@ def _named(listen: Sequence[socket.socket]) -> str:
     """Where the proxy is found, `host:port`: by the host's name if it listens on all addresses."""
     host, port = sockets.bound(listen)
     return sockets.written((socket.gethostname() if host in {"0.0.0.0", "::"} else host, port))  # noqa: S104
+
+
+def _replica(now: float, worker: Worker | None) -> Replica:
+    pid = os.getpid()
+    name = f"{socket.gethostname()}-{pid}-{secrets.token_hex(2)}"
+    return Replica(name, __version__, pid, now, worker=worker.number if worker else None)
