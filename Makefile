@@ -47,7 +47,7 @@ $(TOOLS)/.installed: requirements/packaging.txt scripts/packaging_venv.sh
 	@touch $@
 
 test-packaging: $(STAMP) $(TOOLS)/.installed ## image, chart, alerts and page, for real: needs what test-deps installs
-	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --timeout=600 tests/packaging
+	$(BIN)/python -m pytest --numprocesses=3 --dist=loadfile --timeout=600 tests/packaging
 
 bench-fleet: $(STAMP) ## the same at full length, as a table
 	@$(BIN)/python benchmarks/fleet.py
