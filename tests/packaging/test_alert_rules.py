@@ -81,6 +81,51 @@ def test_an_alert_has_a_case_that_fires_and_one_that_does_not(alert: str) -> Non
     assert outcomes[-1] is False or alert == "ZoomGatewayAbsent", "no look after it ended"
 
 
+@pytest.mark.parametrize(
+    ("series", "look", "labels", "summary"),
+    [
+        (
+            '{namespace="prod", job="gateway", instance="a"}',
+            "30m",
+            {"namespace": "prod", "job": "gateway"},
+            "No gateway of prod/gateway can be scraped.",
+        ),
+        ('{instance="a"}', "7h", {}, "No gateway can be scraped."),
+    ],
+)
+def test_an_absence_is_told_with_a_name_and_without(
+    tmp_path: Path, series: str, look: str, labels: dict[str, str], summary: str
+) -> None:
+    told = {
+        **ALERTS["ZoomGatewayAbsent"]["annotations"],
+        "summary": summary,
+        "description": (
+            "Prometheus reaches no replica of prod/gateway any more"
+            if labels
+            else "Prometheus has scraped no gateway at all for 6 hours"
+        )
+        + ": all are down, or it looks for them in the wrong place. See whether calls still"
+        " succeed, then look at the processes and at Prometheus' targets.",
+    }
+    alert = {"exp_labels": {"severity": "critical", **labels}, "exp_annotations": told}
+    case = {
+        "rule_files": [str(RULES)],
+        "tests": [
+            {
+                "interval": "1m",
+                "input_series": [
+                    {"series": f"zoom_gateway_build_info{series}", "values": "1x10 _x500"}
+                ],
+                "alert_rule_test": [
+                    {"alertname": "ZoomGatewayAbsent", "eval_time": look, "exp_alerts": [alert]}
+                ],
+            }
+        ],
+    }
+    (tmp_path / "case.yaml").write_text(yaml.safe_dump(case))
+    assert "SUCCESS" in promtool("test", "rules", tmp_path / "case.yaml")
+
+
 def test_no_case_is_of_an_alert_that_is_not_there() -> None:
     assert {alert for alert, _ in looks()} == set(ALERTS)
 
