@@ -178,7 +178,7 @@ async def panels_show(seen: Prometheus) -> None:
 
 def filled(text: str) -> str:
     """An expression of the dashboard, with everything chosen."""
-    for variable in ("$namespace", "$job", "$account"):
+    for variable in ("$cluster", "$namespace", "$job", "$account"):
         text = text.replace(variable, ".*")
     return text.replace("$__rate_interval", "3s")
 
