@@ -93,7 +93,8 @@ _PASSED_ON: Final = ', outcome!="recovered"'
 _BY_FLEET: Final = "cluster, namespace, job, account"
 _ERROR_SHARE: Final = (
     f"(sum(rate({_select('requests_total', _5XX)}{_RATE})) or vector(0))"
-    f" / sum(rate({_select('requests_total')}{_RATE}))"
+    # Without a call in the range none failed; a division by 0 is no number.
+    f" / (sum(rate({_select('requests_total')}{_RATE})) > 0) or vector(0)"
 )
 _ADDED: Final = (
     f"({_rate('account', 'request_duration_seconds_sum')}"

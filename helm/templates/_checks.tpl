@@ -96,6 +96,9 @@
 {{- if and $unshared .Values.store.existingSecret }}
 {{- fail (printf "store.existingSecret is for a Redis, which store.url %q is not: set store.url to one, or take the Secret away." $url) -}}
 {{- end }}
+{{- if and .Values.store.existingSecret .Values.store.keys.sentinelPassword (not (contains "+sentinel:" $url)) }}
+{{- fail (printf "store.keys.sentinelPassword is for Sentinels, and store.url %q has none: empty it, or set store.url to redis+sentinel://HOST:26379,HOST:26379/MASTER/0." $url) -}}
+{{- end }}
 {{- if and .Values.store.tls.existingSecret (not (hasPrefix "rediss" $url)) }}
 {{- fail (printf "store.tls is for rediss:// and rediss+sentinel://, and store.url is %q: begin it with rediss, or take store.tls.existingSecret away." $url) -}}
 {{- end }}

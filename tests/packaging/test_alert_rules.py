@@ -1,5 +1,6 @@
 """The alert rules, by Prometheus' own tool: they are valid, fire, stay quiet and end."""
 
+import json
 import re
 import subprocess
 from collections.abc import Iterator
@@ -118,6 +119,36 @@ def test_an_absence_is_told_with_a_name_and_without(
                 ],
                 "alert_rule_test": [
                     {"alertname": "ZoomGatewayAbsent", "eval_time": look, "exp_alerts": [alert]}
+                ],
+            }
+        ],
+    }
+    (tmp_path / "case.yaml").write_text(yaml.safe_dump(case))
+    assert "SUCCESS" in promtool("test", "rules", tmp_path / "case.yaml")
+
+
+@pytest.mark.parametrize(("status", "share"), [("200", 0), ("503", 0.5)])
+def test_the_share_of_errors_is_a_number_when_nobody_calls(
+    tmp_path: Path, status: str, share: float
+) -> None:
+    """Grafana would show that 0 / 0 is none."""
+    panels = json.loads(RULES.with_name("dashboard.json").read_text())["panels"]
+    (text,) = (
+        panel["targets"][0]["expr"] for panel in panels if panel["title"] == "Calls that fail (5xx)"
+    )
+    text = re.sub(r"\$\w+", lambda found: ".*" if "__" not in found[0] else "2m", text)
+    series = 'zoom_gateway_requests_total{namespace="prod", job="gateway", account="default"'
+    case = {
+        "tests": [
+            {
+                "interval": "1m",
+                "input_series": [
+                    {"series": f'{series}, status="{status}"}}', "values": "0+60x5 300x10"},
+                    {"series": f'{series}, status="404"}}', "values": "0+60x5 300x10"},
+                ],
+                "promql_expr_test": [
+                    {"expr": text, "eval_time": at, "exp_samples": [{"labels": "{}", "value": one}]}
+                    for at, one in (("5m", share), ("12m", 0))
                 ],
             }
         ],

@@ -11,6 +11,7 @@ REDIS: Values = {"store": {"url": "redis://redis.example:6379/0"}}
 SIMULATOR: Values = {"simulator": {"enabled": True}}
 
 HALF: Values = {"existingSecret": "tls", "keys": {"key": "tls.key"}}
+SENTINEL: Values = {"sentinelPassword": "sentinel"}
 APP: Values = {"clientId": "b", "existingSecret": "c"}
 
 NOT_SHARED = (
@@ -128,6 +129,10 @@ SENTENCES: dict[str, tuple[Values, str]] = {
     "a Secret for no store": (
         {**ACCOUNT, "store": {"existingSecret": "store"}},
         'store.existingSecret is for a Redis, which store.url "memory:" is not',
+    ),
+    "a password for no Sentinel": (
+        {**ACCOUNT, "store": {**REDIS["store"], "existingSecret": "s", "keys": SENTINEL}},
+        'store.keys.sentinelPassword is for Sentinels, and store.url "redis://redis.example',
     ),
     "certificates without TLS": (
         {**ACCOUNT, "store": {**REDIS["store"], "tls": {"existingSecret": "tls"}}},
