@@ -2,7 +2,7 @@
 
     python scripts/dashboard.py > helm/files/dashboard.json
 
-The data source, the fleet (namespace and job) and the account are variables.
+The data source, the fleet (cluster, namespace and job) and the account are variables.
 """
 
 import json
@@ -72,19 +72,19 @@ def _variables() -> Iterator[Json]:
         "hide": 0,
     }
     narrower = ""
-    for name, label in (("namespace", "Namespace"), ("job", "Job"), ("account", "Account")):
+    for name in ("cluster", "namespace", "job", "account"):
         metric = "zoom_gateway_token_usable" if name == "account" else "zoom_gateway_build_info"
         query = f"label_values({metric}{{{narrower}}}, {name})"
         narrower = ", ".join(filter(None, (narrower, f'{name}=~"${name}"')))
         yield {
             "name": name,
-            "label": label,
+            "label": name.capitalize(),
             "type": "query",
             "datasource": _SOURCE,
             "query": {"query": query, "refId": name},
             "definition": query,
             "includeAll": True,
-            # Without a namespace, as outside Kubernetes, an empty one has to match, too.
+            # Without a cluster or a namespace an empty one has to match, too.
             "allValue": ".*",
             "multi": True,
             "current": {"selected": True, "text": ["All"], "value": ["$__all"]},

@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-FLEET: Final = 'namespace=~"$namespace", job=~"$job"'
+FLEET: Final = 'cluster=~"$cluster", namespace=~"$namespace", job=~"$job"'
 ACCOUNT: Final = f'{FLEET}, account=~"$account"'
 
-OURS: Final = f"and on (namespace, job, instance) zoom_gateway_build_info{{{FLEET}}}"
+OURS: Final = f"and on (cluster, namespace, job, instance) zoom_gateway_build_info{{{FLEET}}}"
 """Others expose metrics of processes, too."""
 
 _RATE: Final = "[$__rate_interval]"
-_SLOT: Final = "namespace, job, account, app, index"
+_SLOT: Final = "cluster, namespace, job, account, app, index"
 _GREEN, _BLUE, _ORANGE, _RED, _GREY = "green", "blue", "orange", "red", "#808080"
 
 Query = tuple[str, str]
@@ -90,10 +90,11 @@ def _quantiles(metric: str) -> list[Query]:
 
 _5XX: Final = ', status=~"5.."'
 _PASSED_ON: Final = ', outcome!="recovered"'
-_BY_FLEET: Final = "namespace, job, account"
+_BY_FLEET: Final = "cluster, namespace, job, account"
 _ERROR_SHARE: Final = (
     f"(sum(rate({_select('requests_total', _5XX)}{_RATE})) or vector(0))"
-    f" / sum(rate({_select('requests_total')}{_RATE}))"
+    # Without a call in the range none failed; a division by 0 is no number.
+    f" / (sum(rate({_select('requests_total')}{_RATE})) > 0) or vector(0)"
 )
 _ADDED: Final = (
     f"({_rate('account', 'request_duration_seconds_sum')}"
@@ -110,7 +111,8 @@ _CREDENTIALS: Final = (
 )
 _ALERTS: Final = (
     "max by (alertname, account, severity)"
-    ' (ALERTS{alertstate="firing", alertname=~"ZoomGateway.*", namespace=~"$namespace"})'
+    ' (ALERTS{alertstate="firing", alertname=~"ZoomGateway.*",'
+    ' cluster=~"$cluster", namespace=~"$namespace"})'
 )
 
 _NONE_IS_GOOD: Final = ((None, _GREEN), (1, _RED))

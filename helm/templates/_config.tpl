@@ -22,7 +22,7 @@ of ports, store and drain for all templates.
 {{- $_ := set $config "upstream" (dict
   "api_url" "http://127.0.0.1:8081" "token_url" "http://127.0.0.1:8081/oauth/token") -}}
 {{- end }}
-{{- mustMergeOverwrite $config (deepCopy .Values.config) | toYaml -}}
+{{- mustMergeOverwrite $config (deepCopy (default dict .Values.config)) | toYaml -}}
 {{- end -}}
 
 {{- define "zoom-gateway.store" -}}

@@ -32,12 +32,13 @@ resources:
   {{- toYaml .Values.resources | nindent 2 }}
 securityContext:
   {{- toYaml .Values.securityContext | nindent 2 }}
-startupProbe:
-  httpGet: {path: /livez, port: {{ include "zoom-gateway.adminPort" . }}}
-  {{- toYaml .Values.startupProbe | nindent 2 }}
-livenessProbe:
-  httpGet: {path: /livez, port: {{ include "zoom-gateway.adminPort" . }}}
-  {{- toYaml .Values.livenessProbe | nindent 2 }}
+{{- range $kind := list "startupProbe" "livenessProbe" }}
+{{- with index $.Values $kind }}
+{{ $kind }}:
+  httpGet: {path: /livez, port: {{ include "zoom-gateway.adminPort" $ }}}
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
 volumeMounts:
   {{- include "zoom-gateway.volumeMounts" . | nindent 2 }}
 {{- end -}}
@@ -61,12 +62,12 @@ volumeMounts:
 {{- if not .accountId }}
 - name: ZOOM_ACCOUNT_ID
   valueFrom:
-    secretKeyRef: {name: {{ .existingSecret }}, key: {{ .keys.accountId }}}
+    secretKeyRef: {name: {{ .existingSecret | quote }}, key: {{ .keys.accountId | quote }}}
 {{- end }}
 {{- if not .clientId }}
 - name: ZOOM_CLIENT_ID
   valueFrom:
-    secretKeyRef: {name: {{ .existingSecret }}, key: {{ .keys.clientId }}}
+    secretKeyRef: {name: {{ .existingSecret | quote }}, key: {{ .keys.clientId | quote }}}
 {{- end }}
 {{- end }}{{ end }}
 {{- with .Values.extraEnv }}

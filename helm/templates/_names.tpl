@@ -2,11 +2,14 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
 
-{{/* At most 52 characters, so that "-dashboard" and "-admin" still fit in 63. */}}
+{{/*
+At most 52 characters, so that "-dashboard" and "-admin" still fit in 63. A release may have dots in
+its name, a Service not.
+*/}}
 {{- define "zoom-gateway.fullname" -}}
 {{- $name := default .Chart.Name .Values.nameOverride -}}
 {{- $default := contains $name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $name) -}}
-{{- default $default .Values.fullnameOverride | trunc 52 | trimSuffix "-" -}}
+{{- default $default .Values.fullnameOverride | replace "." "-" | trunc 52 | trimSuffix "-" -}}
 {{- end -}}
 
 {{- define "zoom-gateway.adminName" -}}
@@ -19,8 +22,8 @@
 {{- end -}}
 
 {{- define "zoom-gateway.instanceLabels" -}}
-app.kubernetes.io/name: {{ include "zoom-gateway.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "zoom-gateway.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{/* What the Deployment's pods are found by; it never changes. */}}
@@ -30,11 +33,20 @@ app.kubernetes.io/component: gateway
 {{- end -}}
 
 {{- define "zoom-gateway.labels" -}}
-{{- $ours := include "zoom-gateway.instanceLabels" . | fromYaml -}}
-{{- $_ := set $ours "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-") -}}
-{{- $_ := set $ours "app.kubernetes.io/version" .Chart.AppVersion -}}
-{{- $_ := set $ours "app.kubernetes.io/managed-by" .Release.Service -}}
-{{- mustMergeOverwrite (deepCopy .Values.commonLabels) $ours | toYaml -}}
+{{- include "zoom-gateway.labelsWith" (dict "root" . "more" dict) -}}
+{{- end -}}
+
+{{/*
+`more` goes over commonLabels, and ours over both, for things are found by them: each key once, as
+what reads YAML strictly wants it.
+*/}}
+{{- define "zoom-gateway.labelsWith" -}}
+{{- $ours := include "zoom-gateway.instanceLabels" .root | fromYaml -}}
+{{- $_ := set $ours "helm.sh/chart" (printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-") -}}
+{{- $_ := set $ours "app.kubernetes.io/version" .root.Chart.AppVersion -}}
+{{- $_ := set $ours "app.kubernetes.io/managed-by" .root.Release.Service -}}
+{{- with .component }}{{ $_ := set $ours "app.kubernetes.io/component" . }}{{ end -}}
+{{- mustMergeOverwrite dict (deepCopy (default dict .root.Values.commonLabels)) (deepCopy (default dict .more)) $ours | toYaml -}}
 {{- end -}}
 
 {{- define "zoom-gateway.image" -}}

@@ -10,8 +10,7 @@
 {{- $upstream := default dict (include "zoom-gateway.config" . | fromYaml).upstream -}}
 {{- $ports := list -}}
 {{- range list (default "https://api.zoom.us" $upstream.api_url) (default "https://zoom.us/oauth/token" $upstream.token_url) }}
-{{- $port := regexFind ":[0-9]+$" (urlParse .).host | trimPrefix ":" -}}
-{{- $ports = append $ports (int (default (hasPrefix "http:" . | ternary 80 443) $port)) -}}
+{{- $ports = append $ports (include "zoom-gateway.urlPort" (toString .) | int) -}}
 {{- end }}
 {{- range $ports | uniq }}
 - port: {{ . }}
@@ -19,13 +18,19 @@
 {{- end }}
 {{- end -}}
 
+{{/* The port of an http or https URL. */}}
+{{- define "zoom-gateway.urlPort" -}}
+{{- $port := . | regexFind "://[^/?#]+" | regexFind ":[0-9]+$" | trimPrefix ":" -}}
+{{- default (hasPrefix "http:" (lower .) | ternary "80" "443") $port -}}
+{{- end -}}
+
 {{/* The ports of store.url; nothing for a store that is not reached over the network. */}}
 {{- define "zoom-gateway.storePorts" -}}
-{{- $url := toString (include "zoom-gateway.config" . | fromYaml).store.url -}}
+{{- $url := (include "zoom-gateway.config" . | fromYaml).store.url | toString | lower -}}
 {{- if hasPrefix "redis" $url }}
 {{- $sentinel := contains "+sentinel://" $url -}}
 {{- $ports := list -}}
-{{- $hosts := $url | regexFind "://[^/]+" | trimPrefix "://" | splitList "@" | last -}}
+{{- $hosts := $url | regexFind "://[^/?#]+" | trimPrefix "://" | splitList "@" | last -}}
 {{- range splitList "," $hosts }}
 {{- $port := regexFind ":[0-9]+$" . | trimPrefix ":" -}}
 {{- $ports = append $ports (int (default ($sentinel | ternary 26379 6379) $port)) -}}

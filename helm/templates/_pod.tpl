@@ -1,5 +1,5 @@
 {{- define "zoom-gateway.podSpec" -}}
-serviceAccountName: {{ include "zoom-gateway.serviceAccountName" . }}
+serviceAccountName: {{ include "zoom-gateway.serviceAccountName" . | quote }}
 automountServiceAccountToken: false
 enableServiceLinks: false
 {{- with .Values.imagePullSecrets }}
@@ -7,7 +7,7 @@ imagePullSecrets:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with .Values.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 securityContext:
   {{- toYaml .Values.podSecurityContext | nindent 2 }}
@@ -19,9 +19,11 @@ initContainers:
 {{- end }}
 containers:
   - {{ include "zoom-gateway.container" . | nindent 4 | trim }}
+    {{- with .Values.readinessProbe }}
     readinessProbe:
-      httpGet: {path: /readyz, port: {{ include "zoom-gateway.adminPort" . }}}
-      {{- toYaml .Values.readinessProbe | nindent 6 }}
+      httpGet: {path: /readyz, port: {{ include "zoom-gateway.adminPort" $ }}}
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
   {{- if .Values.simulator.enabled }}
   - {{ include "zoom-gateway.simulator" . | nindent 4 | trim }}
   {{- end }}

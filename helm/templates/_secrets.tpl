@@ -34,26 +34,28 @@ brings a rotated secret in: {volumes: [{name, secret, path, items}]}.
 {{- end -}}
 
 {{- define "zoom-gateway.volumes" -}}
-{{- /* Our own pods have an fsGroup. Another chart's may not, and only the sidecar mounts them. */}}
-{{- $mode := eq .Values.mode "sidecar" | ternary 292 288 }}
+{{- /* The group reads them if it is the pod's fsGroup. Otherwise they are root's, which the gateway is
+not; no other container mounts them. */}}
+{{- $group := and (eq .Values.mode "service") (default dict .Values.podSecurityContext).fsGroup }}
+{{- $mode := ternary 288 292 (not (not $group)) }}
 {{- $prefix := eq .Values.mode "sidecar" | ternary "zoom-gateway-" "" }}
 - name: {{ $prefix }}config
   configMap:
     name: {{ include "zoom-gateway.fullname" . }}
 - name: {{ $prefix }}tmp
   emptyDir:
-    sizeLimit: {{ .Values.tmp.sizeLimit }}
+    sizeLimit: {{ .Values.tmp.sizeLimit | quote }}
 {{- range (include "zoom-gateway.secretVolumes" . | fromYaml).volumes }}
 - name: {{ $prefix }}{{ .name }}
   secret:
-    secretName: {{ .secret }}
+    secretName: {{ .secret | quote }}
     optional: false
     # {{ eq (int $mode) 292 | ternary "0444" "0440" }}
     defaultMode: {{ $mode }}
     items:
     {{- range $path, $key := .items }}
     {{- if $key }}
-      - key: {{ $key }}
+      - key: {{ $key | quote }}
         path: {{ $path }}
     {{- end }}
     {{- end }}

@@ -26,10 +26,11 @@ they start, and ends after they have ended.
 {{- include "zoom-gateway.volumes" . | trim -}}
 {{- end -}}
 
-{{/* A changed configuration makes new pods. */}}
+{{/* A changed configuration makes new pods; and the PodMonitor knows whose they are. */}}
 {{- define "zoom-gateway.sidecar.annotations" -}}
 {{- include "zoom-gateway.sidecar.only" . -}}
 checksum/zoom-gateway: {{ include "zoom-gateway.config" . | sha256sum }}
+zoom-gateway/sidecar: {{ include "zoom-gateway.fullname" . }}
 {{- end -}}
 
 {{- define "zoom-gateway.sidecar.only" -}}

@@ -87,11 +87,11 @@ def test_no_data_source_is_named_but_the_variable() -> None:
 
 def test_fleet_and_account_are_chosen_by_variables() -> None:
     names = [variable["name"] for variable in BOARD["templating"]["list"]]
-    assert names == ["datasource", "namespace", "job", "account"]
+    assert names == ["datasource", "cluster", "namespace", "job", "account"]
     for panel in PANELS:
         for target in panel["targets"]:
             text = target["expr"]
-            assert 'namespace=~"$namespace"' in text, panel["title"]
+            assert 'cluster=~"$cluster", namespace=~"$namespace"' in text, panel["title"]
             # Another fleet's alerts and calls must not mix with those that were chosen.
             assert text.count('job=~"$job"') == text.count("{") or "ALERTS" in text, panel["title"]
             if "account" in text and "ALERTS" not in text:

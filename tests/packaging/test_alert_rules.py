@@ -1,5 +1,6 @@
 """The alert rules, by Prometheus' own tool: they are valid, fire, stay quiet and end."""
 
+import json
 import re
 import subprocess
 from collections.abc import Iterator
@@ -79,6 +80,81 @@ def test_an_alert_has_a_case_that_fires_and_one_that_does_not(alert: str) -> Non
     outcomes = [bool(look["exp_samples"]) for look in firing["promql_expr_test"]]
     assert outcomes[0] is False, "no look before it fires"
     assert outcomes[-1] is False or alert == "ZoomGatewayAbsent", "no look after it ended"
+
+
+@pytest.mark.parametrize(
+    ("series", "look", "labels", "summary"),
+    [
+        (
+            '{namespace="prod", job="gateway", instance="a"}',
+            "30m",
+            {"namespace": "prod", "job": "gateway"},
+            "No gateway of prod/gateway can be scraped.",
+        ),
+        ('{instance="a"}', "7h", {}, "No gateway can be scraped."),
+    ],
+)
+def test_an_absence_is_told_with_a_name_and_without(
+    tmp_path: Path, series: str, look: str, labels: dict[str, str], summary: str
+) -> None:
+    told = {
+        **ALERTS["ZoomGatewayAbsent"]["annotations"],
+        "summary": summary,
+        "description": (
+            "Prometheus reaches no replica of prod/gateway any more"
+            if labels
+            else "Prometheus has scraped no gateway at all for 6 hours"
+        )
+        + ": all are down, or it looks for them in the wrong place. See whether calls still"
+        " succeed, then look at the processes and at Prometheus' targets.",
+    }
+    alert = {"exp_labels": {"severity": "critical", **labels}, "exp_annotations": told}
+    case = {
+        "rule_files": [str(RULES)],
+        "tests": [
+            {
+                "interval": "1m",
+                "input_series": [
+                    {"series": f"zoom_gateway_build_info{series}", "values": "1x10 _x500"}
+                ],
+                "alert_rule_test": [
+                    {"alertname": "ZoomGatewayAbsent", "eval_time": look, "exp_alerts": [alert]}
+                ],
+            }
+        ],
+    }
+    (tmp_path / "case.yaml").write_text(yaml.safe_dump(case))
+    assert "SUCCESS" in promtool("test", "rules", tmp_path / "case.yaml")
+
+
+@pytest.mark.parametrize(("status", "share"), [("200", 0), ("503", 0.5)])
+def test_the_share_of_errors_is_a_number_when_nobody_calls(
+    tmp_path: Path, status: str, share: float
+) -> None:
+    """Grafana would show that 0 / 0 is none."""
+    panels = json.loads(RULES.with_name("dashboard.json").read_text())["panels"]
+    (text,) = (
+        panel["targets"][0]["expr"] for panel in panels if panel["title"] == "Calls that fail (5xx)"
+    )
+    text = re.sub(r"\$\w+", lambda found: ".*" if "__" not in found[0] else "2m", text)
+    series = 'zoom_gateway_requests_total{namespace="prod", job="gateway", account="default"'
+    case = {
+        "tests": [
+            {
+                "interval": "1m",
+                "input_series": [
+                    {"series": f'{series}, status="{status}"}}', "values": "0+60x5 300x10"},
+                    {"series": f'{series}, status="404"}}', "values": "0+60x5 300x10"},
+                ],
+                "promql_expr_test": [
+                    {"expr": text, "eval_time": at, "exp_samples": [{"labels": "{}", "value": one}]}
+                    for at, one in (("5m", share), ("12m", 0))
+                ],
+            }
+        ],
+    }
+    (tmp_path / "case.yaml").write_text(yaml.safe_dump(case))
+    assert "SUCCESS" in promtool("test", "rules", tmp_path / "case.yaml")
 
 
 def test_no_case_is_of_an_alert_that_is_not_there() -> None:

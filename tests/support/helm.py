@@ -29,6 +29,20 @@ class RefusedError(Exception):
     """Helm installs nothing; the text is what it says."""
 
 
+class Strict(yaml.SafeLoader):
+    """Takes no key twice, as kustomize and Argo CD do not."""
+
+
+def _mapping(loader: Strict, node: yaml.MappingNode) -> Document:
+    keys = [key.value for key, _ in node.value]
+    twice = {key for key in keys if keys.count(key) > 1}
+    assert not twice, f"twice in a mapping: {twice}, {node.start_mark}"
+    return {str(key): value for key, value in loader.construct_mapping(node, deep=True).items()}
+
+
+Strict.add_constructor("tag:yaml.org,2002:map", _mapping)
+
+
 def tool(name: str) -> Path:
     """A program of `.venv-packaging`. Skips the test without it, but for CI, where it must be."""
     found = ROOT / ".venv-packaging" / "bin" / name
@@ -87,12 +101,18 @@ class Helm:
         self._child = child
         self._known: dict[str, dict[str, Any]] = {}
 
-    def render(self, values: Values, chart: Path = CHART, release: str = RELEASE) -> Rendered:
+    def render(
+        self,
+        values: Values,
+        chart: Path = CHART,
+        release: str = RELEASE,
+        namespace: str = NAMESPACE,
+    ) -> Rendered:
         """Raises RefusedError if Helm refuses the values."""
-        answer = self._ask("install", chart, values=values, release=release)
+        answer = self._ask("install", chart, values=values, release=release, namespace=namespace)
         return Rendered(
-            tuple(one for one in yaml.safe_load_all(answer["manifest"]) if one),
-            tuple(yaml.safe_load(hook) for hook in answer["hooks"]),
+            tuple(one for one in yaml.load_all(answer["manifest"], Strict) if one),
+            tuple(yaml.load(hook, Strict) for hook in answer["hooks"]),
             answer["notes"],
         )
 
@@ -101,7 +121,7 @@ class Helm:
         return found
 
     def _ask(self, action: str, chart: Path, **more: Any) -> dict[str, Any]:
-        order = {"action": action, "chart": str(chart), "namespace": NAMESPACE, **more}
+        order = {"action": action, "chart": str(chart), "namespace": NAMESPACE} | more
         text = json.dumps(order)
         if text not in self._known:
             assert self._child.stdin

@@ -1,10 +1,12 @@
 """What the Prometheus operator and Grafana get. Kubernetes has no schema of their kinds."""
 
 import json
+import re
 
+import pytest
 import yaml
 
-from tests.support.helm import CHART, NAME, NAMESPACE, Helm, Rendered, Values
+from tests.support.helm import CHART, NAME, NAMESPACE, Helm, RefusedError, Rendered, Values
 
 Matrix = dict[str, Rendered]
 ACCOUNT: Values = {"credentials": {"existingSecret": "zoom"}}
@@ -32,6 +34,38 @@ def test_sidecars_are_found_by_their_port(matrix: Matrix) -> None:
     ports = {port["name"]: port["containerPort"] for port in matrix["app"].gateway["ports"]}
     assert ports[endpoint["port"]] == 9090
     assert endpoint["path"] == "/metrics"
+
+
+def test_each_application_s_sidecars_are_scraped_once(matrix: Matrix) -> None:
+    """Two applications in one namespace have a monitor each, and ports of the same name."""
+    (keep,) = matrix["sidecar"].one("PodMonitor")["spec"]["podMetricsEndpoints"][0]["relabelings"]
+    assert keep["action"] == "keep"
+    (label,) = keep["sourceLabels"]
+    pattern = re.compile(keep["regex"])
+    template = matrix["app"].one("Deployment")["spec"]["template"]["metadata"]
+    ((key, ours),) = [
+        item
+        for item in template["annotations"].items()
+        if label == f"__meta_kubernetes_pod_annotation_{re.sub('[^a-z]', '_', item[0])}"
+    ]
+    assert key == "zoom-gateway/sidecar"
+    assert pattern.fullmatch(ours)
+    # A pod without the annotation is somebody's, too.
+    assert pattern.fullmatch("")
+    assert not pattern.fullmatch("other-zoom-gateway")
+
+
+def test_alerts_can_be_left_out(helm: Helm) -> None:
+    """A fleet of jobs is often not there at all."""
+    names = ["ZoomGatewayAbsent", "ZoomGatewayVersionsDiffer"]
+    rule: Values = {"enabled": True, "disabled": names}
+    found = helm.render({**ACCOUNT, "prometheusRule": rule}).one("PrometheusRule")["spec"]
+    left = [one for group in found["groups"] for one in group["rules"]]
+    assert left == [
+        one for group in RULES["groups"] for one in group["rules"] if one["alert"] not in names
+    ]
+    with pytest.raises(RefusedError, match="there is no alert ZoomGatewayAbsend"):
+        helm.render({**ACCOUNT, "prometheusRule": {**rule, "disabled": ["ZoomGatewayAbsend"]}})
 
 
 def test_the_rules_arrive_as_they_are(matrix: Matrix) -> None:

@@ -10,6 +10,10 @@ ACCOUNT: Values = {"credentials": {"existingSecret": "zoom"}}
 REDIS: Values = {"store": {"url": "redis://redis.example:6379/0"}}
 SIMULATOR: Values = {"simulator": {"enabled": True}}
 
+HALF: Values = {"existingSecret": "tls", "keys": {"key": "tls.key"}}
+SENTINEL: Values = {"sentinelPassword": "sentinel"}
+APP: Values = {"clientId": "b", "existingSecret": "c"}
+
 NOT_SHARED = (
     'More than one replica needs a store that they share, which store.url "memory:" is not: each'
     " would mint tokens of its own, and they kill those of the others. Set store.url to a Redis, as"
@@ -94,6 +98,82 @@ SENTENCES: dict[str, tuple[Values, str]] = {
         {**ACCOUNT, "config": {"store": {"url": "REDIS://:canary@redis.example/0"}}},
         "store.url holds a password, and it stands in a ConfigMap",
     ),
+    "a password with a slash": (
+        {**ACCOUNT, "store": {"url": "redis://gateway:can/ary@redis.example/0"}},
+        "store.url holds a password, and it stands in a ConfigMap",
+    ),
+    "a secret in camel case": (
+        {**ACCOUNT, "config": {"accounts": {"sales": {"apps": [{"clientSecret": "canary"}]}}}},
+        "config.accounts.sales.apps[0].clientSecret is a secret",
+    ),
+    "a password for the collector": (
+        {**ACCOUNT, "config": {"tracing": {"endpoint": "https://me:canary@otel.example"}}},
+        "config.tracing.endpoint holds a user's name or password",
+    ),
+    "no URL": (
+        {**ACCOUNT, "config": {"upstream": {"api_url": "zoom.example:8443"}}},
+        "config.upstream.api_url is no URL: it begins with https:// or http:// and a host",
+    ),
+    "a number for a URL": (
+        {**ACCOUNT, "config": {"upstream": {"token_url": 5}}},
+        "config.upstream.token_url is no URL",
+    ),
+    "no store": (
+        {**ACCOUNT, "config": {"store": {"url": None}}},
+        "config.store.url is none of memory:, file:///DIRECTORY, redis://",
+    ),
+    "a store in capitals, which the gateway refuses": (
+        {**ACCOUNT, "config": {"store": {"url": "REDIS://redis.example/0"}}},
+        "config.store.url is none of memory:, file:///DIRECTORY, redis://",
+    ),
+    "a Secret for no store": (
+        {**ACCOUNT, "store": {"existingSecret": "store"}},
+        'store.existingSecret is for a Redis, which store.url "memory:" is not',
+    ),
+    "a password for no Sentinel": (
+        {**ACCOUNT, "store": {**REDIS["store"], "existingSecret": "s", "keys": SENTINEL}},
+        'store.keys.sentinelPassword is for Sentinels, and store.url "redis://redis.example',
+    ),
+    "certificates without TLS": (
+        {**ACCOUNT, "store": {**REDIS["store"], "tls": {"existingSecret": "tls"}}},
+        'store.tls is for rediss:// and rediss+sentinel://, and store.url is "redis://redis.exa',
+    ),
+    "a user without a password": (
+        {**ACCOUNT, "store": {"url": "redis://gateway@redis.example:6379/0"}},
+        "store.url names a user, and there is no password",
+    ),
+    "no address": (
+        {**ACCOUNT, "config": {"admin": {"host": None}}},
+        "config.admin.host must be an address, such as 0.0.0.0 or ::",
+    ),
+    "one port twice": (
+        {**ACCOUNT, "config": {"listen": {"port": 9090}}},
+        "config.listen.port and config.admin.port are both 9090",
+    ),
+    "two apps of one name": (
+        {"accounts": {"sales": {"accountId": "a", "apps": [APP, APP]}}},
+        "accounts.sales.apps: two have the same name (without one it is default)",
+    ),
+    "a Secret of which nothing is used": (
+        {**ACCOUNT, "store": {**REDIS["store"], "existingSecret": "s", "keys": {"password": ""}}},
+        "store.existingSecret is set, and none of store.keys",
+    ),
+    "half a client certificate": (
+        {**ACCOUNT, "store": {"url": "rediss://r/0", "tls": HALF}},
+        "store.tls.keys names one of certificate and key: they go together",
+    ),
+    "ranges of no load balancer": (
+        {**ACCOUNT, "service": {"loadBalancerSourceRanges": ["10.0.0.0/8"]}},
+        "service.loadBalancerSourceRanges is for service.type: LoadBalancer",
+    ),
+    "a rollout that cannot begin": (
+        {**ACCOUNT, "updateStrategy": {"rollingUpdate": {"maxSurge": 0}}},
+        "maxSurge and maxUnavailable are both 0, so no pod could ever be replaced",
+    ),
+    "a scrape longer than its interval": (
+        {**ACCOUNT, "serviceMonitor": {"enabled": True, "interval": "5s"}},
+        "serviceMonitor.scrapeTimeout (10s) is longer than serviceMonitor.interval (5s)",
+    ),
     "one account twice": (
         {
             **ACCOUNT,
@@ -119,6 +199,12 @@ SENTENCES: dict[str, tuple[Values, str]] = {
 }
 
 
+def test_a_release_whose_name_is_no_name_for_a_service_is_told_so(helm: Helm) -> None:
+    with pytest.raises(RefusedError, match="The Services would be called 1st-zoom-gateway"):
+        helm.render(ACCOUNT, release="1st")
+    assert helm.render({**ACCOUNT, "fullnameOverride": "first"}, release="1st").every("Service")
+
+
 @pytest.mark.parametrize("case", SENTENCES)
 def test_a_sentence_says_what_to_do(helm: Helm, case: str) -> None:
     values, sentence = SENTENCES[case]
@@ -126,6 +212,7 @@ def test_a_sentence_says_what_to_do(helm: Helm, case: str) -> None:
         helm.render(values)
     assert sentence in str(refused.value)
     assert "canary" not in str(refused.value)
+    assert "can/ary" not in str(refused.value)
 
 
 SCHEMA: dict[str, tuple[Values, str]] = {
@@ -141,6 +228,18 @@ SCHEMA: dict[str, tuple[Values, str]] = {
     "image.digest": ({"image": {"digest": "latest"}}, "/image/digest'"),
     "store.url": ({"store": {"url": "postgres://db"}}, "/store/url'"),
     "mode": ({"mode": "daemon"}, "/mode'"),
+    "credentials.keys": (
+        {"credentials": {"existingSecret": "zoom", "keys": {"clientSecret": ""}}},
+        "/credentials/keys/clientSecret': minLength",
+    ),
+    "credentials.accountId": (
+        {"credentials": {"existingSecret": "zoom", "accountId": "a b"}},
+        "/credentials/accountId'",
+    ),
+    "credentials": ({"credentials": None}, "missing property 'credentials'"),
+    "fullnameOverride": ({"fullnameOverride": "Zoom_1"}, "/fullnameOverride'"),
+    "networkPolicy.zoom": ({"networkPolicy": {"zoom": []}}, "/networkPolicy/zoom': minItems"),
+    "livenessProbe": ({"livenessProbe": {"successThreshold": 2}}, "/livenessProbe/success"),
     "config.drain": ({"config": {"drain": 5}}, "/config/drain': got number, want object"),
     "accounts": ({"accounts": {"Sales Dept": {}}}, "/accounts"),
     "accounts.sales.apps": (

@@ -210,7 +210,7 @@ def test_the_ports_follow_the_urls(helm: Helm) -> None:
                     "api_url": "https://zoom.example:8443",
                     "token_url": "https://zoom.example/oauth/token",
                 },
-                "store": {"url": "redis://gateway@[fd00::1]/0"},
+                "store": {"url": "redis://gateway@[fd00::1]/0", "password_file": "/vault/password"},
             },
         }
     )
