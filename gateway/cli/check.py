@@ -5,19 +5,20 @@ import sys
 import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import click
 
 from gateway.cli.doctor.codes import Code
 from gateway.cli.doctor.environment import variables
 from gateway.cli.doctor.findings import Finding, Level, as_json, conclude, ignoring, report
-from gateway.cli.options import complain, config_option
+from gateway.cli.main import INTERRUPTED
+from gateway.cli.options import Seconds, complain, config_option
 from gateway.core.errors import ConfigurationError
 from gateway.settings import Settings, load
 
-UNUSABLE, INTERRUPTED = 2, 130
-"""Exit codes; the last one as shells have it for Ctrl-C."""
+UNUSABLE: Final = 2
+"""Exit code."""
 
 
 @click.command(
@@ -52,7 +53,7 @@ UNUSABLE, INTERRUPTED = 2, 130
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Seconds(),
     default=30.0,
     show_default=True,
     help="Seconds for all checks together.",
@@ -107,12 +108,22 @@ def _unusable(error: ConfigurationError, config: Path | None, voice: "_Voice") -
     problems = [
         Finding(Code.CONFIGURATION, Level.PROBLEM, _key(text), text) for text in error.problems
     ]
-    click.echo(as_json([*problems, *strays]))
+    _print(as_json([*problems, *strays]))
 
 
 def _key(problem: str) -> str:
     """What stands before the colon: a key, a variable or a file."""
     return problem.partition(": ")[0].partition(" (from ")[0]
+
+
+def _print(text: str) -> None:
+    try:
+        click.echo(text)
+    except BrokenPipeError:
+        raise  # who read it has seen enough: click ends the program without a word
+    except OSError as problem:
+        why = f"Standard output cannot be written: {problem.strerror}."
+        raise click.ClickException(why) from None
 
 
 def _leave(code: int) -> NoReturn:
@@ -136,12 +147,12 @@ class _Voice:
         found = ignoring(found, self._ignored)
         self._all += found
         if not self.plain:
-            report(heading, found, click.echo)
+            report(heading, found, _print)
 
     def conclude(self) -> int:
         """The exit code."""
         if self.plain:
-            click.echo(as_json(self._all))
+            _print(as_json(self._all))
         else:
-            conclude(self._all, click.echo)
+            conclude(self._all, _print)
         return int(any(finding.level.counts for finding in self._all))

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import AsyncIterator
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
@@ -265,3 +266,18 @@ async def test_an_answer_that_tells_no_time() -> None:
         found = await check(**account(f"http://127.0.0.1:{port}"))
     assert api(found, "clock_unknown")["level"] == "notice"
     assert found.exit_code == 0
+
+
+async def test_a_date_without_a_zone_is_utc() -> None:
+    date = formatdate()
+    assert date.endswith("-0000")
+    head = f"HTTP/1.1 401 Unauthorized\r\nDate: {date}\r\nContent-Length: 0\r\n\r\n"
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(head.encode())
+        await writer.drain()
+
+    async with server(serve) as port:
+        found = await check(**account(f"http://127.0.0.1:{port}"), TZ="America/New_York")
+    assert api(found, "clock_ok")
