@@ -127,10 +127,12 @@ def _print(text: str) -> None:
 
 
 def _leave(code: int) -> NoReturn:
-    """End the process, also if a thread waits for a disk or a name server that hangs."""
+    """End the process, whatever a thread waits for: a disk or a name server that hangs, or a lock
+    that it never gets once the interpreter winds up.
+    """
     sys.stdout.flush()
     sys.stderr.flush()
-    if all(one.daemon or one is threading.main_thread() for one in threading.enumerate()):
+    if threading.active_count() == 1:
         raise SystemExit(code)
     os._exit(code)
 
