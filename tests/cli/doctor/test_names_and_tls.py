@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from email.utils import formatdate
@@ -158,8 +159,20 @@ async def test_a_port_that_never_finishes_its_handshake() -> None:
     async with server(silent) as port:
         variables = account(f"https://localhost:{port}")
         found = await check(**variables, ZOOM_GATEWAY_UPSTREAM__CONNECT_TIMEOUT="0.5")
+    said = api(found, "tls_failed")
+    assert "takes connections, but its TLS is not ready within 0.5 s" in said["sentence"]
+    assert "firewall" in said["advice"]
+    assert found.lacks("connection_failed")
+
+
+async def test_packets_that_are_dropped() -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, socket.socket() as first:
+        first.connect(full.getsockname())
+        port = full.getsockname()[1]
+        variables = account(f"https://127.0.0.1:{port}")
+        found = await check(**variables, ZOOM_GATEWAY_UPSTREAM__CONNECT_TIMEOUT="0.5")
     assert "no connection within 0.5 s" in api(found, "connection_failed")["sentence"]
-    assert "firewall" in api(found, "connection_failed")["advice"]
+    assert "drops packets" in api(found, "connection_failed")["advice"]
 
 
 @pytest.mark.parametrize(
