@@ -5,19 +5,20 @@ import sys
 import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import click
 
 from gateway.cli.doctor.codes import Code
 from gateway.cli.doctor.environment import variables
 from gateway.cli.doctor.findings import Finding, Level, as_json, conclude, ignoring, report
-from gateway.cli.options import complain, config_option
+from gateway.cli.main import INTERRUPTED
+from gateway.cli.options import Seconds, complain, config_option
 from gateway.core.errors import ConfigurationError
 from gateway.settings import Settings, load
 
-UNUSABLE, INTERRUPTED = 2, 130
-"""Exit codes; the last one as shells have it for Ctrl-C."""
+UNUSABLE: Final = 2
+"""Exit code."""
 
 
 @click.command(
@@ -52,7 +53,7 @@ UNUSABLE, INTERRUPTED = 2, 130
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Seconds(),
     default=30.0,
     show_default=True,
     help="Seconds for all checks together.",
@@ -107,7 +108,7 @@ def _unusable(error: ConfigurationError, config: Path | None, voice: "_Voice") -
     problems = [
         Finding(Code.CONFIGURATION, Level.PROBLEM, _key(text), text) for text in error.problems
     ]
-    click.echo(as_json([*problems, *strays]))
+    _print(as_json([*problems, *strays]))
 
 
 def _key(problem: str) -> str:
@@ -115,11 +116,23 @@ def _key(problem: str) -> str:
     return problem.partition(": ")[0].partition(" (from ")[0]
 
 
+def _print(text: str) -> None:
+    try:
+        click.echo(text)
+    except BrokenPipeError:
+        raise  # who read it has seen enough: click ends the program without a word
+    except OSError as problem:
+        why = f"Standard output cannot be written: {problem.strerror}."
+        raise click.ClickException(why) from None
+
+
 def _leave(code: int) -> NoReturn:
-    """End the process, also if a thread waits for a disk or a name server that hangs."""
+    """End the process, whatever a thread waits for: a disk or a name server that hangs, or a lock
+    that it never gets once the interpreter winds up.
+    """
     sys.stdout.flush()
     sys.stderr.flush()
-    if all(one.daemon or one is threading.main_thread() for one in threading.enumerate()):
+    if threading.active_count() == 1:
         raise SystemExit(code)
     os._exit(code)
 
@@ -136,12 +149,12 @@ class _Voice:
         found = ignoring(found, self._ignored)
         self._all += found
         if not self.plain:
-            report(heading, found, click.echo)
+            report(heading, found, _print)
 
     def conclude(self) -> int:
         """The exit code."""
         if self.plain:
-            click.echo(as_json(self._all))
+            _print(as_json(self._all))
         else:
-            conclude(self._all, click.echo)
+            conclude(self._all, _print)
         return int(any(finding.level.counts for finding in self._all))

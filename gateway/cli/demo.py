@@ -22,18 +22,31 @@ _NEXT: Final = """
 
   Try, in another terminal:
 
-    curl http://{listen}/v2/users                      no credentials needed
-    curl -X POST {sim}/_sim/kill        kill the token ...
-    curl http://{listen}/v2/users                      ... and nobody notices
-    curl http://{admin}/metrics
-    {program} status --url http://{admin}
-
-    curl -X PUT {sim}/_sim/faults -d '{{"refuse_all": true}}'
-                                     Zoom refuses every token: watch this log
-    curl -X DELETE {sim}/_sim/faults    all is well again
+{commands}
 
   Ctrl-C ends it.
 """
+
+_COMMANDS: Final = (
+    ("curl http://{listen}/v2/users", "no credentials needed"),
+    ("curl -X POST {sim}/_sim/kill", "kill the token ..."),
+    ("curl http://{listen}/v2/users", "... and nobody notices"),
+    ("curl http://{admin}/metrics", ""),
+    ("{program} status --url http://{admin}", ""),
+    ("", ""),
+    ("curl -X PUT {sim}/_sim/faults -d '{{\"refuse_all\": true}}'", ""),
+    ("", "Zoom refuses every token: watch this log"),
+    ("curl -X DELETE {sim}/_sim/faults", "all is well again"),
+)
+"""What to call, and what that does."""
+
+
+def what_to_try(**places: str) -> str:
+    """What the demo says of itself, in columns."""
+    told = [(command.format(**places), note) for command, note in _COMMANDS]
+    width = max(len(command) for command, note in told if note)
+    lines = (f"    {command:<{width}}  {note}".rstrip() for command, note in told)
+    return _NEXT.format(**places, commands="\n".join(lines))
 
 
 _WILDCARDS: Final = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  compared with, not bound
@@ -78,7 +91,7 @@ async def _run(config: SimConfig, port: int, admin_port: int, log: FilteringBoun
 
         def announce(listen: str, admin: str) -> None:
             click.echo(
-                _NEXT.format(
+                what_to_try(
                     listen=_reached(listen),
                     admin=_reached(admin),
                     sim=simulator.url,

@@ -1,7 +1,11 @@
 """`zoom-gateway`: finds the command and imports nothing of the others."""
 
 import importlib
-from typing import Final
+import io
+import os
+import signal
+import sys
+from typing import Any, Final, NoReturn
 
 import click
 
@@ -16,8 +20,24 @@ _COMMANDS: Final = {
 }
 
 
+INTERRUPTED: Final = 130
+"""The exit code after Ctrl-C, as shells have it."""
+
+
 class _Commands(click.Group):
     """Imports a command's module when it is called: `status` needs no server, `serve` no table."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        _end_on_sigterm()
+        _complete_streams()
+        return super().main(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("Interrupted.", err=True)
+            ctx.exit(INTERRUPTED)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
@@ -41,3 +61,28 @@ class _Commands(click.Group):
 @click.version_option(__version__, prog_name="zoom-gateway")
 def main() -> None:
     """A reverse proxy in front of api.zoom.us that owns the Server-to-Server OAuth token."""
+
+
+def _end_on_sigterm() -> None:
+    """A container's first process has no default for signals: one that comes before the command
+    heeds them would be lost, and the container be killed only after its whole time to stop.
+    """
+    if os.getpid() == 1:
+        signal.signal(signal.SIGTERM, _end)
+
+
+def _end(number: int, _: object) -> NoReturn:
+    os._exit(128 + number)
+
+
+def _complete_streams() -> None:
+    """Whoever closed one of the three meant it to lead nowhere: the next file or connection must
+    not take its number. What they cannot encode is escaped.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        stream = getattr(sys, name)
+        if stream is None:
+            # The lowest number that is free is its own.
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123  it stays open
+        elif mode == "w" and isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

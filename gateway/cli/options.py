@@ -1,9 +1,11 @@
 """What several commands share."""
 
+import errno
+import math
 import os
 import signal
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -12,11 +14,26 @@ from gateway.settings import Settings, load
 
 config_option = click.option(
     "--config",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),
     default=None,
     envvar="ZOOM_GATEWAY_CONFIG",
     help="The YAML file. Without one, the environment alone.",
 )
+
+
+class Seconds(click.FloatRange):
+    """A time to wait, of a day at most."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0, min_open=True, max=86400)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        found: float = super().convert(value, param, ctx)
+        if math.isnan(found):  # which is in every range
+            self.fail(f"{value!r} is no time.", param, ctx)
+        return found
 
 
 def load_or_exit(config: Path | None) -> Settings:
@@ -50,8 +67,9 @@ def complain(error: ConfigurationError, config: Path | None) -> None:
 
 def cannot_listen(problem: OSError) -> None:
     """Say so; `problem` has the address in `filename`."""
+    privilege = " Ports below 1024 need a privilege." if problem.errno == errno.EACCES else ""
     click.echo(
-        f"zoom-gateway: cannot listen on {problem.filename}: {problem.strerror}. "
+        f"zoom-gateway: cannot listen on {problem.filename}: {problem.strerror}.{privilege} "
         "Change listen.host, listen.port, admin.host or admin.port.",
         err=True,
     )

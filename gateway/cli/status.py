@@ -14,6 +14,7 @@ from urllib.parse import urljoin, urlsplit
 import click
 
 from gateway.cli.admin_url import admin_url
+from gateway.cli.options import Seconds
 from gateway.cli.status_view import View, printable
 
 WELL, DEGRADED, UNREACHABLE = 0, 1, 2
@@ -43,7 +44,7 @@ class UnreachableError(Exception):
 @click.option("--json", "as_json", is_flag=True, help="Print /status.json as it is.")
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Seconds(),
     default=5.0,
     show_default=True,
     help="Seconds to wait for the gateway.",

@@ -73,7 +73,7 @@ def _parse(text: str) -> dict[str, Any]:
         loader = _Loader(text)
         node = loader.get_single_node()
         if not loader.problems and isinstance(node, yaml.MappingNode):
-            tree: dict[str, Any] = _set_keys(loader.construct_document(node))
+            tree: dict[str, Any] = _set_keys(loader.construct_document(node), {})
             return tree
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
@@ -103,10 +103,17 @@ def _what(error: yaml.MarkedYAMLError) -> str:
     return f"is not valid YAML: {problem}" if shown else "is not valid YAML"
 
 
-def _set_keys(value: Any) -> Any:
-    """The value without the keys that have none."""
+def _set_keys(value: Any, known: dict[int, Any]) -> Any:
+    """The value without the keys that have none.
+
+    `known` are results by identity: aliases of aliases would take for ever, each on its own.
+    """
+    if id(value) in known or not isinstance(value, dict | list):
+        return known.get(id(value), value)
+    made: Any
     if isinstance(value, dict):
-        return {key: _set_keys(inner) for key, inner in value.items() if inner is not None}
-    if isinstance(value, list):
-        return [_set_keys(inner) for inner in value]
-    return value
+        made = {key: _set_keys(inner, known) for key, inner in value.items() if inner is not None}
+    else:
+        made = [_set_keys(inner, known) for inner in value]
+    known[id(value)] = made
+    return made

@@ -5,7 +5,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from gateway.cli.demo import called_as
+from gateway.cli.demo import called_as, what_to_try
 from tests.support.processes import Process, environment
 
 
@@ -65,3 +65,13 @@ async def test_on_all_addresses_the_demo_names_one_that_can_be_called() -> None:
             assert answer.status == 200
     finally:
         await child.kill()
+
+
+def test_what_to_try_stands_in_columns() -> None:
+    text = what_to_try(
+        listen="l:1", admin="a:2", sim="http://a.long.name:3", program="zoom-gateway"
+    )
+    notes = ("no credentials", "kill the token", "... and nobody", "Zoom refuses", "all is well")
+    columns = {line.index(note) for line in text.splitlines() for note in notes if note in line}
+    assert len(columns) == 1
+    assert text.count("nobody notices") == 1

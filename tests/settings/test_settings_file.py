@@ -143,6 +143,13 @@ def test_plain_values_are_what_they_look_like() -> None:
     assert app.credentials().client_secret.reveal() == "yes"
 
 
+@pytest.mark.timeout(20)
+def test_aliases_of_aliases_are_no_work_without_end() -> None:
+    levels = [f"x{one + 1}: &x{one + 1} [{', '.join([f'*x{one}'] * 9)}]" for one in range(12)]
+    text = "\n".join(["x0: &x0 [a]", *levels])
+    assert "x12: is not a key" in "\n".join(problems(text))
+
+
 def test_aliases_and_merges_work() -> None:
     loaded = settings("listen: &a {host: '::1'}\nadmin:\n  <<: *a\n  port: 1\n")
     assert (loaded.admin.host, loaded.admin.port) == ("::1", 1)

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass, field
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Final
 
@@ -70,6 +71,8 @@ async def get(api: HttpUpstream, target: bytes, token: Secret | None = None) -> 
 def _ahead(date: bytes, wall: float) -> float | None:
     try:
         moment = parsedate_to_datetime(date.decode("latin-1"))
+        if moment.tzinfo is None:  # "-0000" is UTC, too (RFC 5322, 3.3)
+            moment = moment.replace(tzinfo=UTC)
         return wall - moment.timestamp() - _HALF
     except (ValueError, OverflowError):
         return None

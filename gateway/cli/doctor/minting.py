@@ -11,7 +11,7 @@ from gateway import wiring
 from gateway.cli.doctor import calls
 from gateway.cli.doctor.case import Case
 from gateway.cli.doctor.codes import Code, of_mint
-from gateway.cli.doctor.findings import Finding, Level
+from gateway.cli.doctor.findings import Finding, Level, printable
 from gateway.core.errors import MintError, MintFailure, UpstreamError
 from gateway.core.secret import Secret
 from gateway.core.token import Grant, SlotId
@@ -101,7 +101,7 @@ class Bench:
                 "Correct client_secret before Zoom stops taking the previous one.",
             )
         configured = self.case.settings.upstream.api_url
-        if grant.api_url and urlsplit(grant.api_url).hostname != urlsplit(configured).hostname:
+        if grant.api_url and _host(grant.api_url) != _host(configured):
             yield Finding(
                 Code.API_URL_DIFFERS,
                 Level.NOTICE,
@@ -193,6 +193,14 @@ def judge(bench: Bench, slot: SlotId, answer: calls.Answer | None) -> Finding:
     )
 
 
+def _host(url: str) -> str | None:
+    """None: there is none in it, or it is no URL."""
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None
+
+
 _NO_RIGHT: Final = {4711, 4700, 104, 200}
 """Codes of Zoom under which the app may not make this call, whatever its token."""
 
@@ -223,7 +231,7 @@ def _code(body: bytes) -> object:
 def _words(body: bytes) -> str:
     """Zoom's message. Its answers to a GET repeat no credential."""
     said = _content(body).get("message")
-    return said[:MOST_WORDS] if isinstance(said, str) else ""
+    return printable(said[:MOST_WORDS]) if isinstance(said, str) else ""
 
 
 def _content(body: bytes) -> dict[str, object]:

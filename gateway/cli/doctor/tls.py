@@ -62,6 +62,8 @@ async def handshake(way: Way, seconds: float) -> Finding | None:
     except ssl.SSLError as problem:
         return _failed(way, problem)
     except TimeoutError:
+        if way.tls is not None and await _listens(way, seconds):
+            return _silent(way, seconds)
         return _unconnected(way, f"no connection within {seconds:g} s", dropped=True)
     except OSError as problem:
         return _unconnected(way, _why(problem), dropped=False)
@@ -85,6 +87,14 @@ async def _connected(
         yield writer.get_extra_info("ssl_object")
     finally:
         writer.close()
+
+
+async def _listens(way: Way, seconds: float) -> bool:
+    """Whether a connection without TLS is taken."""
+    with contextlib.suppress(OSError):
+        async with asyncio.timeout(seconds), _connected(way, None):
+            return True
+    return False
 
 
 async def _shown(way: Way, seconds: float) -> Certificate | None:
@@ -227,6 +237,19 @@ def _failed(way: Way, problem: ssl.SSLError) -> Finding:
         f"{describe(problem)}.",
         f"Check the port in {way.key}; a firewall may answer in the host's place.",
         {"host": way.host, "reason": problem.reason or ""},
+    )
+
+
+def _silent(way: Way, seconds: float) -> Finding:
+    return Finding(
+        Code.TLS_FAILED,
+        Level.PROBLEM,
+        way.key,
+        f"{way.host} port {way.port} ({way.key}) takes connections, but its TLS is not ready "
+        f"within {seconds:g} s.",
+        f"Does that port speak TLS? Check the scheme and the port in {way.key}; if they are right, "
+        "the server is overloaded, or a firewall answers in its place.",
+        {"host": way.host, "reason": "silent"},
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.cli.doctor.bench import Checked, account, answering, check
+from tests.cli.doctor.bench import Checked, account, answering, check, deciding, server
 from tests.support.load import control, session
 from tests.support.processes import credentials, simulator
 
@@ -167,3 +167,21 @@ async def test_one_of_two_accounts() -> None:
         assert [one["about"] for one in found.all("mint_ok")] == ["accounts.other, slot default/0"]
         found = await check("--mint", **credentials(sim), **other)
         assert len(found.all("mint_ok")) == 2
+
+
+@pytest.mark.parametrize("url", ["https://[zoom", "", "no url", "https://\x1b[31mzoom\n.us"])
+async def test_an_api_that_is_no_url(client: aiohttp.ClientSession, url: str) -> None:
+    found = await mint_with(client, {"mint_patch": {"api_url": url}})
+    assert found.one("token_accepted")
+    assert found.lacks("defect")
+
+
+async def test_words_of_zooms_that_would_steer_a_terminal() -> None:
+    body = '{"code":4711,"message":"\\u001b[2Jtoken does not contain \\ud800 scopes"}'
+    token = '{"access_token":"t","expires_in":3599}'
+    minting, refusing = answering("200 OK", token), answering("400 Bad Request", body)
+    both = deciding(lambda head: minting if head.startswith(b"POST") else refusing)
+    async with server(both) as port:
+        found = await check("--mint", **account(f"http://127.0.0.1:{port}"))
+    lacking = found.one("scopes_missing")
+    assert lacking["details"]["message"] == "?[2Jtoken does not contain ? scopes"

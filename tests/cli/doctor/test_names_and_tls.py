@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import socket
 import ssl
 from collections.abc import AsyncIterator
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
@@ -157,8 +159,20 @@ async def test_a_port_that_never_finishes_its_handshake() -> None:
     async with server(silent) as port:
         variables = account(f"https://localhost:{port}")
         found = await check(**variables, ZOOM_GATEWAY_UPSTREAM__CONNECT_TIMEOUT="0.5")
+    said = api(found, "tls_failed")
+    assert "takes connections, but its TLS is not ready within 0.5 s" in said["sentence"]
+    assert "firewall" in said["advice"]
+    assert found.lacks("connection_failed")
+
+
+async def test_packets_that_are_dropped() -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, socket.socket() as first:
+        first.connect(full.getsockname())
+        port = full.getsockname()[1]
+        variables = account(f"https://127.0.0.1:{port}")
+        found = await check(**variables, ZOOM_GATEWAY_UPSTREAM__CONNECT_TIMEOUT="0.5")
     assert "no connection within 0.5 s" in api(found, "connection_failed")["sentence"]
-    assert "firewall" in api(found, "connection_failed")["advice"]
+    assert "drops packets" in api(found, "connection_failed")["advice"]
 
 
 @pytest.mark.parametrize(
@@ -265,3 +279,18 @@ async def test_an_answer_that_tells_no_time() -> None:
         found = await check(**account(f"http://127.0.0.1:{port}"))
     assert api(found, "clock_unknown")["level"] == "notice"
     assert found.exit_code == 0
+
+
+async def test_a_date_without_a_zone_is_utc() -> None:
+    date = formatdate()
+    assert date.endswith("-0000")
+    head = f"HTTP/1.1 401 Unauthorized\r\nDate: {date}\r\nContent-Length: 0\r\n\r\n"
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(head.encode())
+        await writer.drain()
+
+    async with server(serve) as port:
+        found = await check(**account(f"http://127.0.0.1:{port}"), TZ="America/New_York")
+    assert api(found, "clock_ok")
