@@ -348,8 +348,12 @@ def begun(account: Account, now: float) -> Outcome:
 
 
 def request(account: Account, now: float) -> Account:
-    """An operator asked for a new token: it waits for no budget, and no endpoint is on trial."""
-    return replace(account, due=Due(Cause.REQUEST, now))
+    """An operator asked for a new token: it waits for no budget.
+
+    If a refusal had made one due already, its endpoint stays the one to blame.
+    """
+    endpoint = "" if account.due is None else account.due.endpoint
+    return replace(account, due=Due(Cause.REQUEST, now, endpoint))
 
 
 def under_way(account: Account, now: float) -> bool:

@@ -221,7 +221,7 @@ class TokenManager:
         asked_at = self.clock.now()
         began = not (self._loop.minting or rules.under_way(self.ledger.view(), asked_at))
         if began:
-            self.ledger.apply(lambda account, now: (rules.request(account, now), ()))
+            self.ledger.apply(partial(_requested, self.ledger.account.generation))
         # Not the moment of before: the mint is due since a bit later.
         now = self.clock.now()
         step = next_step(self.ledger.view(), self._loop.course(), now)
@@ -371,6 +371,11 @@ def _accepted(
     token: Token, endpoint: str, refused: Refusals, account: Account, now: float
 ) -> Outcome:
     return accepted(account, generation_of(account, token), endpoint, refused, now)
+
+
+def _requested(known: int, account: Account, now: float) -> Outcome:
+    """A token that somebody minted since, unheard of here, is what was asked for."""
+    return (rules.request(account, now) if account.generation == known else account), ()
 
 
 def _vindicated(generation: int, finding: Finding, account: Account, now: float) -> Outcome:
