@@ -24,7 +24,7 @@ from gateway.core.account import (
 )
 from gateway.core.backoff import JITTER_SHARE, LONGEST_HOLDOFF, RETRY_AFTER_CAP, Budget
 from gateway.core.errors import StoreContentError, StoreFormatError
-from gateway.core.known_fields import unknown_field
+from gateway.core.known_fields import DEEPEST, nests_deeper, unknown_field
 from gateway.core.secret import Secret
 from gateway.core.slots import Phase, Slot
 from gateway.core.token import Cause, SlotId, Token
@@ -276,6 +276,8 @@ def _flag(raw: Any) -> bool:
 def _extension(raw: Any) -> dict[str, Any]:
     if not isinstance(raw, dict):
         raise TypeError
+    if nests_deeper(raw):
+        raise _newer(f"has additions of more than {DEEPEST} levels, which this gateway cannot keep")
     return raw
 
 
@@ -332,7 +334,6 @@ def _decode_token(slot: SlotId, raw: Document, at: Moment) -> Token:
         scope=str(raw["scope"]),
         api_url=None if raw["api_url"] is None else str(raw["api_url"]),
         accepted_at=None if raw["accepted_at"] is None else at(raw["accepted_at"]),
-        # Absent from documents of versions that did not note it.
         previous_secret=_flag(raw["previous_secret"]),
     )
 

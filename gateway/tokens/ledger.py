@@ -187,6 +187,9 @@ class Ledger:
                 self._note_down(problem)
                 self._fold()
                 await asyncio.sleep(STORE_PAUSE)
+            except Exception as problem:  # noqa: BLE001  what is pending must not wait for a call
+                self._parts.defect(problem)
+                await asyncio.sleep(STORE_PAUSE)
 
     async def _push(self, extra: tuple[Change, ...], lease: Lease | None) -> Commit:
         """Compare and set until it holds, merging with what others wrote."""

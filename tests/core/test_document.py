@@ -17,6 +17,7 @@ from gateway.core.course import relate
 from gateway.core.document import FORMAT, Document, clamp, decode, encode
 from gateway.core.errors import StoreContentError, StoreFormatError
 from gateway.core.judge import Refusal, judge
+from gateway.core.known_fields import DEEPEST
 from gateway.core.slots import Phase, Slot
 from gateway.core.token import Cause, SlotId
 from tests.core.strategies import A0, A1, A2, B0, a_token, alike, an_account, json_values, minted
@@ -168,6 +169,14 @@ class TestRoundTrip:
         document = stored()
         del document["ext"]
         assert decode(document, IDENTITIES, 0.0).ext == {}
+
+    def test_additions_that_could_not_be_written_again_are_a_newer_gateways(self) -> None:
+        fits: dict[str, Any] = {}
+        for _ in range(DEEPEST - 1):
+            fits = {"a": fits}
+        assert decode({**stored(), "ext": fits}, IDENTITIES, 0.0).ext == fits
+        with pytest.raises(StoreFormatError, match="additions of more than 32 levels"):
+            decode({**stored(), "ext": {"a": fits}}, IDENTITIES, 0.0)
 
     @pytest.mark.parametrize("ext", [None, 0, "", [], [1], True])
     def test_additions_that_are_no_mapping_cannot_be_read(self, ext: object) -> None:

@@ -1,6 +1,7 @@
 """A store that fails at a bad moment, and a manager that ends at one."""
 
 import asyncio
+from dataclasses import replace
 
 from gateway.core.errors import MintFailure
 from gateway.core.events import StoreDown, StoreUp
@@ -35,6 +36,28 @@ async def test_a_defect_at_the_first_look_leaves_a_minter() -> None:
         assert (await fleet.call()).seen == "accepted"
         assert [str(defect) for defect in fleet.defects] == ["a defect"]
         fleet.defects.clear()
+
+
+@virtual
+async def test_what_is_pending_is_written_after_a_defect_too() -> None:
+    store = FailingStore(VirtualClock())
+    async with Fleet(Zoom(), store=store) as fleet:
+        await fleet.call()
+        await asyncio.sleep(1)
+        broken = iter([RuntimeError("a defect")])
+
+        async def breaks(*_: object) -> None:
+            for defect in broken:
+                raise defect
+
+        store.before_write = breaks
+        fleet.manager.ledger.apply(lambda account, _: (replace(account, fresh=1), ()))
+        await asyncio.sleep(3)
+        assert [str(defect) for defect in fleet.defects] == ["a defect"]
+        fleet.defects.clear()
+        document = (await store.read("default")).document
+        assert document is not None
+        assert document["fresh"] == 1
 
 
 @virtual
