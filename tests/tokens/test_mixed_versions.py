@@ -122,3 +122,20 @@ async def test_an_older_one_that_runs_goes_on_with_its_token_and_comes_back_afte
         assert len(old.told.of(StoreUp)) == 1
         assert not old.manager.diagnoses()
     assert len(zoom.mints) == 2
+
+
+@virtual
+async def test_who_is_shut_out_loses_no_token_to_an_endpoint_that_refuses() -> None:
+    zoom = Zoom()
+    store = MemoryStore(VirtualClock())
+    async with Fleet(zoom, (A0, A1), store) as old:
+        assert (await old.call()).seen == "accepted"
+        await asyncio.sleep(1)
+        await rewrite(store, newer_format)
+        await asyncio.sleep(5)
+        zoom.refuses.add("GET /broken")
+        assert (await old.call("GET /broken")).seen == "refused"
+        await asyncio.sleep(1)
+        outcomes = await load(old, 1, 60)
+        assert {one.seen for one in outcomes} == {"accepted"}
+    assert len(zoom.mints) == 1

@@ -61,6 +61,29 @@ async def test_what_is_pending_is_written_after_a_defect_too() -> None:
 
 
 @virtual
+async def test_where_none_is_minted_without_the_store_one_endpoint_ends_no_token() -> None:
+    store, zoom = FailingStore(VirtualClock()), Zoom()
+    async with Fleet(zoom, store=store, mint_in_outage=False) as fleet:
+        await fleet.call()
+        await asyncio.sleep(1)
+        store.down = True
+        await asyncio.sleep(5)
+        zoom.refuses.add("GET /broken")
+        healthy = asyncio.create_task(load(fleet, 20, 60))
+        broken = await load(fleet, 1, 60, "GET /broken")
+        assert {outcome.seen for outcome in broken} == {"refused"}
+        assert {outcome.seen for outcome in await healthy} == {"accepted"}
+        # Who is really dead stays so.
+        zoom.kill()
+        assert (await fleet.call()).seen == "refused"
+        assert {outcome.seen for outcome in await load(fleet, 1, 10)} == {"unavailable"}
+        store.down = False
+        await asyncio.sleep(5)
+        assert (await fleet.call()).seen == "accepted"
+    assert len(zoom.mints) == 2
+
+
+@virtual
 async def test_a_token_that_was_minted_without_the_store_displaces_no_newer_one() -> None:
     clock = VirtualClock()
     shared = MemoryStore(clock)
