@@ -157,3 +157,12 @@ async def test_since_when_the_store_is_down() -> None:
         fleet.cut(down=False)
         await fleet.load(1, 10)
         assert one.manager.chart().store_since is None
+
+
+@virtual
+async def test_a_request_at_the_very_end_leaves_nothing_running() -> None:
+    async with Fleet(Zoom()) as fleet:
+        await fleet.call()
+    fleet.manager.request()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    assert len(fleet.zoom.mints) == 1
