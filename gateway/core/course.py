@@ -335,7 +335,11 @@ def replan(account: Account) -> Account:
     token = account.active
     if token is None or account.rotate_at is None or alternatives(account, token.slot):
         return account
-    return replace(account, rotate_at=token.issued_at + token.lifetime * LATE)
+    late = token.issued_at + token.lifetime * LATE
+    # In the store's time and back it is another number, which is not worth a write.
+    if account.rotate_at > late - token.lifetime * SPREAD_SHARE:
+        return account
+    return replace(account, rotate_at=late)
 
 
 def begun(account: Account, now: float) -> Outcome:

@@ -146,6 +146,8 @@ class TokenManager:
         try:
             await self.ledger.open()
             self.ledger.apply(rules.begun)
+            if self._parts.rotate_at is None:
+                self.ledger.apply(_replanned)
         except Exception as problem:  # noqa: BLE001  without a minter nothing works
             self._parts.defect(problem)
         self._spawn(self._watch_credentials())
@@ -371,6 +373,12 @@ def _accepted(
     token: Token, endpoint: str, refused: Refusals, account: Account, now: float
 ) -> Outcome:
     return accepted(account, generation_of(account, token), endpoint, refused, now)
+
+
+def _replanned(account: Account, now: float) -> Outcome:
+    """There may be fewer slots to rotate into than when the token was minted."""
+    del now
+    return rules.replan(account), ()
 
 
 def _requested(known: int, account: Account, now: float) -> Outcome:

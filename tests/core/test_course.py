@@ -521,6 +521,10 @@ class TestRelation:
         account = having(minted(an_account()), rotate_at=None)
         assert replan(account) is account
 
+    def test_replans_nothing_for_a_hair(self) -> None:
+        account = having(minted(an_account()), rotate_at=3239.9999)
+        assert replan(account) is account
+
 
 class TestComparing:
     ACCEPTED = replace(a_token(), accepted_at=5.0)
