@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gateway.core.account import Account, Due, Holdoff, Incident, Minting, advance
 from gateway.core.backoff import Budget
 from gateway.core.course import relate
-from gateway.core.document import FORMAT, Document, clamp, decode, encode
+from gateway.core.document import FORMAT, MOST, Document, clamp, decode, encode
 from gateway.core.errors import StoreContentError, StoreFormatError
 from gateway.core.judge import Refusal, judge
 from gateway.core.known_fields import DEEPEST
@@ -418,6 +418,37 @@ class TestContentThatCannotBeRead:
         document = stored()
         parent(document, path)[path[-1]] = json.loads(text)
         with pytest.raises(StoreContentError):
+            decode(document, IDENTITIES, 0.0)
+
+    @pytest.mark.parametrize("number", [-1, MOST + 1, 10**400])
+    @pytest.mark.parametrize(
+        "path",
+        [
+            ("generation",),
+            ("fresh",),
+            ("slots", 0, "token", "generation"),
+            ("slots", 2, "failures"),
+            ("trials", "GET /x"),
+            ("holdoff", "generation"),
+            ("incident", "generation"),
+        ],
+        ids=str,
+    )
+    def test_a_counter_that_no_metric_can_tell(self, path: Path, number: int) -> None:
+        document = stored()
+        parent(document, path)[path[-1]] = number
+        with pytest.raises(StoreContentError):
+            decode(document, IDENTITIES, 0.0)
+        parent(document, path)[path[-1]] = MOST
+        decode(document, IDENTITIES, 0.0)
+
+    def test_a_text_that_is_a_bottomless_list(self) -> None:
+        bottomless: list[Any] = []
+        for _ in range(100_000):
+            bottomless = [bottomless]
+        document = stored()
+        document["slots"][0]["token"]["scope"] = bottomless
+        with pytest.raises(StoreContentError, match="RecursionError"):
             decode(document, IDENTITIES, 0.0)
 
     @given(st.sampled_from(PATHS), json_values)
