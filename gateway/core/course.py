@@ -335,7 +335,11 @@ def replan(account: Account) -> Account:
     token = account.active
     if token is None or account.rotate_at is None or alternatives(account, token.slot):
         return account
-    return replace(account, rotate_at=token.issued_at + token.lifetime * LATE)
+    late = token.issued_at + token.lifetime * LATE
+    # In the store's time and back it is another number, which is not worth a write.
+    if account.rotate_at > late - token.lifetime * SPREAD_SHARE:
+        return account
+    return replace(account, rotate_at=late)
 
 
 def begun(account: Account, now: float) -> Outcome:
@@ -348,8 +352,12 @@ def begun(account: Account, now: float) -> Outcome:
 
 
 def request(account: Account, now: float) -> Account:
-    """An operator asked for a new token: it waits for no budget, and no endpoint is on trial."""
-    return replace(account, due=Due(Cause.REQUEST, now))
+    """An operator asked for a new token: it waits for no budget.
+
+    If a refusal had made one due already, its endpoint stays the one to blame.
+    """
+    endpoint = "" if account.due is None else account.due.endpoint
+    return replace(account, due=Due(Cause.REQUEST, now, endpoint))
 
 
 def under_way(account: Account, now: float) -> bool:

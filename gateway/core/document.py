@@ -24,7 +24,7 @@ from gateway.core.account import (
 )
 from gateway.core.backoff import JITTER_SHARE, LONGEST_HOLDOFF, RETRY_AFTER_CAP, Budget
 from gateway.core.errors import StoreContentError, StoreFormatError
-from gateway.core.known_fields import unknown_field
+from gateway.core.known_fields import DEEPEST, nests_deeper, unknown_field
 from gateway.core.secret import Secret
 from gateway.core.slots import Phase, Slot
 from gateway.core.token import Cause, SlotId, Token
@@ -33,6 +33,18 @@ FORMAT: Final = 1
 
 LONGEST_LIFE: Final = 366 * 86400.0
 """Seconds. Zoom's tokens live an hour; anything is possible but this."""
+
+MOST: Final = 2**53
+"""No counter is larger: metrics are floats, and one that does not fit would end a whole scrape."""
+
+_UNREADABLE: Final = (
+    KeyError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+)
 
 _UNSENDABLE: Final = re.compile(r"[^\x21-\x7e]")
 
@@ -180,7 +192,7 @@ def decode(document: Document, identities: Identities, delta: float) -> Account:
         raise _newer(f"has the field '{field}', which this gateway does not know")
     try:
         return _decode(document, identities, delta)
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as problem:
+    except _UNREADABLE as problem:
         # The text of a ValueError may quote a value, which may be a token.
         field = str(problem) if isinstance(problem, KeyError) else type(problem).__name__
         raise StoreContentError(f"the stored document cannot be read: {field}") from None
@@ -238,13 +250,13 @@ def _decode(document: Document, identities: Identities, delta: float) -> Account
         epoch=str(document["epoch"]),
         slots=slots,
         strangers=MappingProxyType(strangers),
-        generation=int(document["generation"]),
+        generation=_count(document["generation"]),
         rotate_at=None if document["rotate_at"] is None else at(document["rotate_at"]),
         due=_decode_due(document["due"], at),
-        trials=MappingProxyType({str(k): int(v) for k, v in document["trials"].items()}),
+        trials=MappingProxyType({str(k): _count(v) for k, v in document["trials"].items()}),
         suspects=MappingProxyType({str(k): at(v) for k, v in document["suspects"].items()}),
         asked=MappingProxyType({str(k): at(v) for k, v in document["asked"].items()}),
-        fresh=int(document["fresh"]),
+        fresh=_count(document["fresh"]),
         holdoff=_decode_holdoff(document["holdoff"], at),
         budget=Budget(_finite(document["budget"]["level"]), at(document["budget"]["at"])),
         minting=_decode_minting(document["minting"], known, at),
@@ -276,6 +288,8 @@ def _flag(raw: Any) -> bool:
 def _extension(raw: Any) -> dict[str, Any]:
     if not isinstance(raw, dict):
         raise TypeError
+    if nests_deeper(raw):
+        raise _newer(f"has additions of more than {DEEPEST} levels, which this gateway cannot keep")
     return raw
 
 
@@ -290,6 +304,13 @@ def _finite(raw: Any) -> float:
     """JSON as Python reads it has infinities and NaN: a token with such a life would never end."""
     number = float(raw)
     if not math.isfinite(number):
+        raise ValueError
+    return number
+
+
+def _count(raw: Any) -> int:
+    number = int(raw)
+    if not 0 <= number <= MOST:
         raise ValueError
     return number
 
@@ -311,7 +332,9 @@ def _decode_slot(slot: SlotId, raw: Document, at: Moment) -> Slot:
             f"the stored document cannot be read: slot {slot} must be empty if and only if it "
             "holds no token"
         )
-    return Slot(slot, phase, token, str(raw["barred"]), int(raw["failures"]), at(raw["retry_at"]))
+    return Slot(
+        slot, phase, token, str(raw["barred"]), _count(raw["failures"]), at(raw["retry_at"])
+    )
 
 
 def _decode_token(slot: SlotId, raw: Document, at: Moment) -> Token:
@@ -324,7 +347,7 @@ def _decode_token(slot: SlotId, raw: Document, at: Moment) -> Token:
     return Token(
         value=Secret(value),
         slot=slot,
-        generation=int(raw["generation"]),
+        generation=_count(raw["generation"]),
         issued_at=issued_at,
         expires_at=expires_at,
         cause=_cause(raw["cause"]),
@@ -332,7 +355,6 @@ def _decode_token(slot: SlotId, raw: Document, at: Moment) -> Token:
         scope=str(raw["scope"]),
         api_url=None if raw["api_url"] is None else str(raw["api_url"]),
         accepted_at=None if raw["accepted_at"] is None else at(raw["accepted_at"]),
-        # Absent from documents of versions that did not note it.
         previous_secret=_flag(raw["previous_secret"]),
     )
 
@@ -343,7 +365,9 @@ def _decode_due(raw: Document | None, at: Moment) -> Due | None:
 
 def _decode_holdoff(raw: Document | None, at: Moment) -> Holdoff | None:
     return (
-        None if raw is None else Holdoff(int(raw["generation"]), at(raw["since"]), at(raw["until"]))
+        None
+        if raw is None
+        else Holdoff(_count(raw["generation"]), at(raw["since"]), at(raw["until"]))
     )
 
 
@@ -365,7 +389,7 @@ def _decode_incident(raw: Document | None, at: Moment) -> Incident | None:
         None
         if raw is None
         else Incident(
-            int(raw["generation"]),
+            _count(raw["generation"]),
             _id(raw),
             str(raw["endpoint"]),
             explained=bool(raw["explained"]),

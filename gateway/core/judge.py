@@ -235,6 +235,9 @@ def vindicate(account: Account, generation: int, finding: Finding, now: float) -
     slots = machine.restore(account.slots, generation)
     if slots == account.slots:
         return account, ()
-    endpoint = account.due.endpoint if account.due else ""
-    account = replace(account, slots=slots, due=None)
+    due = account.due
+    endpoint = due.endpoint if due else ""
+    # What an operator asked for, too, is wanted all the same.
+    wished = replace(due, endpoint="") if due and due.cause is Cause.REQUEST else None
+    account = replace(account, slots=slots, due=wished)
     return suspect(account, generation, endpoint, now) if endpoint else (account, ())

@@ -41,6 +41,10 @@ FIELDS: Final = MappingProxyType(
 """By the path of what has them. What is in no path here has names of the operators' or callers'
 own, or is not ours to read."""
 
+DEEPEST: Final = 32
+"""Levels of what is carried along unread: JSON that nests deeper can be read before it can be
+written, and Python's limit for that depends on who calls."""
+
 _SHOWABLE: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
@@ -53,6 +57,14 @@ def unknown_field(value: Any, path: str = "") -> str | None:
         if isinstance(one, dict) and (found := _among(one, path)):
             return found
     return None
+
+
+def nests_deeper(value: Any, levels: int = DEEPEST) -> bool:
+    """Whether there are mappings or lists within each other on more than so many levels."""
+    if not isinstance(value, dict | list):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(nests_deeper(one, levels - 1) for one in inner)
 
 
 def _among(one: dict[str, Any], path: str) -> str | None:

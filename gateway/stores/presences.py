@@ -5,6 +5,7 @@ from dataclasses import replace
 from math import isfinite
 from typing import Any, Final
 
+from gateway.core.known_fields import nests_deeper
 from gateway.core.presence import PRESENT, Presence
 
 Seen = Mapping[str, tuple[Presence, float]]
@@ -60,4 +61,6 @@ def decode(name: str, raw: Any) -> Presence | None:
         return None
     if not isfinite(since):
         return None
+    if nests_deeper(extra):
+        extra = {}  # it could be read, and then not be written
     return Presence(name, version, address, since, generations, extra=extra)

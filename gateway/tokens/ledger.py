@@ -75,6 +75,7 @@ class Ledger:
         """So many of the pending changes were told of already, while the store was down."""
         self._writing = asyncio.Lock()
         self._flusher: asyncio.Task[None] | None = None
+        self._closed = False
         self._changed = asyncio.Event()
         self._token: Token | None = None
         self._token_until = 0.0
@@ -170,6 +171,8 @@ class Ledger:
         self._kick()
 
     def _kick(self) -> None:
+        if self._closed:
+            return  # nobody would end it
         if self._flusher is None or self._flusher.done():
             self._flusher = asyncio.create_task(self._flush())
 
@@ -186,6 +189,9 @@ class Ledger:
             except StoreError as problem:
                 self._note_down(problem)
                 self._fold()
+                await asyncio.sleep(STORE_PAUSE)
+            except Exception as problem:  # noqa: BLE001  what is pending must not wait for a call
+                self._parts.defect(problem)
                 await asyncio.sleep(STORE_PAUSE)
 
     async def _push(self, extra: tuple[Change, ...], lease: Lease | None) -> Commit:
@@ -296,7 +302,8 @@ class Ledger:
             self._told = 1
 
     async def close(self) -> None:
-        """Write what is pending, if the store takes it, and stop."""
+        """Write what is pending, if the store takes it, and stop. Later changes stay here."""
+        self._closed = True
         flusher, watcher = self._flusher, self._watcher
         if watcher is not None:
             watcher.cancel()

@@ -146,6 +146,8 @@ class TokenManager:
         try:
             await self.ledger.open()
             self.ledger.apply(rules.begun)
+            if self._parts.rotate_at is None:
+                self.ledger.apply(_replanned)
         except Exception as problem:  # noqa: BLE001  without a minter nothing works
             self._parts.defect(problem)
         self._spawn(self._watch_credentials())
@@ -221,7 +223,7 @@ class TokenManager:
         asked_at = self.clock.now()
         began = not (self._loop.minting or rules.under_way(self.ledger.view(), asked_at))
         if began:
-            self.ledger.apply(lambda account, now: (rules.request(account, now), ()))
+            self.ledger.apply(partial(_requested, self.ledger.account.generation))
         # Not the moment of before: the mint is due since a bit later.
         now = self.clock.now()
         step = next_step(self.ledger.view(), self._loop.course(), now)
@@ -371,6 +373,17 @@ def _accepted(
     token: Token, endpoint: str, refused: Refusals, account: Account, now: float
 ) -> Outcome:
     return accepted(account, generation_of(account, token), endpoint, refused, now)
+
+
+def _replanned(account: Account, now: float) -> Outcome:
+    """There may be fewer slots to rotate into than when the token was minted."""
+    del now
+    return rules.replan(account), ()
+
+
+def _requested(known: int, account: Account, now: float) -> Outcome:
+    """A token that somebody minted since, unheard of here, is what was asked for."""
+    return (rules.request(account, now) if account.generation == known else account), ()
 
 
 def _vindicated(generation: int, finding: Finding, account: Account, now: float) -> Outcome:

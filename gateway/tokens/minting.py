@@ -63,7 +63,7 @@ class MintingParts:
     rotated: Callable[[Token, Token], None]
     """Told the former token, alive before a rotation into another slot, and the new one."""
     failed: Callable[[], None]
-    """Told after a mint that failed."""
+    """Told after a mint that failed, and while a token is missing that may not be minted."""
     defect: Callable[[Exception], None]
     """Told of an error of the gateway's own."""
 
@@ -160,13 +160,16 @@ class MintLoop:
     async def _without_store(self) -> None:
         """The store is down, so nobody can be asked: mint alone, if that helps and may be."""
         step = rules.next_step(self._ledger.view(), self.course(), self._clock.now())
-        needed = self._ledger.token() is None and self._may_mint_alone
-        if not (isinstance(step, Mint) and needed):
+        needed = self._ledger.token() is None
+        if not (isinstance(step, Mint) and needed and self._may_mint_alone):
+            if needed:
+                self._parts.failed()
             await self._pause(STORE_PAUSE)
             return
         number = self._ledger.standing.outages
         pause = self._outage.pause(number, self._clock.now(), self._parts.chance())
         if pause > 0:
+            self._parts.failed()
             # The next attempt is a fresh look at the store.
             await self._pause(min(STORE_PAUSE, pause))
         elif not self._stopping:

@@ -38,6 +38,7 @@ from gateway.core.course import (
     publish,
     relate,
     request,
+    under_way,
 )
 from gateway.core.document import clamp, decode, encode
 from gateway.core.errors import MintFailure
@@ -260,8 +261,17 @@ class AccountMachine(RuleBasedStateMachine):
 
     @rule()
     def an_operator_asks_for_a_token(self) -> None:
-        account = request(self.account, self.now)
-        assert account.due == Due(Cause.REQUEST, self.now)
+        before = self.account
+        account = request(before, self.now)
+        blamed = before.due.endpoint if before.due else ""
+        assert account == replace(before, due=Due(Cause.REQUEST, self.now, blamed))
+        assert under_way(account, self.now)
+        step = next_step(account, Course(), self.now)
+        # Neither the budget nor a hold-off keeps it back: only mints that failed do.
+        if isinstance(step, Mint):
+            assert step.cause in (Cause.REQUEST, Cause.ROTATION)
+        else:
+            assert any(slot.retry_at > self.now for slot in account.slots)
         self.set(account)
 
     @rule(seconds=short_waits)

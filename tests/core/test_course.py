@@ -521,6 +521,10 @@ class TestRelation:
         account = having(minted(an_account()), rotate_at=None)
         assert replan(account) is account
 
+    def test_replans_nothing_for_a_hair(self) -> None:
+        account = having(minted(an_account()), rotate_at=3239.9999)
+        assert replan(account) is account
+
 
 class TestComparing:
     ACCEPTED = replace(a_token(), accepted_at=5.0)
@@ -564,4 +568,8 @@ class TestARequest:
     def test_takes_the_place_of_a_mint_that_waits(self) -> None:
         waiting = replace(minted(an_account()), due=Due(Cause.REFUSAL, 4.0, "GET /x"))
         assert not under_way(waiting, 5.0)
-        assert request(waiting, 5.0).due == Due(Cause.REQUEST, 5.0)
+        assert request(waiting, 5.0).due == Due(Cause.REQUEST, 5.0, "GET /x")
+
+    def test_leaves_the_endpoint_on_trial_whose_refusal_made_that_one_due(self) -> None:
+        waiting = replace(minted(an_account()), due=Due(Cause.REFUSAL, 4.0, "GET /x"))
+        assert dict(minted(request(waiting, 5.0), at=6.0).trials) == {"GET /x": 2}

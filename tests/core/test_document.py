@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from gateway.core.account import Account, Due, Holdoff, Incident, Minting, advance
 from gateway.core.backoff import Budget
 from gateway.core.course import relate
-from gateway.core.document import FORMAT, Document, clamp, decode, encode
+from gateway.core.document import FORMAT, MOST, Document, clamp, decode, encode
 from gateway.core.errors import StoreContentError, StoreFormatError
 from gateway.core.judge import Refusal, judge
+from gateway.core.known_fields import DEEPEST
 from gateway.core.slots import Phase, Slot
 from gateway.core.token import Cause, SlotId
 from tests.core.strategies import A0, A1, A2, B0, a_token, alike, an_account, json_values, minted
@@ -168,6 +169,14 @@ class TestRoundTrip:
         document = stored()
         del document["ext"]
         assert decode(document, IDENTITIES, 0.0).ext == {}
+
+    def test_additions_that_could_not_be_written_again_are_a_newer_gateways(self) -> None:
+        fits: dict[str, Any] = {}
+        for _ in range(DEEPEST - 1):
+            fits = {"a": fits}
+        assert decode({**stored(), "ext": fits}, IDENTITIES, 0.0).ext == fits
+        with pytest.raises(StoreFormatError, match="additions of more than 32 levels"):
+            decode({**stored(), "ext": {"a": fits}}, IDENTITIES, 0.0)
 
     @pytest.mark.parametrize("ext", [None, 0, "", [], [1], True])
     def test_additions_that_are_no_mapping_cannot_be_read(self, ext: object) -> None:
@@ -409,6 +418,37 @@ class TestContentThatCannotBeRead:
         document = stored()
         parent(document, path)[path[-1]] = json.loads(text)
         with pytest.raises(StoreContentError):
+            decode(document, IDENTITIES, 0.0)
+
+    @pytest.mark.parametrize("number", [-1, MOST + 1, 10**400])
+    @pytest.mark.parametrize(
+        "path",
+        [
+            ("generation",),
+            ("fresh",),
+            ("slots", 0, "token", "generation"),
+            ("slots", 2, "failures"),
+            ("trials", "GET /x"),
+            ("holdoff", "generation"),
+            ("incident", "generation"),
+        ],
+        ids=str,
+    )
+    def test_a_counter_that_no_metric_can_tell(self, path: Path, number: int) -> None:
+        document = stored()
+        parent(document, path)[path[-1]] = number
+        with pytest.raises(StoreContentError):
+            decode(document, IDENTITIES, 0.0)
+        parent(document, path)[path[-1]] = MOST
+        decode(document, IDENTITIES, 0.0)
+
+    def test_a_text_that_is_a_bottomless_list(self) -> None:
+        bottomless: list[Any] = []
+        for _ in range(100_000):
+            bottomless = [bottomless]
+        document = stored()
+        document["slots"][0]["token"]["scope"] = bottomless
+        with pytest.raises(StoreContentError, match="RecursionError"):
             decode(document, IDENTITIES, 0.0)
 
     @given(st.sampled_from(PATHS), json_values)

@@ -491,8 +491,16 @@ class TestVindication:
         assert dict(account.suspects) == {X: 620.0}
         assert events == (EndpointSuspected(X, SUSPICION),)
 
-    def test_if_nobody_knows_which_endpoint_refused_none_is_suspected(self) -> None:
+    def test_what_an_operator_asked_for_meanwhile_stays_due(self) -> None:
         account = request(self.set_aside(), 15.0)
+        account, events = vindicate(account, 1, Finding.ALIVE, 20.0)
+        assert account.active is not None
+        assert account.due == Due(Cause.REQUEST, 15.0)
+        assert dict(account.suspects) == {X: 620.0}
+        assert events == (EndpointSuspected(X, SUSPICION),)
+
+    def test_if_nobody_knows_which_endpoint_refused_none_is_suspected(self) -> None:
+        account = having(self.set_aside(), due=Due(Cause.REQUEST, 15.0))
         account, events = vindicate(account, 1, Finding.ALIVE, 20.0)
         assert account.active is not None
         assert dict(account.suspects) == {}

@@ -1,13 +1,14 @@
 """The fields of a stored document: those that are written, and a look for others."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given
 
 from gateway.core.document import encode
-from gateway.core.known_fields import FIELDS, unknown_field
+from gateway.core.known_fields import DEEPEST, FIELDS, nests_deeper, unknown_field
 from tests.core.strategies import json_values
 from tests.core.test_document import IDENTITIES, rich
 
@@ -66,3 +67,18 @@ def test_a_name_that_may_be_a_value_is_not_shown(name: str) -> None:
 def test_anything_is_looked_at_without_an_error(value: Any) -> None:
     found = unknown_field(value)
     assert found is None or re.fullmatch(r"[a-z0-9_.]*\??", found)
+
+
+@pytest.mark.parametrize("wrap", [lambda inner: {"a": inner, "b": 1}, lambda inner: [1, inner]])
+def test_levels_are_counted_through_mappings_and_lists(wrap: Callable[[Any], Any]) -> None:
+    value: Any = "no level of its own"
+    for _ in range(DEEPEST):
+        value = wrap(value)
+    assert not nests_deeper(value)
+    assert nests_deeper(wrap(value))
+    assert nests_deeper(value, DEEPEST - 1)
+
+
+def test_what_does_not_nest_has_no_level() -> None:
+    assert not nests_deeper("x" * 100, 0)
+    assert nests_deeper({}, 0)

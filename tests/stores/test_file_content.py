@@ -141,6 +141,16 @@ class TestTheReplicas:
         file.write_text(json.dumps(kept))
         assert await shown(disk.store(), "b") == ["a", "b"]
 
+    async def test_what_could_be_read_and_then_not_be_written_again_is_not_kept(
+        self, disk: Disk
+    ) -> None:
+        await shown(disk.store(), "a")
+        file = disk.directory / "_replicas.json"
+        text = file.read_text().replace('"version"', f'"x": {"[" * 500}{"]" * 500}, "version"')
+        file.write_text(text)
+        assert await shown(disk.store(), "b") == ["a", "b"]
+        assert "[[" not in file.read_text()
+
     async def test_no_more_of_them_are_kept_than_can_be(
         self, disk: Disk, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -122,3 +122,48 @@ async def test_an_older_one_that_runs_goes_on_with_its_token_and_comes_back_afte
         assert len(old.told.of(StoreUp)) == 1
         assert not old.manager.diagnoses()
     assert len(zoom.mints) == 2
+
+
+@virtual
+async def test_who_is_shut_out_loses_no_token_to_an_endpoint_that_refuses() -> None:
+    zoom = Zoom()
+    store = MemoryStore(VirtualClock())
+    async with Fleet(zoom, (A0, A1), store) as old:
+        assert (await old.call()).seen == "accepted"
+        await asyncio.sleep(1)
+        await rewrite(store, newer_format)
+        await asyncio.sleep(5)
+        zoom.refuses.add("GET /broken")
+        assert (await old.call("GET /broken")).seen == "refused"
+        await asyncio.sleep(1)
+        outcomes = await load(old, 1, 60)
+        assert {one.seen for one in outcomes} == {"accepted"}
+    assert len(zoom.mints) == 1
+
+
+@pytest.mark.parametrize("change", NEWER)
+@virtual
+async def test_a_newer_document_that_comes_during_a_mint_is_left_and_the_token_is_used(
+    change: Callable[[Document], object],
+) -> None:
+    zoom = Zoom(mint_latency=2.0)
+    store = MemoryStore(VirtualClock())
+    async with Fleet(zoom, (A0, A1), store) as old:
+        assert (await old.call()).seen == "accepted"
+        await asyncio.sleep(1)
+        old.manager.request()
+        await asyncio.sleep(1)
+        before = copy.deepcopy(await held(store))
+        assert before["minting"]
+        newer = await rewrite(store, change)
+        outcomes = await load(old, 1, 120)
+        assert {one.seen for one in outcomes} == {"accepted"}
+        assert await held(store) == newer
+        assert len(zoom.mints) == 2
+        assert old.manager.generation == 2
+        # Rolled back, the token is there for all.
+        await rewrite(store, partial(become, before))
+        await asyncio.sleep(10)
+        assert [slot["token"]["generation"] for slot in (await held(store))["slots"]] == [1, 2]
+        assert (await old.call()).seen == "accepted"
+    assert len(zoom.mints) == 2

@@ -56,6 +56,46 @@ async def test_requests_on_two_replicas_at_once_are_one_mint() -> None:
 
 
 @virtual
+async def test_a_request_that_reaches_the_store_after_anothers_mint_is_fulfilled_by_that() -> None:
+    async with replicas(2, Zoom(life=3600), (A0, A1)) as fleet:
+        one, other = fleet.all
+        await fleet.load(1, 10)
+
+        async def slow(*_: object) -> None:
+            await asyncio.sleep(3)
+
+        fleet.stores[1].before_write = slow
+        assert one.manager.request().began
+        assert other.manager.request().began
+        await fleet.load(1, 20)
+        assert len(one.zoom.mints) == 2
+        assert fleet.generations() == [2, 2]
+
+
+@virtual
+async def test_a_request_outlives_a_token_that_was_set_aside_and_is_alive_after_all() -> None:
+    zoom = Zoom(life=3600, latency=0.1, mint_latency=1.0)
+    async with Fleet(zoom) as fleet:
+        await fleet.call()
+        zoom.mint_error = lambda _: failure(MintFailure.SERVER_ERROR)
+        zoom.refuses.add("GET /broken")
+        broken = asyncio.create_task(fleet.call("GET /broken"))
+        await asyncio.sleep(0.5)
+        assert fleet.manager.ledger.token() is None
+        # While a mint is under way none is asked for; the probe that follows takes a while.
+        while not fleet.manager.request().began:
+            await asyncio.sleep(0.01)
+        assert fleet.manager.ledger.token() is None
+        assert (await broken).seen == "refused"
+        zoom.mint_error = lambda _: None
+        await asyncio.sleep(60)
+        assert [one.cause for one in fleet.told.of(Minted)] == [Cause.START, Cause.REQUEST]
+        # It is still known for what it is.
+        assert (await fleet.call("GET /broken")).seen == "refused"
+        assert len(zoom.mints) == 2
+
+
+@virtual
 async def test_a_request_while_mints_fail_tells_when_it_is_tried() -> None:
     zoom = Zoom()
     async with Fleet(zoom) as fleet:
@@ -117,3 +157,12 @@ async def test_since_when_the_store_is_down() -> None:
         fleet.cut(down=False)
         await fleet.load(1, 10)
         assert one.manager.chart().store_since is None
+
+
+@virtual
+async def test_a_request_at_the_very_end_leaves_nothing_running() -> None:
+    async with Fleet(Zoom()) as fleet:
+        await fleet.call()
+    fleet.manager.request()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    assert len(fleet.zoom.mints) == 1

@@ -139,3 +139,38 @@ async def test_a_move_to_another_store_in_the_same_slot_costs_mints_until_it_is_
         found = await asyncio.gather(load(old, 1, 60), load(new, 1, 60))
     assert max(one.sendings for outcomes in found for one in outcomes) > 1
     assert len(zoom.mints) > 2
+
+
+@virtual
+async def test_a_slot_that_was_taken_away_makes_no_rotation_overdue() -> None:
+    zoom, store = Zoom(), MemoryStore(VirtualClock())
+    async with Fleet(zoom, (A0, A1), store) as before:
+        await before.call()
+        await asyncio.sleep(1)
+        planned = before.manager.ledger.account.rotate_at
+    async with Fleet(zoom, (A0,), store, replica="later") as later:
+        await later.call()
+        await asyncio.sleep(1)
+        rotate_at = later.manager.ledger.account.rotate_at
+        assert planned is not None
+        assert rotate_at is not None
+        assert 1430 < rotate_at - planned < 1450  # from half of an hour to nine tenths of it
+        for _ in range(60):
+            assert (await later.call()).seen == "accepted"
+            assert not later.manager.diagnoses()
+            await asyncio.sleep(60)
+    assert len(zoom.mints) == 2
+
+
+@virtual
+async def test_a_start_by_itself_writes_nothing() -> None:
+    zoom, store = Zoom(), MemoryStore(VirtualClock())
+    async with Fleet(zoom, store=store) as fleet:
+        await fleet.call()
+        await asyncio.sleep(1)
+    written = (await store.read("default")).revision
+    for name in ("second", "third"):
+        async with Fleet(zoom, store=store, replica=name) as fleet:
+            await fleet.call()
+            await asyncio.sleep(100)
+    assert (await store.read("default")).revision == written

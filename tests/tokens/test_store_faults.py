@@ -1,6 +1,7 @@
 """A store that fails at a bad moment, and a manager that ends at one."""
 
 import asyncio
+from dataclasses import replace
 
 from gateway.core.errors import MintFailure
 from gateway.core.events import StoreDown, StoreUp
@@ -35,6 +36,51 @@ async def test_a_defect_at_the_first_look_leaves_a_minter() -> None:
         assert (await fleet.call()).seen == "accepted"
         assert [str(defect) for defect in fleet.defects] == ["a defect"]
         fleet.defects.clear()
+
+
+@virtual
+async def test_what_is_pending_is_written_after_a_defect_too() -> None:
+    store = FailingStore(VirtualClock())
+    async with Fleet(Zoom(), store=store) as fleet:
+        await fleet.call()
+        await asyncio.sleep(1)
+        broken = iter([RuntimeError("a defect")])
+
+        async def breaks(*_: object) -> None:
+            for defect in broken:
+                raise defect
+
+        store.before_write = breaks
+        fleet.manager.ledger.apply(lambda account, _: (replace(account, fresh=1), ()))
+        await asyncio.sleep(3)
+        assert [str(defect) for defect in fleet.defects] == ["a defect"]
+        fleet.defects.clear()
+        document = (await store.read("default")).document
+        assert document is not None
+        assert document["fresh"] == 1
+
+
+@virtual
+async def test_where_none_is_minted_without_the_store_one_endpoint_ends_no_token() -> None:
+    store, zoom = FailingStore(VirtualClock()), Zoom()
+    async with Fleet(zoom, store=store, mint_in_outage=False) as fleet:
+        await fleet.call()
+        await asyncio.sleep(1)
+        store.down = True
+        await asyncio.sleep(5)
+        zoom.refuses.add("GET /broken")
+        healthy = asyncio.create_task(load(fleet, 20, 60))
+        broken = await load(fleet, 1, 60, "GET /broken")
+        assert {outcome.seen for outcome in broken} == {"refused"}
+        assert {outcome.seen for outcome in await healthy} == {"accepted"}
+        # Who is really dead stays so.
+        zoom.kill()
+        assert (await fleet.call()).seen == "refused"
+        assert {outcome.seen for outcome in await load(fleet, 1, 10)} == {"unavailable"}
+        store.down = False
+        await asyncio.sleep(5)
+        assert (await fleet.call()).seen == "accepted"
+    assert len(zoom.mints) == 2
 
 
 @virtual
