@@ -10,6 +10,7 @@ from gateway.core import slots as machine
 from gateway.core.account import Account, Due, Incident, Minting, advance, explained, token_phase
 from gateway.core.backoff import Budget
 from gateway.core.course import (
+    ASKED_PAUSE,
     LONGEST_MINT,
     Course,
     Mint,
@@ -565,3 +566,15 @@ class TestARequest:
         waiting = replace(minted(an_account()), due=Due(Cause.REFUSAL, 4.0, "GET /x"))
         assert not under_way(waiting, 5.0)
         assert request(waiting, 5.0).due == Due(Cause.REQUEST, 5.0)
+
+    @pytest.mark.parametrize(
+        ("now", "at"), [(10.0, 15.0), (12.0, 15.0), (15.0, 15.0), (99.0, 99.0)]
+    )
+    def test_waits_a_moment_after_a_token_that_was_asked_for(self, now: float, at: float) -> None:
+        account = minted(minted(an_account()), A0, 10.0, cause=Cause.REQUEST)
+        assert request(account, now).due == Due(Cause.REQUEST, at)
+        assert step(request(account, now), at) == Mint(A0, Cause.REQUEST)
+
+    def test_waits_no_longer_for_a_clock_that_was_set_back(self) -> None:
+        account = minted(an_account(), A0, 3600.0, cause=Cause.REQUEST)
+        assert request(account, 10.0).due == Due(Cause.REQUEST, 10.0 + ASKED_PAUSE)

@@ -39,6 +39,19 @@ async def test_many_requests_cost_one_mint() -> None:
 
 
 @virtual
+async def test_a_loop_of_requests_is_no_storm() -> None:
+    async with Fleet(Zoom()) as fleet:
+        await fleet.call()
+        waits = []
+        for _ in range(1000):
+            waits.append(fleet.manager.request().wait)
+            await asyncio.sleep(0.02)
+        assert len(fleet.zoom.mints) == 1 + 4
+        assert waits[0] == 0
+        assert 4.9 < max(waits) <= 5
+
+
+@virtual
 async def test_requests_on_two_replicas_at_once_are_one_mint() -> None:
     zoom, store = Zoom(mint_latency=1.0), MemoryStore(VirtualClock())
     async with AsyncExitStack() as stack:
