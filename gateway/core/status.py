@@ -80,11 +80,16 @@ class ReadinessGate:
         """Shut it for good: the replica stops."""
         self._draining = True
 
-    def look(self, charts: Mapping[str, Chart], tried: Collection[str]) -> Readiness:
-        """Judge, by account name, from the charts and the names of the accounts tried once."""
+    def look(
+        self, charts: Mapping[str, Chart], tried: Collection[str], served: Collection[str] = ()
+    ) -> Readiness:
+        """Judge, by account name, from the charts and the names of the accounts tried once.
+
+        `served`: those that had a usable token, even if nobody looked while they had it.
+        """
         if not self._opened:
-            self._opened = all(name in tried for name in charts) and any(
-                chart.account.usable(chart.now) for chart in charts.values()
+            self._opened = all(name in tried for name in charts) and (
+                bool(served) or any(chart.account.usable(chart.now) for chart in charts.values())
             )
         faults = _worst(charts)
         reasons = [
@@ -126,6 +131,13 @@ def headline(readiness: Readiness) -> str:
     first, more = readiness.reasons[0], len(readiness.reasons) - 1
     text = first if readiness.ready else f"Not ready: {first}"
     return f"{text} ({more} more below.)" if more else text
+
+
+def mood(status: Mapping[str, Any]) -> str:
+    """The state of a snapshot in one word for people: a replica is ready while calls fail, too."""
+    failing = any(one["state"] == AccountState.FAILING for one in status["accounts"])
+    state = str(status["state"])
+    return AccountState.FAILING.value if failing and state == State.DEGRADED else state
 
 
 def snapshot(
@@ -199,7 +211,8 @@ def iso(wall: float) -> str:
     """
     # In this order, because both leave their first argument if the second is not a number.
     within = round(min(_LAST_MOMENT, max(0.0, wall)))
-    return datetime.fromtimestamp(within, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    # Many times faster than `strftime`: a status with many accounts has thousands of moments.
+    return f"{datetime.fromtimestamp(within, UTC).isoformat()[:19]}Z"
 
 
 def span(seconds: float) -> str:
@@ -305,12 +318,21 @@ def _slot(slot: Slot, chart: Chart, offset: float) -> dict[str, Any]:
         "index": slot.id.index,
         "phase": slot.phase.value,
         "barred": slot.barred,
+        "refused": _refused(slot, chart.account.holdoff),
         "failures": slot.failures,
         "retry_in": _left(slot.retry_at, chart.now) if slot.failures else None,
         "rotates_at": None if rotates is None else iso(rotates + offset),
         "rotates_in": None if rotates is None else _left(rotates, chart.now),
         "token": None if slot.token is None else _token(slot.token, chart.now, offset),
     }
+
+
+def _refused(slot: Slot, held: Holdoff | None) -> bool:
+    """Whether calls are sent with a token that Zoom refuses, because no mint would help."""
+    token = slot.token
+    if held is None or token is None or slot.phase is not Phase.ACTIVE:
+        return False
+    return token.generation >= held.generation and token.accepted_at is None
 
 
 def _token(token: Token, now: float, offset: float) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from gateway.core.status import span
+from gateway.core.status import mood, span
 from gateway.web import status_tree
 from gateway.web.tree import Node
 
@@ -38,7 +38,7 @@ def view(status: Mapping[str, Any], history: Callable[[str], Mapping[str, Any]])
     accounts = sorted(status["accounts"], key=lambda one: _WORST_FIRST.index(one["state"]))
     shown, rest = accounts[:DETAILED], accounts[DETAILED:]
     page: list[Node | None] = [
-        status_tree.hero(status, accounts),
+        status_tree.hero(status),
         *(
             status_tree.account({**one, **history(one["name"])}, status, number)
             for number, one in enumerate(shown, 1)
@@ -50,7 +50,7 @@ def view(status: Mapping[str, Any], history: Callable[[str], Mapping[str, Any]])
     return {
         "at": status["at"],
         "key": " ".join([status["state"], *codes]),
-        "title": f"{status['state']} · zoom-gateway",
+        "title": f"{mood(status)} · zoom-gateway",
         "sentence": status["sentence"],
         "replica": _replica(status["replica"]),
         "about": _about(status["replica"]),

@@ -131,7 +131,8 @@ class Gateway:
     def readiness(self) -> Readiness:
         keepers = self._assembly.keepers
         tried = {name for name, keeper in keepers.items() if keeper.manager.tried}
-        return self._gate.look(self.charts(), tried)
+        served = {name for name, keeper in keepers.items() if keeper.manager.served}
+        return self._gate.look(self.charts(), tried, served)
 
     def status(self) -> dict[str, Any]:
         now, wall = self._clock.now(), self._clock.wall()

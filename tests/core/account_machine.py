@@ -26,6 +26,7 @@ from gateway.core.account import (
 )
 from gateway.core.backoff import RETRY_AFTER_CAP, Budget
 from gateway.core.course import (
+    ASKED_PAUSE,
     Course,
     Mint,
     Publication,
@@ -261,7 +262,9 @@ class AccountMachine(RuleBasedStateMachine):
     @rule()
     def an_operator_asks_for_a_token(self) -> None:
         account = request(self.account, self.now)
-        assert account.due == Due(Cause.REQUEST, self.now)
+        assert account.due is not None
+        assert account.due == Due(Cause.REQUEST, account.due.at)
+        assert self.now <= account.due.at <= self.now + ASKED_PAUSE
         self.set(account)
 
     @rule(seconds=short_waits)

@@ -115,6 +115,16 @@ def test_it_says_since_when_and_how_long_ago_that_was() -> None:
     assert "Since 2027-01-15 07:59:00 UTC, 60 s ago." in text(view(default=tokenless())["page"])
 
 
+def test_a_token_in_use_that_zoom_refuses_looks_it_and_says_it() -> None:
+    shown = view(default=held_off())
+    assert shown["title"] == "failing · zoom-gateway"
+    (slot,) = (one for one in parts(shown["page"]) if one[1].get("class") == "refused")
+    assert "active, but refused" in text([slot])
+    assert "Zoom refuses it." in text([slot])
+    assert "accepted" not in text([slot])
+    assert ".refused .life { mask-image" in status_page.static("status.css").decode()
+
+
 def test_many_accounts_are_shown_by_name() -> None:
     charts = {f"account-{number}": healthy() for number in range(30)}
     shown = view(**charts, broken=tokenless())
