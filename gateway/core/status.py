@@ -3,11 +3,11 @@
 Everything here comes from charts, which hold tokens; nothing that leaves here does.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from gateway.core.account import Account, Holdoff, Minting
 from gateway.core.backoff import Budget
@@ -16,6 +16,8 @@ from gateway.core.history import newest
 from gateway.core.presence import Sighting
 from gateway.core.slots import Phase, Slot
 from gateway.core.token import Token
+
+_Named = TypeVar("_Named")
 
 _SECONDS_MATTER: Final = 120
 """Seconds: a shorter span is told in seconds."""
@@ -140,20 +142,25 @@ def mood(status: Mapping[str, Any]) -> str:
     return AccountState.FAILING.value if failing and state == State.DEGRADED else state
 
 
-def snapshot(
+def snapshot(  # noqa: PLR0913  each is told of
     charts: Mapping[str, Chart],
     readiness: Readiness,
     replica: Replica,
     now: float,
     wall: float,
     totals: Mapping[str, Mapping[str, int]] | None = None,
+    *,
+    most: int | None = None,
 ) -> dict[str, Any]:
     """Give the body of `/status.json`, JSON-ready.
 
     `now` is on the charts' clock, `wall` in seconds since the epoch. `totals` holds, by
     account, what this replica has counted. Moments become ISO 8601 in UTC; ages and the
-    like are seconds.
+    like are seconds. With `most`, so many accounts are told of in full, the worst first, and of the
+    others no more than what is wrong: with a thousand accounts that is what takes the time.
     """
+    found = {name: diagnose(chart) for name, chart in charts.items()}
+    full = set(worst_first(found, lambda name: _account_state(found[name]).value)[:most])
     return {
         "state": readiness.state.value,
         "ready": readiness.ready,
@@ -169,7 +176,10 @@ def snapshot(
             "uptime": round(now - replica.started, 3),
         },
         "accounts": [
-            _account(name, chart, wall, (totals or {}).get(name, {}))
+            {
+                **_wrong(name, found[name], wall - chart.now),
+                **(_account(chart, wall, (totals or {}).get(name, {})) if name in full else {}),
+            }
             for name, chart in charts.items()
         ],
         "fleet": _fleet(replica.sighting, replica.name),
@@ -227,15 +237,26 @@ def span(seconds: float) -> str:
     return f"{round(whole / 60)} min"
 
 
-def _account(name: str, chart: Chart, wall: float, totals: Mapping[str, int]) -> dict[str, Any]:
-    account, offset = chart.account, wall - chart.now
-    token, found = account.usable(chart.now), diagnose(chart)
+def worst_first(names: Iterable[_Named], state: Callable[[_Named], str]) -> list[_Named]:
+    """In the order in which people are to see them; else as they were."""
+    order = [one.value for one in reversed(AccountState)]
+    return sorted(names, key=lambda name: order.index(state(name)))
+
+
+def _wrong(name: str, found: list[Diagnosis], offset: float) -> dict[str, Any]:
     return {
         "name": name,
         "state": _account_state(found).value,
+        "diagnoses": [_diagnosis(one, offset) for one in found],
+    }
+
+
+def _account(chart: Chart, wall: float, totals: Mapping[str, int]) -> dict[str, Any]:
+    account, offset = chart.account, wall - chart.now
+    token = account.usable(chart.now)
+    return {
         "generation": token.generation if token else None,
         "newest_generation": account.generation,
-        "diagnoses": [_diagnosis(one, offset) for one in found],
         "slots": [_slot(slot, chart, offset) for slot in account.slots],
         "last_mint": _last_mint(account, chart.now, offset),
         "minting": None if account.minting is None else _minting(account.minting, offset),

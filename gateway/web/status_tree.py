@@ -134,7 +134,7 @@ def slot(one: Part) -> Node:
             "slot",
             el("strong", None, f"{one['app']}/{one['index']}"),
             " ",
-            el("span", "pill", "active, but refused" if one["refused"] else phase),
+            el("span", "pill", phase),
             f" token {token['generation']}" if token else None,
         ),
         *(_life(one, token) if token else [el("p", "note", _empty(one))]),
@@ -187,7 +187,7 @@ def _life(one: Part, token: Part) -> list[Node]:
 
 def _standing(one: Part, token: Part) -> str:
     if one["refused"]:
-        return "Zoom refuses it"
+        return "in use, though Zoom refuses it"
     return "accepted by Zoom" if token["accepted"] else "not seen accepted yet"
 
 

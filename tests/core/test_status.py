@@ -239,6 +239,19 @@ def test_totals_stand_beside_their_account() -> None:
     assert [account["totals"] for account in body["accounts"]] == [{}, {"calls": 3}]
 
 
+def test_of_many_accounts_the_worst_are_told_in_full() -> None:
+    charts = {"one": healthy(), "two": held_off(), "three": troubled(), "four": healthy()}
+    ready = look(charts, *charts)
+    whole = snapshot(charts, ready, REPLICA, NOW, WALL)
+    some = snapshot(charts, ready, REPLICA, NOW, WALL, most=2)
+    assert {**some, "accounts": []} == {**whole, "accounts": []}
+    for told, full in zip(some["accounts"], whole["accounts"], strict=True):
+        if full["name"] in {"two", "three"}:
+            assert told == full
+        else:
+            assert told == {name: full[name] for name in ("name", "state", "diagnoses")}
+
+
 def test_a_holdoff_and_what_is_wrong() -> None:
     account = of(held_off())
     assert account["state"] == "failing"

@@ -1,9 +1,11 @@
+import asyncio
 import json
 import logging
 import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from aiohttp.test_utils import TestClient
 
 from gateway.core.diagnosis import Chart
 from gateway.core.status import Readiness, ReadinessGate, Replica, State, snapshot
-from gateway.web.admin import AdminSources, build_admin
+from gateway.web.admin import TURN, AdminSources, build_admin
 from tests.observe.charts import (
     CANARY,
     NOW,
@@ -87,6 +89,39 @@ async def test_status_json_is_the_snapshot(admin: Any) -> None:
     body = await (await client.get("/status.json")).json()
     assert body["state"] == "ok"
     assert body["accounts"][0]["totals"]["calls"] == 12345
+
+
+async def test_calls_have_their_turn_while_many_accounts_are_written(aiohttp_client: Any) -> None:
+    names = [f"account-{number}" for number in range(5 * TURN)]
+    turns, seen = 0, []
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    def history(name: str) -> dict[str, Any]:
+        seen.append((name, turns))
+        return {"pace": name}
+
+    parts = replace(sources(dict.fromkeys(names, healthy())), history=history)
+    client = await aiohttp_client(build_admin(parts))
+    busy = asyncio.create_task(other())
+    body = await (await client.get("/status.json")).json()
+    busy.cancel()
+    assert [(one["name"], one["pace"]) for one in body["accounts"]] == [
+        *zip(names, names, strict=True)
+    ]
+    assert [name for name, _ in seen] == names
+    assert len({turn for _, turn in seen}) >= 5
+
+
+async def test_the_page_takes_the_quicker_look(aiohttp_client: Any) -> None:
+    whole = sources({"default": healthy()})
+    parts = replace(whole, status=dict, glance=whole.status)
+    client = await aiohttp_client(build_admin(parts))
+    assert "All is well" in await (await client.get("/")).text()
 
 
 PATHS = [
