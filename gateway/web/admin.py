@@ -7,6 +7,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -56,8 +57,9 @@ class AdminSources:
     status: Callable[[], dict[str, Any]]
     """The body of `/status.json`."""
     readiness: Callable[[], Readiness]
-    metrics: Callable[[str | None], tuple[bytes, str]]
-    """From the request's Accept header to body and Content-Type."""
+    metrics: Callable[[str | None], Callable[[], tuple[bytes, str]]]
+    """From the request's Accept header to what gives body and Content-Type: this may take long, and
+    is called on another thread, always the same."""
     glance: Callable[[], dict[str, Any]] | None = None
     """The same for the page alone, quicker: see `status_page.DETAILED`."""
     history: Callable[[str], Mapping[str, Any]] = _no_history
@@ -82,6 +84,7 @@ def build_admin(sources: AdminSources, live: Live | None = None) -> web.Applicat
     live = live or Live(lambda: look(sources), HEADERS)
     pages = _Pages(sources)
     app = web.Application(middlewares=[_guard], client_max_size=1024)
+    app.on_cleanup.append(pages.close)
     app.router.add_get("/livez", pages.livez)
     app.router.add_get("/readyz", pages.readyz)
     app.router.add_get("/metrics", pages.metrics)
@@ -132,6 +135,10 @@ async def _rotate(sources: AdminSources, request: web.Request) -> web.Response:
 class _Pages:
     def __init__(self, sources: AdminSources) -> None:
         self._sources = sources
+        self._writer = ThreadPoolExecutor(1, "metrics")
+
+    async def close(self, _: web.Application) -> None:
+        self._writer.shutdown(wait=False, cancel_futures=True)
 
     async def livez(self, _: web.Request) -> web.Response:
         """The process runs and its loop turns; nothing else is asked."""
@@ -147,7 +154,10 @@ class _Pages:
         return web.json_response(body, status=200 if readiness.ready else 503)
 
     async def metrics(self, request: web.Request) -> web.Response:
-        body, content_type = self._sources.metrics(request.headers.get("Accept"))
+        write = self._sources.metrics(request.headers.get("Accept"))
+        # With a hundred accounts it takes the time of many calls.
+        loop = asyncio.get_running_loop()
+        body, content_type = await loop.run_in_executor(self._writer, write)
         return web.Response(body=body, headers={"Content-Type": content_type})
 
     async def status(self, _: web.Request) -> web.Response:

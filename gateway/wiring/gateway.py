@@ -107,7 +107,7 @@ class Gateway:
             AdminSources(
                 status=self.status,
                 readiness=self.readiness,
-                metrics=self._metrics.render,
+                metrics=self._metrics.scrape,
                 glance=lambda: self.status(DETAILED),
                 history=self._history.of,
                 may_act=lambda: self.settings.admin.allow_actions,

@@ -4,6 +4,7 @@ import logging
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -41,7 +42,7 @@ def sources(charts: dict[str, Chart], gate: ReadinessGate | None = None) -> Admi
     return AdminSources(
         status=lambda: snapshot(charts, readiness(), REPLICA, NOW, WALL, TOTALS),
         readiness=readiness,
-        metrics=lambda accept: (f"accept {accept}".encode(), "text/plain; version=0.0.4"),
+        metrics=lambda accept: lambda: (f"accept {accept}".encode(), "text/plain; version=0.0.4"),
     )
 
 
@@ -117,6 +118,29 @@ async def test_calls_have_their_turn_while_many_accounts_are_written(aiohttp_cli
     assert len({turn for _, turn in seen}) >= 5
 
 
+async def test_calls_do_not_wait_while_metrics_are_written(aiohttp_client: Any) -> None:
+    written, threads = threading.Event(), set()
+
+    def write() -> tuple[bytes, str]:
+        threads.add(threading.get_ident())
+        assert written.wait(30)
+        return b"done", "text/plain"
+
+    parts = replace(sources({"default": healthy()}), metrics=lambda _: write)
+    client = await aiohttp_client(build_admin(parts))
+    scrapes = [asyncio.create_task(client.get("/metrics")) for _ in range(3)]
+    async with asyncio.timeout(30):
+        while not threads:
+            await asyncio.sleep(0.01)
+    assert (await client.get("/livez")).status == 200
+    assert not any(scrape.done() for scrape in scrapes)
+    written.set()
+    for scrape in scrapes:
+        assert await (await scrape).text() == "done"
+    assert len(threads) == 1
+    assert threading.get_ident() not in threads
+
+
 async def test_the_page_takes_the_quicker_look(aiohttp_client: Any) -> None:
     whole = sources({"default": healthy()})
     parts = replace(whole, status=dict, glance=whole.status)
@@ -179,7 +203,7 @@ async def test_a_page_that_fails_says_nothing_of_itself(
         raise LookupError(CANARY)
 
     readiness = Readiness(ready=True, state=State.OK, reasons=())
-    app = build_admin(AdminSources(fail, lambda: readiness, lambda _: (b"", "text/plain")))
+    app = build_admin(AdminSources(fail, lambda: readiness, lambda _: lambda: (b"", "text/plain")))
     client = await aiohttp_client(app)
     with caplog.at_level(logging.ERROR):
         response = await client.get("/status.json")
