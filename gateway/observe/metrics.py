@@ -27,6 +27,7 @@ from gateway.core.presence import Sighting
 from gateway.core.routes import METHODS, OTHER
 from gateway.core.token import Cause, SlotId
 from gateway.observe.fleet_gauges import FleetGauges
+from gateway.observe.paced import Paced
 from gateway.observe.shared import Processes, Shared
 from gateway.observe.token_gauges import TokenGauges
 from gateway.ports import CallReport, ReplayOutcome
@@ -207,7 +208,7 @@ class Metrics:
         def write() -> tuple[bytes, str]:
             self._scraped = charts
             try:
-                return encode(self.registry), content_type
+                return encode(Paced(self.registry)), content_type
             finally:
                 self._scraped = None
 

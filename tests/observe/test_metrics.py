@@ -2,6 +2,7 @@ import threading
 from collections.abc import Mapping
 
 import pytest
+from prometheus_client.exposition import choose_encoder
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as text_format
 
@@ -270,7 +271,7 @@ def test_a_scrape_that_another_thread_writes_makes_no_charts_there() -> None:
 
     def now() -> Mapping[str, Chart]:
         asked.append(threading.get_ident())
-        return charts
+        return dict(charts)
 
     told = Metrics({"default": [A0]}, now, lambda: WALL, "1.2.3")
     told.show_fleet(Sighting)
@@ -283,3 +284,21 @@ def test_a_scrape_that_another_thread_writes_makes_no_charts_there() -> None:
     assert asked == [threading.get_ident()]
     assert b'zoom_gateway_token_fresh_refused{account="default"} 1.0' in written[0]
     assert value(told, "token_fresh_refused", account="default") == 0
+
+
+@pytest.mark.parametrize("accept", [None, "application/openmetrics-text; version=1.0.0"])
+def test_who_writes_them_pauses_and_leaves_nothing_out(
+    monkeypatch: pytest.MonkeyPatch, accept: str | None
+) -> None:
+    told = metrics({f"account-{number}": healthy() for number in range(20)})
+    pauses: list[float] = []
+    monkeypatch.setattr("gateway.observe.paced.time.sleep", pauses.append)
+    body, _ = told.scrape(accept)()
+    encode, _ = choose_encoder(accept or "")
+
+    def series(text: bytes) -> list[str]:
+        lines = text.decode().splitlines()
+        return [line for line in lines if not line.startswith(("process_", "python_"))]
+
+    assert series(body) == series(encode(told.registry))
+    assert len(pauses) > len(body.splitlines()) / 60
