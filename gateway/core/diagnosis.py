@@ -97,6 +97,8 @@ def _others_fail(chart: Chart) -> bool:
     return chart.mint_failed is None and bool(slots) and all(slot.failures for slot in slots)
 
 
+_STORE_ADVICE: Final = "Bring the store back, mend what is said of it here, or correct store.url."
+
 _OTHERS_ADVICE: Final = (
     "See why on the status page, or in the log, of the other replicas. It is tried again by itself."
 )
@@ -122,8 +124,7 @@ def _none_yet(chart: Chart) -> Diagnosis:
         Severity.ERROR,
         "There is no usable token, and the store, which lends the right to mint, cannot be used:"
         f" {ended(chart.store_problem)}",
-        "Bring the store back, or correct store.url. What a replica does meanwhile is set by "
-        "store.on_outage.",
+        f"{_STORE_ADVICE} What a replica does meanwhile is set by store.on_outage.",
         chart.store_since,
     )
 
@@ -262,7 +263,7 @@ def _store(chart: Chart) -> Diagnosis | None:
             f"{sentence} The token in use was not replaced when it was due; "
             f"{_left(token, chart.now)}."
         )
-    advice = "Bring the store back, or correct store.url."
+    advice = _STORE_ADVICE
     if token is not None:
         advice = f"Calls go on with the token that this replica holds. {advice}"
     return Diagnosis("store_down", Severity.WARNING, sentence, advice, chart.store_since)

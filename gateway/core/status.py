@@ -99,8 +99,12 @@ class ReadinessGate:
             for name, one in faults
         ]
         worst = next(iter(faults), None)
+        # Most have no token either, which says it already.
+        said = {name for name, _ in faults}
         untried = [
-            f"Account {name}: no mint was tried yet." for name in charts if name not in tried
+            f"Account {name}: no mint was tried yet."
+            for name in charts
+            if name not in tried and name not in said
         ]
         if self._draining:
             stopping = "The gateway is stopping: send new calls elsewhere."

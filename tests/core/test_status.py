@@ -52,8 +52,10 @@ def test_not_ready_before_every_account_was_tried() -> None:
     readiness = look({"one": healthy(), "two": untried()}, "one")
     assert not readiness.ready
     assert readiness.state is State.UNREADY
-    assert readiness.reasons == (
-        "Account two: There is no token yet.",
+    assert readiness.reasons == ("Account two: There is no token yet.",)
+    assert headline(readiness) == "Not ready: Account two: There is no token yet."
+    # It has a token already, of another replica.
+    assert look({"one": healthy(), "two": healthy()}, "one").reasons == (
         "Account two: no mint was tried yet.",
     )
 
