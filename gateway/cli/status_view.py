@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from gateway.core.status import span
+from gateway.core.status import mood, span
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -33,9 +33,10 @@ _LANES: Final = ("calls", "recovered", "refusals", "passed_on", "mints", "mint_f
 _ALWAYS: Final = ("calls", "refusals", "mints")
 """Lanes that are shown even if nothing happened."""
 
-_BLOCKS: Final = ("░", "█", "┃", "·▁▂▃▄▅▆▇█")
-_PLAIN: Final = (".", "#", "|", ".:-=+*%#@")
-"""For a life what is spent, what is left, the rotation; for a lane none to many."""
+_BLOCKS: Final = ("░", "█", "x", "┃", "·▁▂▃▄▅▆▇█")
+_PLAIN: Final = (".", "#", "x", "|", ".:-=+*%#@")
+"""For a life what is spent, what is left, the same of a token that Zoom refuses, the rotation; for
+a lane none to many."""
 
 
 class View:
@@ -77,9 +78,8 @@ class View:
     def _headline(self, body: Mapping[str, Any]) -> None:
         from rich.text import Text  # noqa: PLC0415
 
-        self._console.print(
-            Text.assemble((body["state"], _style(body["state"], bold=True)), " ", body["sentence"])
-        )
+        state = mood(body)
+        self._console.print(Text.assemble((state, _style(state, bold=True)), " ", body["sentence"]))
         found = body.get("headline")
         if found:
             self._advise(found)
@@ -103,7 +103,7 @@ class View:
         state = (account["state"], _style(account["state"]))
         self._console.print(Text.assemble((f"account {account['name']}: ", "bold"), state))
         for one in account["diagnoses"]:
-            if first and (first["account"], first["code"]) == (account["name"], one["code"]):
+            if first and first["account"] == account["name"] and _same(first, one):
                 continue
             severity = (f"{one['severity']}: ", _style(one["severity"]))
             self._console.print(Text.assemble(severity, one["sentence"]))
@@ -127,8 +127,12 @@ class View:
             waits = retry is not None and not slot["barred"]
             self._say(f"{name}  {phase}{f', next try in {span(retry)}' if waits else ''}")
             return
-        seen = "" if token["accepted"] else " (not seen accepted)"
-        self._say(f"{name}  {phase} {token['generation']}{seen}")
+        # An older gateway does not tell.
+        if slot.get("refused"):
+            self._say(f"{name}  {phase} {token['generation']}, but Zoom refuses it", "red")
+        else:
+            seen = "" if token["accepted"] else " (not seen accepted)"
+            self._say(f"{name}  {phase} {token['generation']}{seen}")
         left = f"{span(token['expires_in'])} of {span(token['lifetime'])} left"
         if slot["rotates_in"] is not None:
             left += f", rotates in {span(slot['rotates_in'])}"
@@ -138,7 +142,8 @@ class View:
 
     def bar(self, slot: Mapping[str, Any]) -> str:
         """A token's life, from its mint to its expiry, with its rotation."""
-        token, (spent, left, mark, _) = slot["token"], self._glyphs
+        token, (spent, good, bad, mark, _) = slot["token"], self._glyphs
+        left = bad if slot.get("refused") else good
         life = token["lifetime"]
         now = _share(life - token["expires_in"], life)
         drawn = [spent] * round(BAR * now) + [left] * (BAR - round(BAR * now))
@@ -173,7 +178,7 @@ class View:
         sums, wide = [0] * LANE, past["columns"] / LANE
         for row in past["rows"]:
             sums[LANE - 1 - min(LANE - 1, int(row[0] / wide))] += row[at]
-        most, levels = max(sums), self._glyphs[3]
+        most, levels = max(sums), self._glyphs[4]
         top = len(levels) - 1
         return "".join(levels[-(-one * top // most) if one else 0] for one in sums)
 
@@ -197,7 +202,7 @@ class View:
         from rich.table import Table  # noqa: PLC0415
 
         table = Table(box=None, pad_edge=False, header_style="dim")
-        for head in (f"{len(replicas)} replicas", "version", "address", "up", "seen", "token"):
+        for head in (f"{len(replicas)} replicas", "version", "address", "since", "seen", "token"):
             table.add_column(head, overflow="fold")
         for cells in map(_replica, replicas):
             table.add_row(*cells)
@@ -213,6 +218,11 @@ def _replica(one: Mapping[str, Any]) -> Iterator["RenderableType"]:
     yield ", ".join(
         f"{account} {generation or 'none'}" for account, generation in one["generations"].items()
     )
+
+
+def _same(first: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Two slots may be out, each for a reason of its own."""
+    return all(first[key] == other[key] for key in ("code", "sentence"))
 
 
 def _style(word: str, *, bold: bool = False) -> str:

@@ -27,6 +27,7 @@ from gateway.core.account import (
 from gateway.core.backoff import mint_pause
 from gateway.core.errors import MAY_HAVE_MINTED, MintError, MintFailure
 from gateway.core.events import LostMint, Minted, MintFailed, SlotOut, SlotsLinked, TokenEvent
+from gateway.core.history import newest
 from gateway.core.slots import Phase, Slot
 from gateway.core.token import Cause, Grant, SlotId, Token
 
@@ -38,6 +39,10 @@ LATE: Final = 0.9
 
 LONGEST_MINT: Final = 15.0
 """Seconds after which a mint in progress is taken for one whose replica died."""
+
+ASKED_PAUSE: Final = 5.0
+"""Seconds from one mint that an operator asked for to the next: each may kill the token that calls
+in flight, and their replays, were sent with. A loop of requests must be no storm."""
 
 SPREAD: Final = 5.0
 """Seconds after the rotation time within which each replica tries."""
@@ -354,10 +359,15 @@ def begun(account: Account, now: float) -> Outcome:
 def request(account: Account, now: float) -> Account:
     """An operator asked for a new token: it waits for no budget.
 
-    If a refusal had made one due already, its endpoint stays the one to blame.
+    If a refusal had made one due already, its endpoint stays the one to blame. If nothing had, it
+    waits if the newest token was asked for a moment ago.
     """
-    endpoint = "" if account.due is None else account.due.endpoint
-    return replace(account, due=Due(Cause.REQUEST, now, endpoint))
+    if account.due is not None:
+        return replace(account, due=Due(Cause.REQUEST, now, account.due.endpoint))
+    last = newest(account)
+    if last is not None and last.cause is Cause.REQUEST:
+        now += min(ASKED_PAUSE, max(0.0, last.issued_at + ASKED_PAUSE - now))
+    return replace(account, due=Due(Cause.REQUEST, now))
 
 
 def under_way(account: Account, now: float) -> bool:

@@ -63,6 +63,11 @@ def holdoff_sentence(age: float) -> str:
     )
 
 
+def ended(text: str) -> str:
+    """What others have worded, as a sentence: with a full stop, and with one alone."""
+    return text if text.endswith((".", "!", "?", '."')) else f"{text}."
+
+
 def diagnose(chart: Chart) -> list[Diagnosis]:
     """Everything that is wrong, the worst first."""
     found = [one for look in _LOOKS if (one := look(chart)) is not None]
@@ -79,28 +84,47 @@ def _no_token(chart: Chart) -> Diagnosis | None:
     return Diagnosis(
         "no_token",
         Severity.ERROR,
-        f"There is no usable token, and none can be minted: {failure.message}",
+        f"There is no usable token, and none can be minted: {ended(failure.message)}",
         _MINT_ADVICE[failure.failure],
         since,
         failure.failure.value,
     )
 
 
+def _others_fail(chart: Chart) -> bool:
+    """Mints fail in every slot. It was another replica's that failed, and it alone knows why."""
+    slots = [slot for slot in chart.account.slots if not slot.barred]
+    return chart.mint_failed is None and bool(slots) and all(slot.failures for slot in slots)
+
+
+_STORE_ADVICE: Final = "Bring the store back, mend what is said of it here, or correct store.url."
+
+_OTHERS_ADVICE: Final = (
+    "See why on the status page, or in the log, of the other replicas. It is tried again by itself."
+)
+
+
 def _none_yet(chart: Chart) -> Diagnosis:
+    if not chart.store_problem and _others_fail(chart):
+        return Diagnosis(
+            "no_token",
+            Severity.ERROR,
+            "There is no usable token, and the mints of another replica fail.",
+            _OTHERS_ADVICE,
+        )
     if not chart.store_problem:
         return Diagnosis(
             "no_token",
             Severity.ERROR,
-            "There is no token yet.",
+            "There is no usable token." if chart.account.generation else "There is no token yet.",
             "A mint is due: wait some seconds. If nothing comes, see the gateway's log.",
         )
     return Diagnosis(
         "no_token",
         Severity.ERROR,
         "There is no usable token, and the store, which lends the right to mint, cannot be used:"
-        f" {chart.store_problem}",
-        "Bring the store back, or correct store.url. What a replica does meanwhile is set by "
-        "store.on_outage.",
+        f" {ended(chart.store_problem)}",
+        f"{_STORE_ADVICE} What a replica does meanwhile is set by store.on_outage.",
         chart.store_since,
     )
 
@@ -134,14 +158,24 @@ _MINT_ADVICE: Final[Mapping[MintFailure, str]] = {
 
 def _mint_failing(chart: Chart) -> Diagnosis | None:
     token = chart.account.usable(chart.now)
-    if chart.mint_failed is None or token is None:
+    if token is None:
+        return None
+    left = token.usable_until - chart.now
+    if _others_fail(chart):
+        return Diagnosis(
+            "mint_failing",
+            Severity.WARNING,
+            "The mints of another replica fail; the token in use is good for another "
+            f"{left:.0f} s.",
+            _OTHERS_ADVICE,
+        )
+    if chart.mint_failed is None:
         return None
     since, failure = chart.mint_failed
-    left = token.usable_until - chart.now
     return Diagnosis(
         "mint_failing",
         Severity.WARNING,
-        f"Mints fail; the token in use is good for another {left:.0f} s: {failure.message}",
+        f"Mints fail; the token in use is good for another {left:.0f} s: {ended(failure.message)}",
         _MINT_ADVICE[failure.failure],
         since,
         failure.failure.value,
@@ -222,14 +256,14 @@ def _previous_secret(chart: Chart) -> Diagnosis | None:
 def _store(chart: Chart) -> Diagnosis | None:
     if not chart.store_problem:
         return None
-    sentence = f"The token store cannot be used: {chart.store_problem}"
+    sentence = f"The token store cannot be used: {ended(chart.store_problem)}"
     token = chart.account.usable(chart.now)
     if token is not None and _late(chart) is not None:
         sentence = (
-            f"{sentence.rstrip('.')}. The token in use was not replaced when it was due; "
+            f"{sentence} The token in use was not replaced when it was due; "
             f"{_left(token, chart.now)}."
         )
-    advice = "Bring the store back, or correct store.url."
+    advice = _STORE_ADVICE
     if token is not None:
         advice = f"Calls go on with the token that this replica holds. {advice}"
     return Diagnosis("store_down", Severity.WARNING, sentence, advice, chart.store_since)
@@ -251,7 +285,7 @@ def _slots_out(chart: Chart) -> list[Diagnosis]:
         Diagnosis(
             "slot_out",
             Severity.WARNING,
-            f"Slot {slot.id} is out: {slot.barred}",
+            f"Slot {slot.id} is out: {ended(slot.barred)}",
             "Take the index out of token_indexes, or ask Zoom's support to raise the app's limit.",
         )
         for slot in chart.account.slots

@@ -3,11 +3,11 @@
 Everything here comes from charts, which hold tokens; nothing that leaves here does.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from gateway.core.account import Account, Holdoff, Minting
 from gateway.core.backoff import Budget
@@ -16,6 +16,8 @@ from gateway.core.history import newest
 from gateway.core.presence import Sighting
 from gateway.core.slots import Phase, Slot
 from gateway.core.token import Token
+
+_Named = TypeVar("_Named")
 
 _SECONDS_MATTER: Final = 120
 """Seconds: a shorter span is told in seconds."""
@@ -80,11 +82,16 @@ class ReadinessGate:
         """Shut it for good: the replica stops."""
         self._draining = True
 
-    def look(self, charts: Mapping[str, Chart], tried: Collection[str]) -> Readiness:
-        """Judge, by account name, from the charts and the names of the accounts tried once."""
+    def look(
+        self, charts: Mapping[str, Chart], tried: Collection[str], served: Collection[str] = ()
+    ) -> Readiness:
+        """Judge, by account name, from the charts and the names of the accounts tried once.
+
+        `served`: those that had a usable token, even if nobody looked while they had it.
+        """
         if not self._opened:
-            self._opened = all(name in tried for name in charts) and any(
-                chart.account.usable(chart.now) for chart in charts.values()
+            self._opened = all(name in tried for name in charts) and (
+                bool(served) or any(chart.account.usable(chart.now) for chart in charts.values())
             )
         faults = _worst(charts)
         reasons = [
@@ -92,8 +99,12 @@ class ReadinessGate:
             for name, one in faults
         ]
         worst = next(iter(faults), None)
+        # Most have no token either, which says it already.
+        said = {name for name, _ in faults}
         untried = [
-            f"Account {name}: no mint was tried yet." for name in charts if name not in tried
+            f"Account {name}: no mint was tried yet."
+            for name in charts
+            if name not in tried and name not in said
         ]
         if self._draining:
             stopping = "The gateway is stopping: send new calls elsewhere."
@@ -128,20 +139,32 @@ def headline(readiness: Readiness) -> str:
     return f"{text} ({more} more below.)" if more else text
 
 
-def snapshot(
+def mood(status: Mapping[str, Any]) -> str:
+    """The state of a snapshot in one word for people: a replica is ready while calls fail, too."""
+    failing = any(one["state"] == AccountState.FAILING for one in status["accounts"])
+    state = str(status["state"])
+    return AccountState.FAILING.value if failing and state == State.DEGRADED else state
+
+
+def snapshot(  # noqa: PLR0913  each is told of
     charts: Mapping[str, Chart],
     readiness: Readiness,
     replica: Replica,
     now: float,
     wall: float,
     totals: Mapping[str, Mapping[str, int]] | None = None,
+    *,
+    most: int | None = None,
 ) -> dict[str, Any]:
     """Give the body of `/status.json`, JSON-ready.
 
     `now` is on the charts' clock, `wall` in seconds since the epoch. `totals` holds, by
     account, what this replica has counted. Moments become ISO 8601 in UTC; ages and the
-    like are seconds.
+    like are seconds. With `most`, so many accounts are told of in full, the worst first, and of the
+    others no more than what is wrong: with a thousand accounts that is what takes the time.
     """
+    found = {name: diagnose(chart) for name, chart in charts.items()}
+    full = set(worst_first(found, lambda name: _account_state(found[name]).value)[:most])
     return {
         "state": readiness.state.value,
         "ready": readiness.ready,
@@ -157,7 +180,10 @@ def snapshot(
             "uptime": round(now - replica.started, 3),
         },
         "accounts": [
-            _account(name, chart, wall, (totals or {}).get(name, {}))
+            {
+                **_wrong(name, found[name], wall - chart.now),
+                **(_account(chart, wall, (totals or {}).get(name, {})) if name in full else {}),
+            }
             for name, chart in charts.items()
         ],
         "fleet": _fleet(replica.sighting, replica.name),
@@ -199,7 +225,8 @@ def iso(wall: float) -> str:
     """
     # In this order, because both leave their first argument if the second is not a number.
     within = round(min(_LAST_MOMENT, max(0.0, wall)))
-    return datetime.fromtimestamp(within, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    # Many times faster than `strftime`: a status with many accounts has thousands of moments.
+    return f"{datetime.fromtimestamp(within, UTC).isoformat()[:19]}Z"
 
 
 def span(seconds: float) -> str:
@@ -214,15 +241,26 @@ def span(seconds: float) -> str:
     return f"{round(whole / 60)} min"
 
 
-def _account(name: str, chart: Chart, wall: float, totals: Mapping[str, int]) -> dict[str, Any]:
-    account, offset = chart.account, wall - chart.now
-    token, found = account.usable(chart.now), diagnose(chart)
+def worst_first(names: Iterable[_Named], state: Callable[[_Named], str]) -> list[_Named]:
+    """In the order in which people are to see them; else as they were."""
+    order = [one.value for one in reversed(AccountState)]
+    return sorted(names, key=lambda name: order.index(state(name)))
+
+
+def _wrong(name: str, found: list[Diagnosis], offset: float) -> dict[str, Any]:
     return {
         "name": name,
         "state": _account_state(found).value,
+        "diagnoses": [_diagnosis(one, offset) for one in found],
+    }
+
+
+def _account(chart: Chart, wall: float, totals: Mapping[str, int]) -> dict[str, Any]:
+    account, offset = chart.account, wall - chart.now
+    token = account.usable(chart.now)
+    return {
         "generation": token.generation if token else None,
         "newest_generation": account.generation,
-        "diagnoses": [_diagnosis(one, offset) for one in found],
         "slots": [_slot(slot, chart, offset) for slot in account.slots],
         "last_mint": _last_mint(account, chart.now, offset),
         "minting": None if account.minting is None else _minting(account.minting, offset),
@@ -305,12 +343,21 @@ def _slot(slot: Slot, chart: Chart, offset: float) -> dict[str, Any]:
         "index": slot.id.index,
         "phase": slot.phase.value,
         "barred": slot.barred,
+        "refused": _refused(slot, chart.account.holdoff),
         "failures": slot.failures,
         "retry_in": _left(slot.retry_at, chart.now) if slot.failures else None,
         "rotates_at": None if rotates is None else iso(rotates + offset),
         "rotates_in": None if rotates is None else _left(rotates, chart.now),
         "token": None if slot.token is None else _token(slot.token, chart.now, offset),
     }
+
+
+def _refused(slot: Slot, held: Holdoff | None) -> bool:
+    """Whether calls are sent with a token that Zoom refuses, because no mint would help."""
+    token = slot.token
+    if held is None or token is None or slot.phase is not Phase.ACTIVE:
+        return False
+    return token.generation >= held.generation and token.accepted_at is None
 
 
 def _token(token: Token, now: float, offset: float) -> dict[str, Any]:

@@ -5,7 +5,15 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gateway.core.events import Minted, MintFailed, Refused, TokenEvent
+from gateway.core.events import (
+    LostMint,
+    Minted,
+    MintFailed,
+    Refused,
+    StoreDown,
+    StoreUp,
+    TokenEvent,
+)
 from gateway.core.pace import SPAN, Pace
 from gateway.core.status import iso
 from gateway.core.timeline import COLUMNS, STEP, Kind, Timeline
@@ -133,7 +141,9 @@ def _rounded(seconds: float | None) -> float | None:
 
 
 def _keep(events: deque[_Entry], event: TokenEvent, now: float) -> None:
-    """A dead token brings hundreds of refusals: they are one entry, and push nothing out."""
+    """A dead token brings hundreds of refusals, a store that flaps as many faults: they are one
+    entry, and push nothing out.
+    """
     kind = _alike(event)
     if kind is not None:
         for entry in _some(reversed(events)):
@@ -153,6 +163,12 @@ def _alike(event: TokenEvent) -> object:
         return event.cause
     if isinstance(event, MintFailed):
         return event.slot, event.failure
+    if isinstance(event, LostMint):
+        return type(event), event.slot
+    if isinstance(event, StoreDown):
+        return event
+    if isinstance(event, StoreUp):
+        return type(event)
     return None
 
 

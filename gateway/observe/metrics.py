@@ -27,6 +27,7 @@ from gateway.core.presence import Sighting
 from gateway.core.routes import METHODS, OTHER
 from gateway.core.token import Cause, SlotId
 from gateway.observe.fleet_gauges import FleetGauges
+from gateway.observe.paced import Paced
 from gateway.observe.shared import Processes, Shared
 from gateway.observe.token_gauges import TokenGauges
 from gateway.ports import CallReport, ReplayOutcome
@@ -85,7 +86,7 @@ class Metrics:
     start.
     `charts` gives the newest chart of each account and is called at every scrape, as is `wall`
     (seconds since the epoch). With `shared`, what is counted is counted and shown together with
-    the other workers. Not for use by several threads at once.
+    the other workers.
     """
 
     def __init__(
@@ -109,7 +110,9 @@ class Metrics:
             {"version": version, "python": platform.python_version()}
         )
         self._charts = charts
-        self.registry.register(TokenGauges(PREFIX, charts, wall))
+        self._scraped: Mapping[str, Chart] | None = None
+        """Those of the scrape that is being written."""
+        self.registry.register(TokenGauges(PREFIX, self._charts_now, wall))
         if shared:
             self.registry.register(shared)
             self.registry.register(Processes(os.getppid(), shared.pids))
@@ -134,7 +137,7 @@ class Metrics:
 
     def show_fleet(self, sighting: Callable[[], Sighting]) -> None:
         """Tell of the other replicas, too, as they were seen last. At most once."""
-        self.registry.register(FleetGauges(PREFIX, self._charts, sighting))
+        self.registry.register(FleetGauges(PREFIX, self._charts_now, sighting))
 
     # Observer.
 
@@ -193,7 +196,23 @@ class Metrics:
 
     # Readers.
 
-    def render(self, accept: str | None) -> tuple[bytes, str]:
-        """Give the body and its Content-Type: OpenMetrics if `accept` asks for it, else text."""
+    def scrape(self, accept: str | None) -> Callable[[], tuple[bytes, str]]:
+        """Give what writes the metrics: to be called once, on any thread, but on one at a time.
+
+        It gives the body and its Content-Type: OpenMetrics if `accept` asks for it, else text.
+        """
+        # Only the loop's own thread may make them.
+        charts = self._charts()
         encode, content_type = choose_encoder(accept or "")
-        return encode(self.registry), content_type
+
+        def write() -> tuple[bytes, str]:
+            self._scraped = charts
+            try:
+                return encode(Paced(self.registry)), content_type
+            finally:
+                self._scraped = None
+
+        return write
+
+    def _charts_now(self) -> Mapping[str, Chart]:
+        return self._charts() if self._scraped is None else self._scraped

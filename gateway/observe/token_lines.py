@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, NamedTuple
 
 from gateway.core.account import SUSPICION
-from gateway.core.diagnosis import holdoff_sentence
+from gateway.core.diagnosis import ended, holdoff_sentence
 from gateway.core.errors import NEEDS_OPERATOR
 from gateway.core.events import (
     Adopted,
@@ -100,7 +100,7 @@ def _adopted(event: Adopted) -> Line:
 def _mint_failed(event: MintFailed) -> Line:
     operator = event.failure in NEEDS_OPERATOR
     text = (
-        f"No token could be minted in slot {event.slot}: {event.message.rstrip('.')}. The next try "
+        f"No token could be minted in slot {event.slot}: {ended(event.message)} The next try "
         f"is in {event.retry_in:.1f} s."
     )
     if operator:
@@ -133,7 +133,7 @@ def _foreign(event: ForeignMint) -> Line:
 
 def _slot_out(event: SlotOut) -> Line:
     text = (
-        f"Slot {event.slot} is out until the configuration changes: {event.message.rstrip('.')}. "
+        f"Slot {event.slot} is out until the configuration changes: {ended(event.message)} "
         "Take the index out of token_indexes, or ask Zoom's support to raise the app's limit."
     )
     return Line("warning", "slot_out", text, _slot(event.slot))
@@ -180,7 +180,7 @@ def _lost(event: LostMint) -> Line:
 
 
 def _store_down(event: StoreDown) -> Line:
-    text = f"The token store cannot be used: {event.message}"
+    text = f"The token store cannot be used: {ended(event.message)}"
     return Line("warning", "store_down", text, {})
 
 

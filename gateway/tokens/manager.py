@@ -299,7 +299,8 @@ class TokenManager:
                 if slot != event.slot and failed[1].failure in NEEDS_OPERATOR
             }
         elif isinstance(event, MintFailed) and event.failure is not MintFailure.INVALID_INDEX:
-            since = self._mint_failed.get(event.slot, (now, event))[0]
+            # The newest is the last.
+            since = self._mint_failed.pop(event.slot, (now, event))[0]
             self._mint_failed[event.slot] = (since, event)
         elif isinstance(event, ForeignMint):
             self._foreign = (now, (self._foreign[1] if self._foreign else 0) + 1)
@@ -329,6 +330,11 @@ class TokenManager:
         """A mint was tried, or a token found."""
         return self._loop.tried
 
+    @property
+    def served(self) -> bool:
+        """There was a token for calls once."""
+        return self._loop.served
+
     def store_failed(self, problem: StoreError) -> None:
         """The store took no heartbeat, so it would take no token either."""
         if isinstance(problem, StoreUnavailableError):
@@ -351,10 +357,13 @@ class TokenManager:
         )
 
     def _newest_failure(self) -> tuple[float, MintFailed] | None:
-        """Another replica may have cured it: the document knows."""
+        """With since when mints fail like that. The document knows if another replica cured it."""
         failing = {slot.id for slot in self.ledger.view().slots if slot.failures}
         known = [one for slot, one in self._mint_failed.items() if slot in failing]
-        return max(known, key=lambda one: one[0], default=None)
+        if not known:
+            return None
+        newest = known[-1][1]
+        return min(since for since, one in known if one.failure is newest.failure), newest
 
     def diagnoses(self) -> list[Diagnosis]:
         return diagnose(self.chart())

@@ -81,6 +81,8 @@ class MintLoop:
         self._outage = Outage()
         self.tried = False
         """A mint was tried, or a token found in the store."""
+        self.served = False
+        """There was a token for calls once."""
         self.minting = False
 
     def course(self) -> Course:
@@ -94,6 +96,7 @@ class MintLoop:
             woken = self._ledger.changes()
             account = self._ledger.view()
             self.tried = self.tried or account.active is not None
+            self.served = self.served or self._ledger.token() is not None
             step = rules.next_step(account, self.course(), self._clock.now())
             try:
                 await (self._attempt() if isinstance(step, Mint) else self._rest(step, woken))

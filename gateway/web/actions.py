@@ -7,13 +7,13 @@ made to mean this listener.
 """
 
 import ipaddress
+import math
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from gateway.core.course import Asked
-from gateway.core.status import span
 
 ROTATE: Final = "/accounts/{name}/rotate"
 
@@ -43,7 +43,12 @@ def refusal(request: web.Request, *, allowed: bool) -> Refusal | None:
 
 def _same(origin: str | None, host: str) -> bool:
     """Programs send no Origin; browsers do with each POST."""
-    return origin is None or urlsplit(origin).netloc.lower() == host.lower()
+    if origin is None:
+        return True
+    try:
+        return urlsplit(origin).netloc.lower() == host.lower()
+    except ValueError:
+        return False
 
 
 def _inside(host: str) -> bool:
@@ -61,15 +66,16 @@ def _inside(host: str) -> bool:
 
 def answer(account: str, asked: Asked) -> dict[str, Any]:
     """What is told of a wish for a new token."""
-    text = (
-        "A new token is being minted."
-        if asked.began
-        else "A new token was on its way already; nothing more was asked for."
-    )
+    text = "A new token was on its way already; nothing more was asked for."
+    if asked.began:
+        text = "A new token is due." if asked.wait else "A new token is being minted."
     if asked.store_down:
         text = "A new token is minted once the token store, which lends the right to, can be used."
     elif asked.wait:
-        text += f" It is tried in {span(asked.wait)}: the last mints failed, or were too many."
+        text += (
+            f" Its mint begins in {max(1, math.ceil(asked.wait))} s: the last mints failed, or "
+            "followed each other too closely."
+        )
     return {
         "account": account,
         "result": "due" if asked.began else "under_way",

@@ -4,8 +4,10 @@ It only ever reads, but for what `gateway.web.actions` allows.
 """
 
 import asyncio
+import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -33,6 +35,9 @@ HEADERS: Final = {
 }
 """On every answer."""
 
+TURN: Final = 20
+"""Accounts that `/status.json` writes before calls have their turn."""
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -52,8 +57,11 @@ class AdminSources:
     status: Callable[[], dict[str, Any]]
     """The body of `/status.json`."""
     readiness: Callable[[], Readiness]
-    metrics: Callable[[str | None], tuple[bytes, str]]
-    """From the request's Accept header to body and Content-Type."""
+    metrics: Callable[[str | None], Callable[[], tuple[bytes, str]]]
+    """From the request's Accept header to what gives body and Content-Type: this may take long, and
+    is called on another thread, always the same."""
+    glance: Callable[[], dict[str, Any]] | None = None
+    """The same for the page alone, quicker: see `status_page.DETAILED`."""
     history: Callable[[str], Mapping[str, Any]] = _no_history
     """What happened to an account lately, by its name: more keys for its part of the status."""
     may_act: Callable[[], bool] = bool
@@ -64,11 +72,11 @@ class AdminSources:
 
 def look(sources: AdminSources) -> dict[str, Any]:
     """Give the status page's view."""
-    return status_page.view(_status(sources), sources.history)
+    return status_page.view(_status(sources, sources.glance or sources.status), sources.history)
 
 
-def _status(sources: AdminSources) -> dict[str, Any]:
-    return {**sources.status(), "actions": ["rotate"] if sources.may_act() else []}
+def _status(sources: AdminSources, status: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    return {**status(), "actions": ["rotate"] if sources.may_act() else []}
 
 
 def build_admin(sources: AdminSources, live: Live | None = None) -> web.Application:
@@ -76,6 +84,7 @@ def build_admin(sources: AdminSources, live: Live | None = None) -> web.Applicat
     live = live or Live(lambda: look(sources), HEADERS)
     pages = _Pages(sources)
     app = web.Application(middlewares=[_guard], client_max_size=1024)
+    app.on_cleanup.append(pages.close)
     app.router.add_get("/livez", pages.livez)
     app.router.add_get("/readyz", pages.readyz)
     app.router.add_get("/metrics", pages.metrics)
@@ -126,6 +135,10 @@ async def _rotate(sources: AdminSources, request: web.Request) -> web.Response:
 class _Pages:
     def __init__(self, sources: AdminSources) -> None:
         self._sources = sources
+        self._writer = ThreadPoolExecutor(1, "metrics")
+
+    async def close(self, _: web.Application) -> None:
+        self._writer.shutdown(wait=False, cancel_futures=True)
 
     async def livez(self, _: web.Request) -> web.Response:
         """The process runs and its loop turns; nothing else is asked."""
@@ -141,13 +154,23 @@ class _Pages:
         return web.json_response(body, status=200 if readiness.ready else 503)
 
     async def metrics(self, request: web.Request) -> web.Response:
-        body, content_type = self._sources.metrics(request.headers.get("Accept"))
+        write = self._sources.metrics(request.headers.get("Accept"))
+        # With a hundred accounts it takes the time of many calls.
+        loop = asyncio.get_running_loop()
+        body, content_type = await loop.run_in_executor(self._writer, write)
         return web.Response(body=body, headers={"Content-Type": content_type})
 
     async def status(self, _: web.Request) -> web.Response:
-        status, history = _status(self._sources), self._sources.history
-        accounts = [{**one, **history(one["name"])} for one in status["accounts"]]
-        return web.json_response({**status, "accounts": accounts})
+        status = _status(self._sources, self._sources.status)
+        accounts = status.pop("accounts")
+        texts = []
+        for number, one in enumerate(accounts, 1):
+            texts.append(json.dumps({**one, **self._sources.history(one["name"])}))
+            if number % TURN == 0:
+                await asyncio.sleep(0)
+        # By parts, so that calls need not wait until thousands of accounts are written.
+        text = f'{json.dumps(status)[:-1]}, "accounts": [{", ".join(texts)}]}}'
+        return web.Response(text=text, content_type="application/json")
 
     async def static(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]

@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from gateway.core.status import span
+from gateway.core.status import mood, span, worst_first
 from gateway.web import status_tree
 from gateway.web.tree import Node
 
@@ -26,8 +26,6 @@ STATIC: Final = {
 DETAILED: Final = 12
 """Accounts that are shown in full, the worst first; the others by name and state."""
 
-_WORST_FIRST: Final = ("failing", "degraded", "ok")
-
 
 def view(status: Mapping[str, Any], history: Callable[[str], Mapping[str, Any]]) -> dict[str, Any]:
     """Give the page for the body of `/status.json`, as JSON-ready data.
@@ -35,10 +33,10 @@ def view(status: Mapping[str, Any], history: Callable[[str], Mapping[str, Any]])
     `history` gives an account's recent past by name. `page` is what is to be seen, `key` changes
     when there is something to say aloud, which is `sentence`.
     """
-    accounts = sorted(status["accounts"], key=lambda one: _WORST_FIRST.index(one["state"]))
+    accounts = worst_first(status["accounts"], lambda one: str(one["state"]))
     shown, rest = accounts[:DETAILED], accounts[DETAILED:]
     page: list[Node | None] = [
-        status_tree.hero(status, accounts),
+        status_tree.hero(status),
         *(
             status_tree.account({**one, **history(one["name"])}, status, number)
             for number, one in enumerate(shown, 1)
@@ -50,7 +48,7 @@ def view(status: Mapping[str, Any], history: Callable[[str], Mapping[str, Any]])
     return {
         "at": status["at"],
         "key": " ".join([status["state"], *codes]),
-        "title": f"{status['state']} · zoom-gateway",
+        "title": f"{mood(status)} · zoom-gateway",
         "sentence": status["sentence"],
         "replica": _replica(status["replica"]),
         "about": _about(status["replica"]),

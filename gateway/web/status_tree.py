@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from gateway.core.status import span
+from gateway.core.status import mood, span
 from gateway.web.timeline_tree import events, figures, timeline
 from gateway.web.tree import Node, el, moment, number
 
@@ -35,11 +35,10 @@ _GLYPHS: Final = {
 """Each state has a shape of its own: colour alone tells nothing."""
 
 
-def hero(status: Part, accounts: list[Part]) -> Node:
+def hero(status: Part) -> Node:
     """The one sentence, since when, and what to do."""
     found = status["headline"]
-    failing = any(account["state"] == "failing" for account in accounts)
-    look = "failing" if failing and status["state"] == "degraded" else status["state"]
+    look = mood(status)
     glyph = _GLYPHS.get(look, _GLYPHS["unready"])
     return el(
         "section",
@@ -125,6 +124,8 @@ def _last_mint(last: Part | None) -> Node | None:
 def slot(one: Part) -> Node:
     """A slot and its token's life, from mint to expiry."""
     token, phase = one["token"], "out" if one["barred"] else one["phase"]
+    if one["refused"]:
+        phase = "refused"
     return el(
         "li",
         phase.replace(" ", "-"),
@@ -179,10 +180,15 @@ def _life(one: Part, token: Part) -> list[Node]:
         el(
             "p",
             "note",
-            f"{left}. Minted by {token['minter']} ({token['cause']}); "
-            f"{'accepted by Zoom' if token['accepted'] else 'not seen accepted yet'}.",
+            f"{left}. Minted by {token['minter']} ({token['cause']}); {_standing(one, token)}.",
         ),
     ]
+
+
+def _standing(one: Part, token: Part) -> str:
+    if one["refused"]:
+        return "in use, though Zoom refuses it"
+    return "accepted by Zoom" if token["accepted"] else "not seen accepted yet"
 
 
 def _percent(part: float, whole: float) -> float:

@@ -14,6 +14,7 @@ from structlog.typing import FilteringBoundLogger
 from gateway import __version__
 from gateway.clock import SystemClock
 from gateway.core.course import Asked
+from gateway.core.diagnosis import Chart
 from gateway.core.errors import StoreError
 from gateway.core.presence import Presence
 from gateway.core.routes import Endpoints, RouteTable
@@ -31,6 +32,7 @@ from gateway.web import sockets
 from gateway.web.admin import AdminSources
 from gateway.web.admin_server import AdminServer
 from gateway.web.listener import ProxyServer
+from gateway.web.status_page import DETAILED
 from gateway.wiring.assembly import Assembly, Commons
 from gateway.wiring.credentials import identities
 from gateway.wiring.lines import Lines
@@ -106,7 +108,8 @@ class Gateway:
         return AdminSources(
             status=self.status,
             readiness=self.readiness,
-            metrics=self._metrics.render,
+            metrics=self._metrics.scrape,
+            glance=lambda: self.status(DETAILED),
             history=self._history.of,
             may_act=lambda: self.settings.admin.allow_actions,
             rotate=self.rotate,
@@ -123,19 +126,25 @@ class Gateway:
         """Those in force."""
         return self._assembly.settings
 
-    def charts(self) -> Mapping[str, Any]:
+    def charts(self) -> Mapping[str, Chart]:
         return {name: keeper.manager.chart() for name, keeper in self._assembly.keepers.items()}
 
     def readiness(self) -> Readiness:
+        return self._judge(self.charts())
+
+    def _judge(self, charts: Mapping[str, Chart]) -> Readiness:
         keepers = self._assembly.keepers
         tried = {name for name, keeper in keepers.items() if keeper.manager.tried}
-        return self._gate.look(self.charts(), tried)
+        served = {name for name, keeper in keepers.items() if keeper.manager.served}
+        return self._gate.look(charts, tried, served)
 
-    def status(self) -> dict[str, Any]:
+    def status(self, most: int | None = None) -> dict[str, Any]:
+        """Give the body of `/status.json`; with `most`, of so many accounts in full."""
+        charts = self.charts()
         now, wall = self._clock.now(), self._clock.wall()
         totals = (self._shared or self._totals).totals()
         replica = replace(self._replica, sighting=self._assembly.heartbeat.sighting)
-        return snapshot(self.charts(), self.readiness(), replica, now, wall, totals)
+        return snapshot(charts, self._judge(charts), replica, now, wall, totals, most=most)
 
     def rotate(self, account: str, caller: str) -> Asked | None:
         """Somebody at the address `caller` wants a new token; None: there is no such account."""

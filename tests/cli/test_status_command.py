@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -118,13 +119,23 @@ def test_something_is_wrong_and_what_to_do(gateway: Gateway, run: Any) -> None:
     gateway.says(body(default=held_off(), marketing=troubled()))
     result = run()
     assert result.exit_code == 1
-    assert result.stdout.startswith("degraded Account default: Zoom refuses a token")
+    assert result.stdout.startswith("failing Account default: Zoom refuses a token")
     assert "  Since 2027-01-15 07:59:59 UTC." in result.stdout
     assert "that locks other minters out." in result.stdout.replace("\n ", "")
     assert "warning: Zoom takes only the previous client secret." in result.stdout
     assert "  Use a second app instead of a second index." in result.stdout
-    assert "active 1 (not seen accepted)" in result.stdout
+    assert "default/0  active 1, but Zoom refuses it\n  xxxx" in result.stdout
     assert "out" in result.stdout
+
+
+def test_two_slots_that_are_out_are_both_told(gateway: Gateway, run: Any) -> None:
+    chart = healthy()
+    out = tuple(replace(slot, barred=f"no {slot.id.index}") for slot in chart.account.slots)
+    gateway.says(body(default=replace(chart, account=replace(chart.account, slots=out))))
+    said = run().stdout
+    assert said.startswith("degraded Slot default/0 is out: no 0.")
+    assert said.count("is out: no 0.") == 1
+    assert "warning: Slot default/1 is out: no 1." in said
 
 
 def test_not_ready_is_not_well(gateway: Gateway, run: Any) -> None:

@@ -26,6 +26,7 @@ from gateway.core.account import (
 )
 from gateway.core.backoff import RETRY_AFTER_CAP, Budget
 from gateway.core.course import (
+    ASKED_PAUSE,
     Course,
     Mint,
     Publication,
@@ -264,14 +265,17 @@ class AccountMachine(RuleBasedStateMachine):
         before = self.account
         account = request(before, self.now)
         blamed = before.due.endpoint if before.due else ""
-        assert account == replace(before, due=Due(Cause.REQUEST, self.now, blamed))
-        assert under_way(account, self.now)
-        step = next_step(account, Course(), self.now)
+        assert account.due is not None
+        at = account.due.at
+        assert account == replace(before, due=Due(Cause.REQUEST, at, blamed))
+        assert self.now <= at <= self.now + ASKED_PAUSE
+        assert under_way(account, at)
+        step = next_step(account, Course(), at)
         # Neither the budget nor a hold-off keeps it back: only mints that failed do.
         if isinstance(step, Mint):
             assert step.cause in (Cause.REQUEST, Cause.ROTATION)
         else:
-            assert any(slot.retry_at > self.now for slot in account.slots)
+            assert any(slot.retry_at > at for slot in account.slots)
         self.set(account)
 
     @rule(seconds=short_waits)

@@ -39,13 +39,14 @@ def minted(
     slot: SlotId = A0,
     at: float = 0.0,
     *,
+    cause: Cause = Cause.START,
     life: float = LIFE,
     course: Course | None = None,
     seen_accepted: bool = False,
 ) -> Account:
     """The account after a mint in `slot`; `seen_accepted`: and a call with its token."""
     grant = Grant(Secret(f"value-{account.generation + 1}"), life)
-    news = Publication(grant, slot, Cause.START, "replica", at)
+    news = Publication(grant, slot, cause, "replica", at)
     account, _ = publish(account, news, course or Course(), at)
     if seen_accepted:
         account, _ = accepted(account, account.generation, "GET /good", (), at)

@@ -10,6 +10,7 @@ from gateway.core import slots as machine
 from gateway.core.account import Account, Due, Incident, Minting, advance, explained, token_phase
 from gateway.core.backoff import Budget
 from gateway.core.course import (
+    ASKED_PAUSE,
     LONGEST_MINT,
     Course,
     Mint,
@@ -573,3 +574,20 @@ class TestARequest:
     def test_leaves_the_endpoint_on_trial_whose_refusal_made_that_one_due(self) -> None:
         waiting = replace(minted(an_account()), due=Due(Cause.REFUSAL, 4.0, "GET /x"))
         assert dict(minted(request(waiting, 5.0), at=6.0).trials) == {"GET /x": 2}
+
+    @pytest.mark.parametrize(
+        ("now", "at"), [(10.0, 15.0), (12.0, 15.0), (15.0, 15.0), (99.0, 99.0)]
+    )
+    def test_waits_a_moment_after_a_token_that_was_asked_for(self, now: float, at: float) -> None:
+        account = minted(minted(an_account()), A0, 10.0, cause=Cause.REQUEST)
+        assert request(account, now).due == Due(Cause.REQUEST, at)
+        assert step(request(account, now), at) == Mint(A0, Cause.REQUEST)
+
+    def test_does_not_put_off_what_a_refusal_made_due(self) -> None:
+        account = minted(minted(an_account()), A0, 10.0, cause=Cause.REQUEST)
+        refused = replace(account, due=Due(Cause.REFUSAL, 11.0, "GET /x"))
+        assert request(refused, 12.0).due == Due(Cause.REQUEST, 12.0, "GET /x")
+
+    def test_waits_no_longer_for_a_clock_that_was_set_back(self) -> None:
+        account = minted(an_account(), A0, 3600.0, cause=Cause.REQUEST)
+        assert request(account, 10.0).due == Due(Cause.REQUEST, 10.0 + ASKED_PAUSE)

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.core.account import Account, Holdoff
 from gateway.core.course import relate
-from gateway.core.diagnosis import Chart, Diagnosis, Severity, diagnose, holdoff_sentence
+from gateway.core.diagnosis import Chart, Diagnosis, Severity, diagnose, ended, holdoff_sentence
 from gateway.core.errors import NEEDS_OPERATOR, MintFailure
 from gateway.core.events import MintFailed
 from gateway.core.slots import Slot, promote, refuse
@@ -45,6 +45,17 @@ class TestNoToken:
         assert [one.code for one in found] == ["no_token", "store_down"]
         assert "the store, which lends the right to mint" in found[0].sentence
         assert "store.on_outage" in found[0].advice
+
+    def test_after_the_last_one_ran_out(self) -> None:
+        account = replace(an_account(), generation=7)
+        assert only(diagnose(chart(account))).sentence == "There is no usable token."
+
+    def test_while_another_replicas_mints_fail(self) -> None:
+        account = replace(an_account(A0, A1), slots=(Slot(A0, failures=2), Slot(A1, barred="no")))
+        found = diagnose(chart(account))[0]
+        assert (found.code, found.severity) == ("no_token", Severity.ERROR)
+        assert found.sentence == "There is no usable token, and the mints of another replica fail."
+        assert "the other replicas" in found.advice
 
     def test_while_mints_fail_zooms_words_are_passed_on(self) -> None:
         news = (40.0, failure(MintFailure.SERVER_ERROR))
@@ -94,6 +105,32 @@ def test_while_mints_fail_and_a_token_is_left_it_says_for_how_long() -> None:
     assert found.sentence == (
         "Mints fail; the token in use is good for another 3440 s: Zoom says timeout."
     )
+
+
+def test_while_another_replicas_mints_fail_and_a_token_is_left() -> None:
+    account = minted(an_account(A0, A1))
+    one, other = (replace(slot, failures=1) for slot in account.slots)
+    found = only(diagnose(chart(replace(account, slots=(one, other)))))
+    assert (found.code, found.severity, found.since) == ("mint_failing", Severity.WARNING, None)
+    assert found.sentence == (
+        "The mints of another replica fail; the token in use is good for another 3440 s."
+    )
+    # One slot still grants tokens.
+    assert diagnose(chart(replace(account, slots=(replace(one, failures=0), other)))) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("Zoom is down", "Zoom is down."),
+        ("Zoom is down.", "Zoom is down."),
+        ('Zoom says: "no"', 'Zoom says: "no".'),
+        ('Zoom says: "No."', 'Zoom says: "No."'),
+        ("Zoom?!", "Zoom?!"),
+    ],
+)
+def test_what_others_say_ends_as_a_sentence(text: str, sentence: str) -> None:
+    assert ended(text) == sentence
 
 
 class TestARotationThatDoesNotCome:
@@ -169,7 +206,7 @@ def test_a_store_that_is_down_is_told_in_its_own_words() -> None:
     found = only(diagnose(chart(store_problem="redis does not answer", store_since=60.0)))
     assert found.since == 60.0
     assert (found.code, found.severity) == ("store_down", Severity.WARNING)
-    assert found.sentence == "The token store cannot be used: redis does not answer"
+    assert found.sentence == "The token store cannot be used: redis does not answer."
 
 
 def test_a_slot_that_is_out_is_told_in_zooms_words() -> None:

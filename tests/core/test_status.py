@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.core.account import Minting
+from gateway.core.account import Holdoff, Minting
 from gateway.core.diagnosis import Chart
 from gateway.core.status import (
     Readiness,
@@ -14,6 +14,7 @@ from gateway.core.status import (
     State,
     headline,
     iso,
+    mood,
     snapshot,
     span,
 )
@@ -51,8 +52,10 @@ def test_not_ready_before_every_account_was_tried() -> None:
     readiness = look({"one": healthy(), "two": untried()}, "one")
     assert not readiness.ready
     assert readiness.state is State.UNREADY
-    assert readiness.reasons == (
-        "Account two: There is no token yet.",
+    assert readiness.reasons == ("Account two: There is no token yet.",)
+    assert headline(readiness) == "Not ready: Account two: There is no token yet."
+    # It has a token already, of another replica.
+    assert look({"one": healthy(), "two": healthy()}, "one").reasons == (
         "Account two: no mint was tried yet.",
     )
 
@@ -79,6 +82,26 @@ def test_a_later_fault_does_not_take_the_replica_away() -> None:
     assert later.ready
     assert later.state is State.DEGRADED
     assert later.reasons
+
+
+def test_ready_though_nobody_looked_while_there_was_a_token() -> None:
+    gate = ReadinessGate()
+    assert not gate.look({"one": tokenless()}, ["one"]).ready
+    assert gate.look({"one": tokenless()}, ["one"], ["one"]).ready
+    assert gate.look({"one": tokenless()}, ["one"]).ready
+
+
+@pytest.mark.parametrize(
+    ("charts", "word"),
+    [
+        ({"one": healthy()}, "ok"),
+        ({"one": troubled()}, "degraded"),
+        ({"one": healthy(), "two": tokenless()}, "failing"),
+        ({"one": tokenless()}, "unready"),
+    ],
+)
+def test_one_word_says_whether_calls_fail(charts: dict[str, Chart], word: str) -> None:
+    assert mood(report(charts)) == word
 
 
 def test_draining_is_for_good() -> None:
@@ -147,6 +170,7 @@ def test_a_healthy_account() -> None:
         "index": 1,
         "phase": "active",
         "barred": "",
+        "refused": False,
         "failures": 0,
         "retry_in": None,
         "rotates_at": "2027-01-15T08:15:00Z",
@@ -217,6 +241,19 @@ def test_totals_stand_beside_their_account() -> None:
     assert [account["totals"] for account in body["accounts"]] == [{}, {"calls": 3}]
 
 
+def test_of_many_accounts_the_worst_are_told_in_full() -> None:
+    charts = {"one": healthy(), "two": held_off(), "three": troubled(), "four": healthy()}
+    ready = look(charts, *charts)
+    whole = snapshot(charts, ready, REPLICA, NOW, WALL)
+    some = snapshot(charts, ready, REPLICA, NOW, WALL, most=2)
+    assert {**some, "accounts": []} == {**whole, "accounts": []}
+    for told, full in zip(some["accounts"], whole["accounts"], strict=True):
+        if full["name"] in {"two", "three"}:
+            assert told == full
+        else:
+            assert told == {name: full[name] for name in ("name", "state", "diagnoses")}
+
+
 def test_a_holdoff_and_what_is_wrong() -> None:
     account = of(held_off())
     assert account["state"] == "failing"
@@ -226,10 +263,20 @@ def test_a_holdoff_and_what_is_wrong() -> None:
         "until": iso(WALL + 30),
         "remaining": 30.0,
     }
+    assert [slot["refused"] for slot in account["slots"]] == [True]
     (found,) = account["diagnoses"]
     assert found["code"] == "fresh_refused"
     assert found["since"] == iso(WALL - 1)
     assert found["advice"]
+
+
+def test_a_token_that_stands_in_for_refused_ones_is_not_refused() -> None:
+    chart = healthy()
+    # Token 2 is active and was accepted; token 1 is a spare.
+    held = replace(chart, account=replace(chart.account, holdoff=Holdoff(3, NOW - 1, NOW + 30)))
+    assert [slot["refused"] for slot in of(held)["slots"]] == [False, False]
+    held = replace(chart, account=replace(chart.account, holdoff=Holdoff(2, NOW - 1, NOW + 30)))
+    assert [slot["refused"] for slot in of(held)["slots"]] == [False, False]
 
 
 def test_an_account_without_a_token() -> None:

@@ -40,20 +40,18 @@ async def test_no_call_is_lost_while_tokens_are_rotated() -> None:
         gateway(sim, **ALLOWED) as gate,
         session() as client,
     ):
-        load = asyncio.create_task(steady(client, f"{gate.url}/v2/users/me", 100, 3))
-        for number in range(3):
+        load = asyncio.create_task(steady(client, f"{gate.url}/v2/users/me", 100, 7))
+        for number in range(2):
             await grows(client, gate, number + 1)
-            # One call's replay may not meet the next rotation.
-            await asyncio.sleep(0.5)
             status, body = await rotate(client, gate)
-            assert (status, body["result"], body["wait"]) == (202, "due", 0)
-        await grows(client, gate, 4)
-        assert (await load).statuses == {200: 300}
-        assert (await state(client, sim))["mints"]["total"] == 4
+            assert (status, body["result"], body["wait"] > 0) == (202, "due", number > 0)
+        await grows(client, gate, 3)
+        assert (await load).statuses == {200: 700}
+        assert (await state(client, sim))["mints"]["total"] == 3
         first, *_ = gate.logged("rotation_requested")
         assert (first["account"], first["caller"]) == ("default", "127.0.0.1")
         causes = [one["cause"] for one in gate.logged("token_minted")]
-        assert causes == ["start", "request", "request", "request"]
+        assert causes == ["start", "request", "request"]
 
 
 async def test_it_is_off_by_default() -> None:

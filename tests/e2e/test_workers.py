@@ -86,7 +86,7 @@ def of_one_process() -> str:
     metrics.call_ended(CallReport("", "", "default", "GET", "other", 200))
     minted = Minted(A0, Cause.START, 1, 3600.0, previous_secret=False, took=0.1)
     metrics.token_event("default", minted)
-    return metrics.render(None)[0].decode()
+    return metrics.scrape(None)()[0].decode()
 
 
 async def looks_like_one(gate: Gateway) -> None:

@@ -9,6 +9,7 @@ from gateway.core.errors import MintFailure
 from gateway.core.events import (
     Adopted,
     HoldoffBegan,
+    LostMint,
     Minted,
     MintFailed,
     RefusalCause,
@@ -133,6 +134,23 @@ def test_many_refusals_are_one_entry(history: History, clock: Clock) -> None:
     assert found["message"] == "Zoom refused the token of 300 calls; it was set aside."
     assert found["since"] == "2027-01-15T08:00:00Z"
     assert found["at"] == "2027-01-15T08:04:59Z"
+
+
+def test_faults_that_come_again_and_again_push_nothing_out(history: History, clock: Clock) -> None:
+    history.token_event("default", minted())
+    for _ in range(100):
+        clock.now += 1
+        history.token_event("default", mint_failed(MintFailure.SERVER_ERROR))
+        history.token_event("default", LostMint(A0))
+        history.token_event("default", StoreDown("it is full"))
+        history.token_event("default", StoreUp())
+    assert [(one["event"], one["count"]) for one in events(history)] == [
+        ("store_up", 100),
+        ("store_down", 100),
+        ("mint_lost", 100),
+        ("mint_failed", 100),
+        ("token_minted", 1),
+    ]
 
 
 def test_refusals_with_other_causes_or_long_after_are_others(

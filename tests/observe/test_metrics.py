@@ -1,6 +1,8 @@
+import threading
 from collections.abc import Mapping
 
 import pytest
+from prometheus_client.exposition import choose_encoder
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as text_format
 
@@ -244,7 +246,7 @@ def test_no_chart_is_asked_for_before_the_first_scrape() -> None:
 
 @pytest.mark.parametrize("accept", [None, "", "*/*", "text/plain;version=0.0.4"])
 def test_text_is_the_default(accept: str | None) -> None:
-    body, content_type = metrics().render(accept)
+    body, content_type = metrics().scrape(accept)()
     assert content_type.startswith("text/plain")
     names = {family.name for family in text_format(body.decode())}
     assert {"zoom_gateway_build_info", "process_open_fds", "python_gc_collections"} <= names
@@ -252,13 +254,51 @@ def test_text_is_the_default(accept: str | None) -> None:
 
 def test_openmetrics_for_who_asks() -> None:
     accept = "application/openmetrics-text;version=1.0.0;q=0.9,text/plain;q=0.5"
-    body, content_type = metrics().render(accept)
+    body, content_type = metrics().scrape(accept)()
     assert content_type.startswith("application/openmetrics-text")
     assert body.endswith(b"# EOF\n")
     assert "zoom_gateway_requests" in {family.name for family in openmetrics(body.decode())}  # type: ignore[no-untyped-call]
 
 
 def test_no_token_shows() -> None:
-    body, _ = metrics({"one": held_off(), "two": troubled()}).render(None)
+    body, _ = metrics({"one": held_off(), "two": troubled()}).scrape(None)()
     assert CANARY.encode() not in body
     assert b"Secret" not in body
+
+
+def test_a_scrape_that_another_thread_writes_makes_no_charts_there() -> None:
+    charts, asked = {"default": held_off()}, []
+
+    def now() -> Mapping[str, Chart]:
+        asked.append(threading.get_ident())
+        return dict(charts)
+
+    told = Metrics({"default": [A0]}, now, lambda: WALL, "1.2.3")
+    told.show_fleet(Sighting)
+    write = told.scrape(None)
+    charts["default"] = healthy()
+    written: list[bytes] = []
+    other = threading.Thread(target=lambda: written.append(write()[0]))
+    other.start()
+    other.join()
+    assert asked == [threading.get_ident()]
+    assert b'zoom_gateway_token_fresh_refused{account="default"} 1.0' in written[0]
+    assert value(told, "token_fresh_refused", account="default") == 0
+
+
+@pytest.mark.parametrize("accept", [None, "application/openmetrics-text; version=1.0.0"])
+def test_who_writes_them_pauses_and_leaves_nothing_out(
+    monkeypatch: pytest.MonkeyPatch, accept: str | None
+) -> None:
+    told = metrics({f"account-{number}": healthy() for number in range(20)})
+    pauses: list[float] = []
+    monkeypatch.setattr("gateway.observe.paced.time.sleep", pauses.append)
+    body, _ = told.scrape(accept)()
+    encode, _ = choose_encoder(accept or "")
+
+    def series(text: bytes) -> list[str]:
+        lines = text.decode().splitlines()
+        return [line for line in lines if not line.startswith(("process_", "python_"))]
+
+    assert series(body) == series(encode(told.registry))
+    assert len(pauses) > len(body.splitlines()) / 60

@@ -62,8 +62,13 @@ async def test_the_gateway_is_gone_and_back(browser: Browser) -> None:
                 await one.sound("gateway-back")
 
 
-async def test_a_gateway_that_hangs_is_gone_too(browser: Browser) -> None:
+@pytest.mark.parametrize("back", [0, 3_600_000])
+async def test_a_gateway_that_hangs_is_gone_too(browser: Browser, back: int) -> None:
+    """Even if the reader's clock is set `back`, in milliseconds."""
     async with simulator() as sim, gateway(sim) as gate, opened(browser, gate) as one:
+        await one.page.evaluate(
+            "(back) => { const real = Date.now; Date.now = () => real() - back; }", back
+        )
         gate.signal(signal.SIGSTOP)
         try:
             live = one.page.locator("#live")

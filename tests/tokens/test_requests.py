@@ -4,7 +4,7 @@ import asyncio
 from contextlib import AsyncExitStack
 
 from gateway.core.errors import MintFailure
-from gateway.core.events import Adopted, Minted, StoreDown
+from gateway.core.events import Adopted, Minted, MintFailed, StoreDown
 from gateway.core.token import Cause
 from gateway.stores.memory import MemoryStore
 from tests.support.account import A0, A1, Fleet
@@ -36,6 +36,19 @@ async def test_many_requests_cost_one_mint() -> None:
         await asyncio.sleep(10)
         assert len(fleet.zoom.mints) == 2
         assert fleet.manager.request().began
+
+
+@virtual
+async def test_a_loop_of_requests_is_no_storm() -> None:
+    async with Fleet(Zoom()) as fleet:
+        await fleet.call()
+        waits = []
+        for _ in range(1000):
+            waits.append(fleet.manager.request().wait)
+            await asyncio.sleep(0.02)
+        assert len(fleet.zoom.mints) == 1 + 4
+        assert waits[0] == 0
+        assert 4.9 < max(waits) <= 5
 
 
 @virtual
@@ -166,3 +179,29 @@ async def test_a_request_at_the_very_end_leaves_nothing_running() -> None:
     fleet.manager.request()
     assert asyncio.all_tasks() == {asyncio.current_task()}
     assert len(fleet.zoom.mints) == 1
+
+
+@virtual
+async def test_since_when_mints_fail_counts_from_the_first_slot_that_failed_like_that() -> None:
+    zoom = Zoom()
+    zoom.mint_error = lambda _: failure(MintFailure.CONNECTION)
+    async with Fleet(zoom, (A0, A1)) as fleet:
+        began = fleet.manager.clock.now()
+        await asyncio.sleep(60)
+        failed = fleet.manager.chart().mint_failed
+        assert failed is not None
+        assert failed[0] - began < 0.1
+        assert len(fleet.told.of(MintFailed)) > 2
+        assert failed[1] == fleet.told.of(MintFailed)[-1]
+
+
+@virtual
+async def test_that_there_was_a_token_is_not_forgotten() -> None:
+    zoom = Zoom(life=20)
+    async with Fleet(zoom) as fleet:
+        assert not fleet.manager.served
+        await asyncio.sleep(1)
+        zoom.mint_error = lambda _: failure(MintFailure.CONNECTION)
+        await asyncio.sleep(30)
+        assert fleet.manager.generation == 0
+        assert fleet.manager.served

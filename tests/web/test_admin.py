@@ -1,9 +1,12 @@
+import asyncio
 import json
 import logging
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +14,7 @@ from aiohttp.test_utils import TestClient
 
 from gateway.core.diagnosis import Chart
 from gateway.core.status import Readiness, ReadinessGate, Replica, State, snapshot
-from gateway.web.admin import AdminSources, build_admin
+from gateway.web.admin import TURN, AdminSources, build_admin
 from tests.observe.charts import (
     CANARY,
     NOW,
@@ -39,7 +42,7 @@ def sources(charts: dict[str, Chart], gate: ReadinessGate | None = None) -> Admi
     return AdminSources(
         status=lambda: snapshot(charts, readiness(), REPLICA, NOW, WALL, TOTALS),
         readiness=readiness,
-        metrics=lambda accept: (f"accept {accept}".encode(), "text/plain; version=0.0.4"),
+        metrics=lambda accept: lambda: (f"accept {accept}".encode(), "text/plain; version=0.0.4"),
     )
 
 
@@ -87,6 +90,62 @@ async def test_status_json_is_the_snapshot(admin: Any) -> None:
     body = await (await client.get("/status.json")).json()
     assert body["state"] == "ok"
     assert body["accounts"][0]["totals"]["calls"] == 12345
+
+
+async def test_calls_have_their_turn_while_many_accounts_are_written(aiohttp_client: Any) -> None:
+    names = [f"account-{number}" for number in range(5 * TURN)]
+    turns, seen = 0, []
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    def history(name: str) -> dict[str, Any]:
+        seen.append((name, turns))
+        return {"pace": name}
+
+    parts = replace(sources(dict.fromkeys(names, healthy())), history=history)
+    client = await aiohttp_client(build_admin(parts))
+    busy = asyncio.create_task(other())
+    body = await (await client.get("/status.json")).json()
+    busy.cancel()
+    assert [(one["name"], one["pace"]) for one in body["accounts"]] == [
+        *zip(names, names, strict=True)
+    ]
+    assert [name for name, _ in seen] == names
+    assert len({turn for _, turn in seen}) >= 5
+
+
+async def test_calls_do_not_wait_while_metrics_are_written(aiohttp_client: Any) -> None:
+    written, threads = threading.Event(), set()
+
+    def write() -> tuple[bytes, str]:
+        threads.add(threading.get_ident())
+        assert written.wait(30)
+        return b"done", "text/plain"
+
+    parts = replace(sources({"default": healthy()}), metrics=lambda _: write)
+    client = await aiohttp_client(build_admin(parts))
+    scrapes = [asyncio.create_task(client.get("/metrics")) for _ in range(3)]
+    async with asyncio.timeout(30):
+        while not threads:
+            await asyncio.sleep(0.01)
+    assert (await client.get("/livez")).status == 200
+    assert not any(scrape.done() for scrape in scrapes)
+    written.set()
+    for scrape in scrapes:
+        assert await (await scrape).text() == "done"
+    assert len(threads) == 1
+    assert threading.get_ident() not in threads
+
+
+async def test_the_page_takes_the_quicker_look(aiohttp_client: Any) -> None:
+    whole = sources({"default": healthy()})
+    parts = replace(whole, status=dict, glance=whole.status)
+    client = await aiohttp_client(build_admin(parts))
+    assert "All is well" in await (await client.get("/")).text()
 
 
 PATHS = [
@@ -144,7 +203,7 @@ async def test_a_page_that_fails_says_nothing_of_itself(
         raise LookupError(CANARY)
 
     readiness = Readiness(ready=True, state=State.OK, reasons=())
-    app = build_admin(AdminSources(fail, lambda: readiness, lambda _: (b"", "text/plain")))
+    app = build_admin(AdminSources(fail, lambda: readiness, lambda _: lambda: (b"", "text/plain")))
     client = await aiohttp_client(app)
     with caplog.at_level(logging.ERROR):
         response = await client.get("/status.json")

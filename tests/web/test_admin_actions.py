@@ -70,7 +70,16 @@ async def test_what_is_under_way_is_told(admin: Client, operator: Operator) -> N
     status, body = await post(admin)
     assert (status, body["result"]) == (202, "under_way")
     assert "on its way already" in body["message"]
-    assert "tried in 12 s" in body["message"]
+    assert "begins in 12 s" in body["message"]
+
+
+async def test_what_has_to_wait_is_not_said_to_be_done(admin: Client, operator: Operator) -> None:
+    operator.answer = Asked(began=True, wait=3.2)
+    _, body = await post(admin)
+    assert body["message"] == (
+        "A new token is due. Its mint begins in 4 s: the last mints failed, or followed each other "
+        "too closely."
+    )
 
 
 async def test_a_store_that_is_down_is_told(admin: Client, operator: Operator) -> None:
@@ -119,6 +128,8 @@ async def test_what_a_form_of_another_site_can_send_is_refused(
         ("Origin", "null"),
         ("Origin", "http://127.0.0.1:1"),
         ("Origin", ""),
+        ("Origin", "http://[::1"),
+        ("Origin", "http://\u2100.example"),
         ("Sec_Fetch_Site", "cross-site"),
         ("Sec_Fetch_Site", "same-site"),
         ("Sec_Fetch_Site", "none"),
@@ -130,10 +141,11 @@ async def test_what_a_form_of_another_site_can_send_is_refused(
     ],
 )
 async def test_another_site_is_refused(
-    admin: Client, operator: Operator, name: str, value: str
+    admin: Client, operator: Operator, caplog: pytest.LogCaptureFixture, name: str, value: str
 ) -> None:
     assert (await post(admin, **{name: value}))[0] in {400, 403}
     assert not operator.asked
+    assert not caplog.records
 
 
 @pytest.mark.parametrize(

@@ -123,7 +123,7 @@ async def test_news_without_an_event_come_with_the_next_look(
     async with reading(client, server) as reader:
         await reader.state()
         server.become(held_off())
-        assert (await reader.state())["title"].startswith("degraded")
+        assert (await reader.state())["title"].startswith("failing")
 
 
 async def test_without_news_there_is_a_heartbeat(

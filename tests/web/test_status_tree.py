@@ -115,12 +115,31 @@ def test_it_says_since_when_and_how_long_ago_that_was() -> None:
     assert "Since 2027-01-15 07:59:00 UTC, 60 s ago." in text(view(default=tokenless())["page"])
 
 
+def test_a_token_in_use_that_zoom_refuses_looks_it_and_says_it() -> None:
+    shown = view(default=held_off())
+    assert shown["title"] == "failing · zoom-gateway"
+    (slot,) = (one for one in parts(shown["page"]) if one[1].get("class") == "refused")
+    assert "refused token 1" in text([slot])
+    assert "in use, though Zoom refuses it." in text([slot])
+    assert "accepted" not in text([slot])
+    assert ".refused .life { mask-image" in status_page.static("status.css").decode()
+
+
 def test_many_accounts_are_shown_by_name() -> None:
     charts = {f"account-{number}": healthy() for number in range(30)}
     shown = view(**charts, broken=tokenless())
     assert "19 more accounts" in text(shown["page"])
     assert len(json.dumps(shown)) < 100_000
     assert text(shown["page"]).index("broken") < text(shown["page"]).index("account-1")
+
+
+def test_what_is_not_shown_need_not_be_told() -> None:
+    charts = {f"account-{number}": healthy() for number in range(30)} | {"broken": tokenless()}
+    ready = ReadinessGate().look(charts, charts)
+    some = snapshot(charts, ready, REPLICA, NOW, WALL, most=status_page.DETAILED)
+    whole = snapshot(charts, ready, REPLICA, NOW, WALL)
+    assert len(json.dumps(some)) < len(json.dumps(whole)) / 2
+    assert status_page.view(some, lambda _: PAST) == status_page.view(whole, lambda _: PAST)
 
 
 def test_what_happened_lately_is_drawn_and_said() -> None:

@@ -12,6 +12,7 @@ const clock = (date) => `${date.toISOString().slice(11, 19)} UTC`;
 let stream = null;
 let timer = 0;
 let heard = Date.now();
+let tick = performance.now();
 let stale = false;
 let key = document.body.dataset.key;
 
@@ -21,6 +22,7 @@ function say(text) {
 
 function hear() {
   heard = Date.now();
+  tick = performance.now();
   if (stale) {
     stale = false;
     document.body.classList.remove("stale");
@@ -74,7 +76,9 @@ function connect() {
 }
 
 setInterval(() => {
-  if (stale || Date.now() - heard < SILENCE) return;
+  // By both clocks: one can be set back, the other may stand still while a laptop sleeps.
+  const silence = Math.max(Date.now() - heard, performance.now() - tick);
+  if (stale || silence < SILENCE) return;
   lost("Connection lost");
   connect();
 }, 1000);
