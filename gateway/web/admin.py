@@ -61,7 +61,7 @@ class AdminSources:
     """From the request's Accept header to what gives body and Content-Type: this may take long, and
     is called on another thread, always the same."""
     glance: Callable[[], dict[str, Any]] | None = None
-    """The same for the page alone, quicker: see `status_page.DETAILED`."""
+    """What the page needs of that body, quicker: see `status_page.DETAILED`. None: all of it."""
     history: Callable[[str], Mapping[str, Any]] = _no_history
     """What happened to an account lately, by its name: more keys for its part of the status."""
     may_act: Callable[[], bool] = bool
