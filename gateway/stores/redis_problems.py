@@ -126,6 +126,11 @@ def _why(problem: BaseException) -> str:
         return "no Sentinel knows a primary of this name: check the Sentinels and the name"
     if isinstance(problem, errors.TimeoutError | TimeoutError):
         return "it does not answer in time: check the server, the network and TLS"
+    if isinstance(problem, errors.ResponseError) and "unknown command" in str(problem).lower():
+        return (
+            "it does not know the command: redis+sentinel:// is for Sentinels alone, redis:// for"
+            " Redis itself, 5 or newer"
+        )
     if isinstance(problem, errors.ResponseError):
         return (
             f"it refuses the command ({type(problem).__name__}): check that it is Redis 5 or"

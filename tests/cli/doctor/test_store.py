@@ -254,3 +254,9 @@ async def test_a_file_that_is_no_record(tmp_path: Path) -> None:
     found = await checked(f"file://{tmp_path}")
     assert "cannot be read" in found.one("store_file_set_aside")["sentence"]
     assert found.one("store_empty")
+
+
+async def test_a_redis_where_a_sentinel_should_be(tmp_path: Path) -> None:
+    with redis_server(tmp_path) as plain:
+        found = await checked(f"redis+sentinel://127.0.0.1:{plain.port}/mymaster")
+    assert "redis+sentinel:// is for Sentinels alone" in found.one("store_failed")["sentence"]
