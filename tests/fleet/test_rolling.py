@@ -10,8 +10,8 @@ from tests.support.fleet_load import Result
 RATE = 120
 """Calls a second."""
 
-LIFE = 8.0
-"""Seconds that tokens live: they are rotated every 4 s."""
+LIFE = 5.0
+"""Seconds that tokens live: they are rotated every 2.5 s, at least twice in the shortest roll."""
 
 
 ATTEMPTS = 3
