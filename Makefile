@@ -29,7 +29,7 @@ format: $(STAMP) ## rewrite the code in the house format
 	$(BIN)/ruff check --fix .
 
 test: $(STAMP) ## every test that needs nothing but this clone
-	$(BIN)/python -m pytest --numprocesses=3 --dist=worksteal
+	$(BIN)/python -m pytest --numprocesses=4 --dist=worksteal
 
 test-fleet: $(STAMP) ## several gateways, real faults: needs what test-deps installs
 	$(BIN)/python -m pytest --timeout=300 tests/fleet/test_a_day.py \

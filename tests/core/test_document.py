@@ -371,6 +371,13 @@ class TestContentThatCannotBeRead:
         with pytest.raises(StoreContentError, match="TypeError"):
             decode(document, IDENTITIES, 0.0)
 
+    @pytest.mark.parametrize("value", [None, 0, 1, "true", []])
+    def test_a_previous_secret_that_is_neither_true_nor_false(self, value: object) -> None:
+        document = stored()
+        document["slots"][0]["token"]["previous_secret"] = value
+        with pytest.raises(StoreContentError, match="TypeError"):
+            decode(document, IDENTITIES, 0.0)
+
     @pytest.mark.parametrize("life", [-1.0, 0.0, 1e12])
     def test_a_life_that_makes_no_sense(self, life: float) -> None:
         document = stored()
