@@ -8,6 +8,7 @@ need() { # a command, and the package that has it
     command -v "$1" >/dev/null || missing="$missing $2"
 }
 need redis-server redis-server
+need openssl openssl
 need haproxy haproxy
 need promtool prometheus
 need chromium chromium

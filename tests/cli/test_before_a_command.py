@@ -12,6 +12,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from tests.support.needed import unavailable
 from tests.support.processes import (
     CLONE,
     DEADLINE,
@@ -59,8 +60,7 @@ def require_a_namespace() -> None:
     if found and subprocess.run([*UNSHARE, "true"], capture_output=True, check=False).returncode:
         found = None
     if found is None:
-        reason = "unshare, as root, is needed to be the first process of a namespace"
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
+        unavailable("unshare, as root, is needed to be the first process of a namespace")
 
 
 async def test_sigterm_during_the_start_ends_the_first_process_of_a_container(

@@ -1,15 +1,13 @@
 """Replicas whose wall clocks are minutes apart, beside a fleet whose clocks agree."""
 
 import asyncio
-import os
 from datetime import datetime
 from pathlib import Path
-
-import pytest
 
 from tests.fleet.world import world
 from tests.support.fleet import Fleet
 from tests.support.fleet_load import Result, callers
+from tests.support.needed import unavailable
 
 SKEWS = (0, 120, -120)
 """Seconds, by replica."""
@@ -25,14 +23,11 @@ _PLACES = ("/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib"
 
 def library() -> str:
     """Where libfaketime is. Skips the test without one, but for CI, where it must be."""
-    for place in _PLACES:
-        found = Path(place) / "faketime" / "libfaketimeMT.so.1"
-        if found.exists():
-            return str(found)
-    reason = "libfaketime is not installed: make test-deps"
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
+    places = (Path(place) / "faketime" / "libfaketimeMT.so.1" for place in _PLACES)
+    found = next((place for place in places if place.exists()), None)
+    if found is None:
+        unavailable("libfaketime is not installed: make test-deps")
+    return str(found)
 
 
 def shifted(seconds: int) -> dict[str, str]:

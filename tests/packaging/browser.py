@@ -4,19 +4,18 @@ With `STATUS_PAGE_PICTURES=docs/images` the pictures that the documentation show
 """
 
 import os
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
-import pytest
 from axe_playwright_python.async_playwright import (  # type: ignore[import-untyped]  # ships none
     Axe,
 )
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from tests.support.load import steady
+from tests.support.needed import program
 from tests.support.processes import ROOT, Gateway
 
 PICTURES = ROOT / "build" / "screenshots"
@@ -37,13 +36,7 @@ FLAGS = [
 
 def chromium() -> str:
     """Where the browser is. Skips the test without it, but for CI, where it must be."""
-    found = shutil.which("chromium")
-    if found is None:
-        reason = "chromium is not installed: make test-deps"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return found
+    return program("chromium")
 
 
 @asynccontextmanager

@@ -1,29 +1,15 @@
 """What can be said of the Dockerfile without building it."""
 
 import json
-import os
 import re
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from gateway.settings import load
+from tests.support.helm import tool
 from tests.support.processes import ROOT
 
-TOOLS = ROOT / ".venv-packaging" / "bin"
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
-
-
-def tool(name: str) -> Path:
-    """Where it is. Skips the test without it, but for CI, where it must be."""
-    path = TOOLS / name
-    if not path.exists():
-        reason = f"{name} is not there: make test-packaging"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return path
 
 
 def test_hadolint_has_nothing_to_say() -> None:

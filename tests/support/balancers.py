@@ -8,7 +8,6 @@ import contextlib
 import itertools
 import os
 import random
-import shutil
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -16,8 +15,8 @@ from pathlib import Path
 from typing import Protocol
 
 import aiohttp
-import pytest
 
+from tests.support.needed import program
 from tests.support.processes import Gateway
 
 LOOK = 0.1
@@ -175,10 +174,4 @@ async def haproxy(directory: Path, places: Sequence[tuple[int, int]]) -> AsyncIt
 
 
 def _program() -> str:
-    found = shutil.which("haproxy", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-    if found is None:
-        reason = "haproxy is not installed: make test-deps"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return found
+    return program("haproxy", path=f"{os.environ.get('PATH', '')}:/usr/sbin")

@@ -1,7 +1,6 @@
 """The chart, rendered by Helm itself: `Helm.render(values)` gives what would be installed."""
 
 import json
-import os
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -10,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import pytest
 import yaml
 
+from tests.support.needed import unavailable
 from tests.support.processes import ROOT
 
 CHART: Final = ROOT / "helm"
@@ -47,10 +46,7 @@ def tool(name: str) -> Path:
     """A program of `.venv-packaging`. Skips the test without it, but for CI, where it must be."""
     found = ROOT / ".venv-packaging" / "bin" / name
     if not found.exists():
-        reason = f"{found.relative_to(ROOT)} is not there: make test-packaging makes it"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        unavailable(f"{found.relative_to(ROOT)} is not there: make test-packaging makes it")
     return found
 
 

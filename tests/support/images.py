@@ -27,6 +27,7 @@ from typing import Final
 
 import pytest
 
+from tests.support.needed import unavailable
 from tests.support.redis_server import binary
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -59,11 +60,11 @@ def require_tools() -> None:
     """Skip the test, or in CI fail it, where images cannot be built and run."""
     missing = [name for name in TOOLS if shutil.which(name) is None]
     if missing:
-        _cannot(f"{', '.join(missing)} not installed: make test-deps")
+        unavailable(f"{', '.join(missing)} not installed: make test-deps")
     if os.geteuid() != 0:
-        _cannot("only root builds and runs images here")
+        unavailable("only root builds and runs images here")
     if not debian_mirror():
-        _cannot("apt here is not of Debian: there is nothing to make a base image from")
+        unavailable("apt here is not of Debian: there is nothing to make a base image from")
 
 
 def _own() -> dict[str, str]:
@@ -187,12 +188,6 @@ def debian_mirror() -> str:
         check=False,
     ).stdout.splitlines()
     return next((one.partition("|")[0] for one in listed if one.endswith("|main")), "")
-
-
-def _cannot(reason: str) -> None:
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 def _base_name() -> str:

@@ -1,7 +1,5 @@
 """Real Redis servers and Sentinels of the test's own, on free ports, ended by their ids."""
 
-import os
-import shutil
 import signal
 import socket
 import ssl
@@ -16,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from gateway.stores.redis_options import RedisOptions
+from tests.support.needed import program
 
 DEADLINE = 30.0
 """Seconds in which a server answers: the machine may be busy."""
@@ -29,13 +28,7 @@ MASTER = "primary"
 
 def binary(name: str = "redis-server") -> str:
     """Where the server is. Skips the test without it, but for CI, where it must be."""
-    found = shutil.which(name)
-    if found is None:
-        reason = f"{name} is not installed: make test-deps"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return found
+    return program(name)
 
 
 def free_port() -> int:
