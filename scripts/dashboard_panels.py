@@ -1,8 +1,7 @@
 """The dashboard's panels, as a table.
 
-The rows stand in the order in which somebody who was woken up asks: do calls succeed, is there a
-token, can one be minted, who refuses what, where is the time lost, which replica is it. Each
-description says what is good and what is bad.
+The rows stand in the order in which somebody who was woken up asks. Each description says what is
+good and what is bad.
 """
 
 from collections.abc import Mapping

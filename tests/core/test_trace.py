@@ -88,7 +88,10 @@ class TestReading:
 
     @given(st.binary(max_size=70))
     def test_no_bytes_are_too_much(self, value: bytes) -> None:
-        read_context(CallerHeaders([], {b"traceparent": [value], b"tracestate": [value]}))
+        found = read_context(CallerHeaders([], {b"traceparent": [value], b"tracestate": [value]}))
+        if found is not None:
+            assert value.strip(b" \t")[3:52].decode() == f"{found.trace_id}-{found.span_id}"
+            assert found.state == ""
 
     @pytest.mark.parametrize(
         ("came", "kept"),

@@ -112,7 +112,7 @@ async def test_while_zoom_is_down_it_stops_as_well(workers: tuple[str, ...]) -> 
 
 @WORKERS
 async def test_before_it_is_ready_it_stops_as_well(workers: tuple[str, ...]) -> None:
-    """In the middle of its first mint, which it lets come to its end: the token is not lost."""
+    """In the middle of its first mint."""
     async with simulator() as sim, session() as client:
         await control(client, sim, "faults", {"mint_delay": 1.5}, "PUT")
         async with gateway(sim, *workers, **DRAIN) as gate:
