@@ -6,6 +6,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from gateway.settings import kinds
+from gateway.settings.access import AccessSettings
 from gateway.settings.accounts import AccountSettings
 from gateway.settings.kinds import AccountName, Kind
 from gateway.settings.section import Section
@@ -150,6 +151,7 @@ class Settings(BaseSettings):
 
     listen: ListenSettings = ListenSettings()
     admin: AdminSettings = AdminSettings()
+    access: AccessSettings = AccessSettings()
     upstream: UpstreamSettings = UpstreamSettings()
     accounts: Annotated[
         dict[AccountName, AccountSettings], Kind("a mapping of account names to accounts")

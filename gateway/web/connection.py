@@ -11,6 +11,7 @@ from aiohttp import web
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
+from gateway.core.caller import Caller, caller_at
 from gateway.core.errors import CallRefusedError, GatewayError
 from gateway.core.headers import MAX_HEAD
 from gateway.web.answer import Answer
@@ -32,6 +33,9 @@ from gateway.web.wire import CallerGoneError
 _RESET: Final = struct.pack("ii", 1, 0)
 """SO_LINGER on, zero seconds: closing sends a reset instead of an orderly end."""
 
+_NOBODY: Final = caller_at("0.0.0.0")  # noqa: S104  compared with, not bound
+"""Who left before its address could be asked for; it must not pass for a Unix socket."""
+
 
 class Connection(RequestHandler):
     """Implements `Wire`.
@@ -48,6 +52,7 @@ class Connection(RequestHandler):
         "_head_timer",
         "_socket",
         "caller",
+        "peer",
         "receiving",
     )
 
@@ -75,8 +80,8 @@ class Connection(RequestHandler):
         self._head_size = 0
         """Bytes of a header that is not complete."""
         self.receiving: StreamReader | None = None
+        self.peer = _NOBODY
         self.caller = ""
-        """The caller's address."""
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -129,8 +134,8 @@ class Connection(RequestHandler):
         self._broken = framing_broken
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        peer = transport.get_extra_info("peername")
-        self.caller = str(peer[0]) if isinstance(peer, tuple) else ""
+        self.peer = _peer(transport)
+        self.caller = str(self.peer)
         self._socket = cast(asyncio.Transport, transport)
         super().connection_made(transport)
 
@@ -236,3 +241,10 @@ class Connection(RequestHandler):
             self._fail(
                 CallRefusedError(408, "header_timeout", "The header came too slowly.", close=True)
             )
+
+
+def _peer(transport: asyncio.BaseTransport) -> Caller:
+    peer = transport.get_extra_info("peername")
+    if isinstance(peer, tuple):
+        return caller_at(str(peer[0]))
+    return _NOBODY if peer is None else caller_at("")

@@ -5,6 +5,8 @@ from typing import Protocol
 
 from aiohttp.streams import StreamReader
 
+from gateway.core.caller import Caller
+
 
 class CallerGoneError(ConnectionError):
     """The caller's connection is gone: nobody is there to answer to."""
@@ -17,8 +19,12 @@ class Wire(Protocol):
     """The body of the call in hand."""
 
     @property
+    def peer(self) -> Caller:
+        """Who calls."""
+
+    @property
     def caller(self) -> str:
-        """The caller's address."""
+        """The caller's address, for logs; empty for a Unix socket."""
 
     @property
     def secure(self) -> bool:
