@@ -166,7 +166,7 @@ def test_an_alert_says_what_is_wrong_and_what_to_do(alert: str) -> None:
     rule = ALERTS[alert]
     assert re.fullmatch(r"ZoomGateway[A-Z]\w+", alert)
     assert rule["labels"].keys() == {"severity"}
-    assert rule["labels"]["severity"] in {"critical", "warning"}
+    assert rule["labels"]["severity"] in {"critical", "warning", "info"}
     assert rule["annotations"].keys() == {"summary", "description", "runbook_url"}
     assert rule["annotations"]["runbook_url"] == f"{RUNBOOK}#{alert.lower()}"
     assert len(rule["annotations"]["summary"]) < 100
