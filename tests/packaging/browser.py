@@ -6,7 +6,7 @@ With `STATUS_PAGE_PICTURES=docs/images` the pictures that the documentation show
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 from axe_playwright_python.async_playwright import (  # type: ignore[import-untyped]  # ships none
@@ -47,6 +47,14 @@ async def running() -> AsyncIterator[Browser]:
         started = await driver.chromium.launch(executable_path=path, args=FLAGS)
         yield started
         await started.close()
+
+
+class Admin(Protocol):
+    """Whoever has a status page."""
+
+    @property
+    def admin(self) -> str:
+        """Its URL."""
 
 
 class Watched:
@@ -97,7 +105,7 @@ class Watched:
 
 @asynccontextmanager
 async def opened(
-    browser: Browser, gate: Gateway, width: Any = WIDE, **options: Any
+    browser: Browser, gate: Admin, width: Any = WIDE, **options: Any
 ) -> AsyncIterator[Watched]:
     context: BrowserContext = await browser.new_context(
         viewport=width, reduced_motion="reduce", **options
