@@ -3,7 +3,12 @@
 `test_promised.py` fails when all of them are there: then this file and its uses go.
 """
 
+from pathlib import Path
 from typing import Final
+
+import yaml
+
+from gateway.settings import schema
 
 METRICS: Final[dict[str, tuple[str, set[str]]]] = {
     "zoom_gateway_access_denied_total": ("counter", {"reason"}),
@@ -45,3 +50,20 @@ SLUGS: Final = frozenset(
     }
 )
 """What `X-Zoom-Gateway-Error` may say."""
+
+VARIABLES: Final = frozenset({"ZOOM_GATEWAY_UPSTREAM__EGRESS_PROXY"})
+"""Of the environment."""
+
+
+def take_away(config: Path) -> set[str]:
+    """Take out of a configuration what is promised and not there; give its keys."""
+    tree = yaml.safe_load(config.read_text())
+    absent = {one for one in KEYS if schema.find(one.split(".")) is None}
+    taken = set()
+    for one in sorted(absent):
+        section, _, key = one.partition(".")
+        if key in tree.get(section, {}):
+            del tree[section][key]
+            taken.add(one)
+    config.write_text(yaml.safe_dump({name: part for name, part in tree.items() if part}))
+    return taken

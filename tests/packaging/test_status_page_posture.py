@@ -62,8 +62,7 @@ async def showing(posture: Posture) -> AsyncIterator[Admin]:
         await runner.cleanup()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [WIDE, PHONE], ids=["wide", "phone"])
+@pytest.mark.parametrize(("width", "scheme"), [(WIDE, "light"), (PHONE, "dark")])
 async def test_what_is_wrong_is_marked(browser: Browser, width: Any, scheme: Any) -> None:
     async with (
         showing(troubled()) as gate,
@@ -79,7 +78,7 @@ async def test_what_is_wrong_is_marked(browser: Browser, width: Any, scheme: Any
         await one.sound(f"posture-{'phone' if width is PHONE else 'wide'}-{scheme}")
 
 
-async def test_what_is_well_is_short(browser: Browser) -> None:
+async def test_what_is_well_is_short_and_soon_is_not_now(browser: Browser) -> None:
     async with showing(guarded()) as gate, opened(browser, gate) as one:
         await one.says("All is well: calls get a token.")
         card = one.page.locator("section[aria-labelledby=posture]")
@@ -89,9 +88,6 @@ async def test_what_is_well_is_short(browser: Browser) -> None:
         await card.locator("summary").click()
         await expect(card.locator("li").first).to_be_visible()
         await one.sound("posture-well")
-
-
-async def test_soon_is_not_now(browser: Browser) -> None:
     async with showing(guarded(6 * DAY)) as gate, opened(browser, gate) as one:
         await one.says("All is well: calls get a token.")
         await one.shows("expires soon")
