@@ -91,6 +91,11 @@ class Watched:
             # What is seen without scrolling: a picture of all of it would be large.
             await self.page.screenshot(path=folder / f"status-page-{name}.png")
 
+    async def publish(self, part: Any, name: str) -> None:
+        """A picture of a part of the page, for the documentation, if they are made anew."""
+        if PUBLISHED:
+            await part.screenshot(path=ROOT / PUBLISHED / f"status-page-{name}.png")
+
     @property
     def hero(self) -> Any:
         return self.page.locator(".hero")

@@ -30,9 +30,9 @@ async def browser() -> AsyncIterator[Browser]:
         yield started
 
 
-def troubled() -> Posture:
-    """All that can be marked, and names as long as they may be."""
-    found = guarded(-7200, calls=1000, hits=1200, denied=31_000, names=f"{'long.' * 12}example.com")
+def troubled(name: str) -> Posture:
+    """All that can be marked, and a certificate of this name."""
+    found = guarded(-7200, calls=1000, hits=1200, denied=31_000, names=name)
     limits = {**found.limits, "kept_disk": LimitStatus(2**30, 0.9 * 2**30)}
     return Posture(found.listener, found.upstream, found.access, limits)
 
@@ -62,10 +62,18 @@ async def showing(posture: Posture) -> AsyncIterator[Admin]:
         await runner.cleanup()
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(WIDE, "light"), (PHONE, "dark")])
-async def test_what_is_wrong_is_marked(browser: Browser, width: Any, scheme: Any) -> None:
+@pytest.mark.parametrize(
+    ("width", "scheme", "name"),
+    [
+        (WIDE, "light", "zoom.example.com"),
+        (PHONE, "dark", f"{'long.' * 12}example.com"),
+    ],
+)
+async def test_what_is_wrong_is_marked(
+    browser: Browser, width: Any, scheme: Any, name: str
+) -> None:
     async with (
-        showing(troubled()) as gate,
+        showing(troubled(name)) as gate,
         opened(browser, gate, width, color_scheme=scheme) as one,
     ):
         await one.says("The proxy's certificate has expired", "What to do:", "Since")
@@ -76,6 +84,8 @@ async def test_what_is_wrong_is_marked(browser: Browser, width: Any, scheme: Any
         wide = await one.page.evaluate("document.documentElement.scrollWidth")
         assert wide <= width["width"]
         await one.sound(f"posture-{'phone' if width is PHONE else 'wide'}-{scheme}")
+        if width is WIDE:
+            await one.publish(card, "security")
 
 
 async def test_what_is_well_is_short_and_soon_is_not_now(browser: Browser) -> None:
