@@ -29,8 +29,8 @@ def _limit(name: str) -> str:
     return f"({select('limit', wanted, FLEET)} > 0)"
 
 
-def _share(of: str, limit: str, more: str = "") -> str:
-    return f"{select(of, more, FLEET)} / {_SAME} {_limit(limit)}"
+def _share(of: str, limit: str) -> str:
+    return f"{select(of, of=FLEET)} / {_SAME} {_limit(limit)}"
 
 
 def _increase(by: str, metric: str) -> str:

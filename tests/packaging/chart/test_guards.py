@@ -95,6 +95,10 @@ def test_tls_by_the_configuration_alone_is_https_too(helm: Helm) -> None:
     found = helm.render({**ACCOUNT, "config": {"tls": paths}})
     assert service(found)["appProtocol"] == "https"
     assert found.config["tls"] == paths
+    # Whose CA is the system's, or nobody's.
+    (hook,) = found.hooks
+    assert "volumes" not in hook["spec"]
+    assert hook["spec"]["containers"][0]["args"][2:4] == [HOST, "off"]
 
 
 def test_cert_manager_is_asked_for_the_names_of_the_service(matrix: Matrix) -> None:
@@ -172,6 +176,7 @@ def test_the_test_pod_speaks_tls(matrix: Matrix) -> None:
     assert call["volumeMounts"] == [{"name": "files", "mountPath": directory, "readOnly": True}]
     (volume,) = hook["spec"]["volumes"]
     ca, own = (one["secret"] for one in volume["projected"]["sources"])
+    assert volume["projected"]["defaultMode"] == 0o440
     assert (ca["name"], ca["items"], ca["optional"]) == (
         "zoom-gateway-tls",
         [{"key": "ca.crt", "path": "ca.crt"}],
