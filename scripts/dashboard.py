@@ -10,7 +10,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from dashboard_panels import FLEET, OURS, ROWS, Panel
+from dashboard_kinds import FLEET, OURS, Panel
+from dashboard_panels import ROWS
 
 COLUMNS: Final = 24
 """The width of Grafana's grid."""

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from gateway.cli.posture_view import facts, limits
+from gateway.core.posture import Mark
 from gateway.core.status import mood, span
 
 if TYPE_CHECKING:
@@ -60,6 +62,7 @@ class View:
         self._headline(body)
         for account in body["accounts"]:
             self._account(account, body.get("headline"))
+        self._posture(body)
         # An older gateway does not tell.
         replicas = body.get("fleet", {}).get("replicas", [])
         if len(replicas) > 1:
@@ -197,6 +200,20 @@ class View:
             level = (f"{one['level']}: " if serious else "", _style(one["level"]))
             table.add_row(one["at"][11:19], Text.assemble(level, one["message"], times))
         self._console.print(table)
+
+    def _posture(self, body: Mapping[str, Any]) -> None:
+        # An older gateway does not tell.
+        if "listener" not in body:
+            return
+        self._console.print()
+        self._say("security and limits", "bold")
+        for text, mark in facts(body):
+            self._say(text, _style(mark.value) if mark is not Mark.OK else "")
+        spent, left, *_ = self._glyphs
+        for name, words, used, mark in limits(body):
+            full = None if used is None else round(BAR * min(1.0, used))
+            bar = f"{'':{BAR}}" if full is None else left * full + spent * (BAR - full)
+            self._say(f"{name:<22} {bar} {words}", _style(mark.value))
 
     def _replicas(self, replicas: list[Mapping[str, Any]]) -> None:
         from rich.table import Table  # noqa: PLC0415

@@ -3,7 +3,7 @@
 Everything here comes from charts, which hold tokens; nothing that leaves here does.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -13,6 +13,7 @@ from gateway.core.account import Account, Holdoff, Minting
 from gateway.core.backoff import Budget
 from gateway.core.diagnosis import Chart, Diagnosis, Severity, diagnose
 from gateway.core.history import newest
+from gateway.core.posture import Posture, told
 from gateway.core.presence import Sighting
 from gateway.core.slots import Phase, Slot
 from gateway.core.token import Token
@@ -51,8 +52,8 @@ class Readiness:
     state: State
     reasons: tuple[str, ...]
     """Sentences, the worst first; empty when all is well."""
-    worst: tuple[str, Diagnosis] | None = field(default=None, compare=False)
-    """The account and the fault that the first sentence is about, if it is one's."""
+    worst: tuple[str | None, Diagnosis] | None = field(default=None, compare=False)
+    """The fault that the first sentence is about, if it is one, and the account, if it is one's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,8 @@ class Replica:
     """All replicas, itself included, as it saw them last."""
     worker: int | None = None
     """Its number, if several processes are one gateway."""
+    posture: Posture | None = None
+    """How it is guarded; None: not to be told."""
 
 
 class ReadinessGate:
@@ -83,19 +86,24 @@ class ReadinessGate:
         self._draining = True
 
     def look(
-        self, charts: Mapping[str, Chart], tried: Collection[str], served: Collection[str] = ()
+        self,
+        charts: Mapping[str, Chart],
+        tried: Collection[str],
+        served: Collection[str] = (),
+        own: Sequence[Diagnosis] = (),
     ) -> Readiness:
         """Judge, by account name, from the charts and the names of the accounts tried once.
 
-        `served`: those that had a usable token, even if nobody looked while they had it.
+        `served`: those that had a usable token, even if nobody looked while they had it. `own`:
+        what is wrong with the gateway itself, which makes it degraded, never unready.
         """
         if not self._opened:
             self._opened = all(name in tried for name in charts) and (
                 bool(served) or any(chart.account.usable(chart.now) for chart in charts.values())
             )
-        faults = _worst(charts)
+        faults = _worst(charts, own)
         reasons = [
-            f"Account {name}: {one.sentence}" if len(charts) > 1 else one.sentence
+            f"Account {name}: {one.sentence}" if name and len(charts) > 1 else one.sentence
             for name, one in faults
         ]
         worst = next(iter(faults), None)
@@ -117,15 +125,18 @@ class ReadinessGate:
         return Readiness(ready=True, state=state, reasons=tuple(reasons), worst=worst)
 
 
-def _worst(charts: Mapping[str, Chart]) -> list[tuple[str, Diagnosis]]:
+def _worst(
+    charts: Mapping[str, Chart], own: Sequence[Diagnosis]
+) -> list[tuple[str | None, Diagnosis]]:
     """Everything that is worth acting on, with its account, the worst of all first."""
     severities = list(Severity)
-    found = [
+    found: list[tuple[str | None, Diagnosis]] = [
         (name, one)
         for name, chart in charts.items()
         for one in diagnose(chart)
         if one.severity is not Severity.NOTICE
     ]
+    found += [(None, one) for one in own]
     found.sort(key=lambda entry: severities.index(entry[1].severity))
     return found
 
@@ -187,17 +198,20 @@ def snapshot(  # noqa: PLR0913  each is told of
             for name, chart in charts.items()
         ],
         "fleet": _fleet(replica.sighting, replica.name),
+        **({} if replica.posture is None else told(replica.posture)),
     }
 
 
 def _headline(
     charts: Mapping[str, Chart], readiness: Readiness, wall: float
 ) -> dict[str, Any] | None:
-    """What the first sentence is about; None if that is no fault of an account."""
+    """What the first sentence is about; None if that is no fault."""
     if readiness.worst is None:
         return None
     name, one = readiness.worst
-    return {"account": name, **_diagnosis(one, wall - charts[name].now)}
+    # The gateway's own moments are seconds since the epoch already.
+    offset = 0.0 if name is None else wall - charts[name].now
+    return {"account": name, **_diagnosis(one, offset)}
 
 
 def _fleet(sighting: Sighting, own: str) -> dict[str, Any]:

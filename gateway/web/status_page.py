@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gateway.core.status import mood, span, worst_first
 from gateway.web import status_tree
+from gateway.web.posture_tree import posture
 from gateway.web.tree import Node
 
 if TYPE_CHECKING:
@@ -42,9 +43,13 @@ def view(status: Mapping[str, Any], history: Callable[[str], Mapping[str, Any]])
             for number, one in enumerate(shown, 1)
         ),
         status_tree.others(rest),
+        posture(status),
         status_tree.fleet(status),
     ]
     codes = [one["code"] for account in accounts for one in account["diagnoses"]]
+    first = status["headline"]
+    if first and first["account"] is None:
+        codes.append(first["code"])
     return {
         "at": status["at"],
         "key": " ".join([status["state"], *codes]),

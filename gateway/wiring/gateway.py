@@ -16,6 +16,7 @@ from gateway.clock import SystemClock
 from gateway.core.course import Asked
 from gateway.core.diagnosis import Chart
 from gateway.core.errors import StoreError
+from gateway.core.posture import Posture, diagnose_certificate
 from gateway.core.presence import Presence
 from gateway.core.routes import Endpoints, RouteTable
 from gateway.core.status import Readiness, ReadinessGate, Replica, snapshot
@@ -36,6 +37,7 @@ from gateway.web.status_page import DETAILED
 from gateway.wiring.assembly import Assembly, Commons
 from gateway.wiring.credentials import identities
 from gateway.wiring.lines import Lines
+from gateway.wiring.posture import posture
 from gateway.wiring.traces import Traces
 
 _LAST: Final = 10.0
@@ -71,7 +73,9 @@ class Gateway:
         self._history = History(settings.accounts, self._clock.now, self._clock.wall)
         self._commons = self._make_commons(first=worker is None or worker.number == 1)
         self._address = ""
-        """Of the proxy, `host:port`."""
+        """Of the proxy, `host:port`, for other machines."""
+        self._listens = ""
+        """The same, as it was bound."""
         self._since = self._clock.wall()
         self._assembly = Assembly(settings, self._commons)
         self._traces.use(settings)
@@ -137,14 +141,22 @@ class Gateway:
         keepers = self._assembly.keepers
         tried = {name for name, keeper in keepers.items() if keeper.manager.tried}
         served = {name for name, keeper in keepers.items() if keeper.manager.served}
-        return self._gate.look(charts, tried, served)
+        own = diagnose_certificate(self._posture().listener.tls, self._clock.wall())
+        return self._gate.look(charts, tried, served, own)
+
+    def _posture(self) -> Posture:
+        return posture(self.settings, self._listens)
 
     def status(self, most: int | None = None) -> dict[str, Any]:
         """Give the body of `/status.json`; with `most`, of so many accounts in full."""
         charts = self.charts()
         now, wall = self._clock.now(), self._clock.wall()
         totals = (self._shared or self._totals).totals()
-        replica = replace(self._replica, sighting=self._assembly.heartbeat.sighting)
+        replica = replace(
+            self._replica,
+            sighting=self._assembly.heartbeat.sighting,
+            posture=self._posture(),
+        )
         return snapshot(charts, self._judge(charts), replica, now, wall, totals, most=most)
 
     def _may_come(self, host: bytes) -> bool:
@@ -195,8 +207,8 @@ class Gateway:
             await self.stop(0.0)
             raise
         addresses = sockets.written(sockets.bound(listen)), sockets.written(sockets.bound(admin))
+        self._address, self._listens = _named(listen), addresses[0]
         await self._admin.serve(admin)
-        self._address = _named(listen)
         self._assembly.start()
         store = settings.store.url.partition(":")[0]
         self.log.started(__version__, *addresses, store, list(settings.accounts))
@@ -205,8 +217,8 @@ class Gateway:
     async def serve(self, listen: Sequence[socket.socket], admin: Sequence[socket.socket]) -> None:
         """As `start`, with sockets that listen already."""
         await self._proxy.serve(listen)
+        self._address, self._listens = _named(listen), sockets.written(sockets.bound(listen))
         await self._admin.serve(admin)
-        self._address = _named(listen)
         self._assembly.start()
 
     def log_to(self, log: FilteringBoundLogger) -> None:

@@ -6,6 +6,7 @@
 {{- include "zoom-gateway.checkCredentials" . -}}
 {{- include "zoom-gateway.checkListeners" . -}}
 {{- include "zoom-gateway.checkStore" . -}}
+{{- include "zoom-gateway.checkGuards" . -}}
 {{- end -}}
 
 {{- define "zoom-gateway.checkSecrets" -}}
@@ -58,7 +59,14 @@
 {{- define "zoom-gateway.checkListeners" -}}
 {{- $config := include "zoom-gateway.config" . | fromYaml -}}
 {{- $loopback := "^(127\\.|localhost$|::1$)" -}}
-{{- range $section := list "listen" "admin" }}
+{{- $sections := list "listen" "admin" -}}
+{{- if $config.listen.socket }}
+{{- $sections = list "admin" -}}
+{{- if eq .Values.mode "service" }}
+{{- fail "config.listen.socket is for mode: sidecar: the Service does not get to a socket." -}}
+{{- end }}
+{{- end }}
+{{- range $section := $sections }}
 {{- $host := (index $config $section).host -}}
 {{- if not (and (kindIs "string" $host) $host) }}
 {{- fail (printf "config.%s.host must be an address, such as 0.0.0.0 or ::. Leave it out, and the chart sets it." $section) -}}
@@ -70,15 +78,15 @@
 {{- if and (eq .Values.mode "service") (regexMatch $loopback (toString $config.listen.host)) }}
 {{- fail (printf "config.listen.host is %s, where the Service does not get to: leave it out, or set 0.0.0.0 or ::." $config.listen.host) -}}
 {{- end }}
-{{- if and (eq .Values.mode "sidecar") (not (regexMatch $loopback (toString $config.listen.host))) }}
+{{- if and (eq .Values.mode "sidecar") (not $config.listen.socket) (not (regexMatch $loopback (toString $config.listen.host))) }}
 {{- fail (printf "config.listen.host is %s: who reaches a sidecar's proxy calls Zoom with your token, so it listens on 127.0.0.1 or ::1 only." $config.listen.host) -}}
 {{- end }}
-{{- range $section := list "listen" "admin" }}
+{{- range $section := $sections }}
 {{- if eq 0 (int (index $config $section).port) }}
 {{- fail (printf "config.%s.port must be a port of its own: Service and probes have to know it." $section) -}}
 {{- end }}
 {{- end }}
-{{- if eq (int $config.listen.port) (int $config.admin.port) }}
+{{- if and (not $config.listen.socket) (eq (int $config.listen.port) (int $config.admin.port)) }}
 {{- fail (printf "config.listen.port and config.admin.port are both %d: they are two ports." (int $config.admin.port)) -}}
 {{- end }}
 {{- end -}}

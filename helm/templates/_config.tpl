@@ -8,8 +8,9 @@ of ports, store and drain for all templates.
 */}}
 {{- define "zoom-gateway.config" -}}
 {{- $sidecar := eq .Values.mode "sidecar" -}}
+{{- $listen := default dict (default dict .Values.config).listen -}}
 {{- $config := dict
-  "listen" (dict "host" ($sidecar | ternary "127.0.0.1" "0.0.0.0") "port" 8080)
+  "listen" ($listen.socket | empty | ternary (dict "host" ($sidecar | ternary "127.0.0.1" "0.0.0.0") "port" 8080) dict)
   "admin" (dict "host" "0.0.0.0" "port" 9090)
   "store" (include "zoom-gateway.store" . | fromYaml)
 -}}
@@ -22,6 +23,10 @@ of ports, store and drain for all templates.
 {{- $_ := set $config "upstream" (dict
   "api_url" "http://127.0.0.1:8081" "token_url" "http://127.0.0.1:8081/oauth/token") -}}
 {{- end }}
+{{- with include "zoom-gateway.tls" . | fromYaml }}
+{{- $_ := set $config "tls" . -}}
+{{- end }}
+{{- $config = mustMergeOverwrite $config (include "zoom-gateway.guarded" . | fromYaml) -}}
 {{- mustMergeOverwrite $config (deepCopy (default dict .Values.config)) | toYaml -}}
 {{- end -}}
 

@@ -23,6 +23,7 @@ envFrom:
 {{- end }}
 ports:
   {{- if eq .Values.mode "service" }}
+  # Called so with TLS, too: NetworkPolicy and Service find it by its name, in old pods and new.
   - name: http
     containerPort: {{ int $config.listen.port }}
   {{- end }}
@@ -30,6 +31,8 @@ ports:
     containerPort: {{ int $config.admin.port }}
 resources:
   {{- toYaml .Values.resources | nindent 2 }}
+# The last lines of the log say why it ended: `kubectl describe` shows them.
+terminationMessagePolicy: FallbackToLogsOnError
 securityContext:
   {{- toYaml .Values.securityContext | nindent 2 }}
 {{- range $kind := list "startupProbe" "livenessProbe" }}
@@ -69,6 +72,11 @@ volumeMounts:
   valueFrom:
     secretKeyRef: {name: {{ .existingSecret | quote }}, key: {{ .keys.clientId | quote }}}
 {{- end }}
+{{- end }}{{ end }}
+{{- with .Values.upstream.egressProxy }}{{ if .existingSecret }}
+- name: ZOOM_GATEWAY_UPSTREAM__EGRESS_PROXY
+  valueFrom:
+    secretKeyRef: {name: {{ .existingSecret | quote }}, key: {{ .key | quote }}}
 {{- end }}{{ end }}
 {{- with .Values.extraEnv }}
 {{ toYaml . }}

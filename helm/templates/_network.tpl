@@ -18,6 +18,22 @@
 {{- end }}
 {{- end -}}
 
+{{/* The port of the proxy on the way to Zoom, as far as it is known; nothing without one. */}}
+{{- define "zoom-gateway.proxyPort" -}}
+{{- $url := toString (default "auto" (default dict (include "zoom-gateway.config" . | fromYaml).upstream).egress_proxy) -}}
+{{- if .Values.upstream.egressProxy.existingSecret -}}
+{{- .Values.upstream.egressProxy.port -}}
+{{- else if contains "://" $url -}}
+{{- include "zoom-gateway.urlPort" $url -}}
+{{- else if ne "off" $url -}}
+{{- range .Values.extraEnv -}}
+{{- if and (eq "https_proxy" (lower (toString .name))) (contains "://" (toString .value)) -}}
+{{- include "zoom-gateway.urlPort" .value -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{/* The port of an http or https URL. */}}
 {{- define "zoom-gateway.urlPort" -}}
 {{- $port := . | regexFind "://[^/?#]+" | regexFind ":[0-9]+$" | trimPrefix ":" -}}

@@ -1,6 +1,6 @@
 {{/*
 The Secrets that are mounted, a volume each, whole directories (no subPath), so that the kubelet
-brings a rotated secret in: {volumes: [{name, secret, path, items}]}.
+brings a rotated secret in: {volumes: [{name, secret or configMap, path, items}]}.
 */}}
 {{- define "zoom-gateway.secretVolumes" -}}
 {{- $root := include "zoom-gateway.secrets" . -}}
@@ -30,6 +30,7 @@ brings a rotated secret in: {volumes: [{name, secret, path, items}]}.
   "path" (printf "%s/store-tls" $root)
   "items" (dict "ca.pem" .tls.keys.ca "certificate.pem" .tls.keys.certificate "key.pem" .tls.keys.key)) -}}
 {{- end }}{{ end }}
+{{- $volumes = concat $volumes (include "zoom-gateway.guardVolumes" . | fromYaml).volumes -}}
 {{- dict "volumes" $volumes | toYaml -}}
 {{- end -}}
 
@@ -47,8 +48,13 @@ not; no other container mounts them. */}}
     sizeLimit: {{ .Values.tmp.sizeLimit | quote }}
 {{- range (include "zoom-gateway.secretVolumes" . | fromYaml).volumes }}
 - name: {{ $prefix }}{{ .name }}
+  {{- if .configMap }}
+  configMap:
+    name: {{ .configMap | quote }}
+  {{- else }}
   secret:
     secretName: {{ .secret | quote }}
+  {{- end }}
     optional: false
     # {{ eq (int $mode) 292 | ternary "0444" "0440" }}
     defaultMode: {{ $mode }}

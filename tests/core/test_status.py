@@ -6,7 +6,14 @@ from typing import Any
 import pytest
 
 from gateway.core.account import Holdoff, Minting
-from gateway.core.diagnosis import Chart
+from gateway.core.diagnosis import Chart, Diagnosis
+from gateway.core.posture import (
+    ListenerStatus,
+    Posture,
+    TlsStatus,
+    UpstreamStatus,
+    diagnose_certificate,
+)
 from gateway.core.status import (
     Readiness,
     ReadinessGate,
@@ -384,3 +391,40 @@ def test_moments_beyond_the_calendar_become_its_ends(wall: float, text: str) -> 
 )
 def test_spans_as_people_read_them(seconds: float, text: str) -> None:
     assert span(seconds) == text
+
+
+def ending(left: float) -> tuple[Posture, list[Diagnosis]]:
+    tls = TlsStatus(WALL + left, ("gateway.example",))
+    posture = Posture(ListenerStatus("0.0.0.0:8080", tls), UpstreamStatus("api.zoom.us"))
+    return posture, diagnose_certificate(tls, WALL)
+
+
+def test_a_certificate_that_ends_makes_it_degraded_and_not_unready() -> None:
+    posture, own = ending(3600.0)
+    charts = {"one": healthy(), "two": healthy()}
+    readiness = ReadinessGate().look(charts, charts, (), own)
+    assert readiness.ready
+    assert readiness.state is State.DEGRADED
+    assert readiness.reasons == (own[0].sentence,)
+    body = snapshot(charts, readiness, replace(REPLICA, posture=posture), NOW, WALL)
+    assert body["headline"]["account"] is None
+    assert body["headline"]["code"] == "certificate_expires"
+    assert body["headline"]["since"] is None
+    assert body["listener"]["tls"]["expires_at"] == WALL + 3600
+    assert mood(body) == "degraded"
+
+
+def test_a_certificate_that_has_ended_tells_since_when() -> None:
+    _, own = ending(-60.0)
+    charts = {"default": healthy()}
+    readiness = ReadinessGate().look(charts, charts, (), own)
+    body = snapshot(charts, readiness, REPLICA, NOW, WALL)
+    assert body["headline"]["since"] == iso(WALL - 60)
+    assert "listener" not in body
+
+
+def test_an_account_whose_calls_fail_comes_before_a_certificate_that_ends() -> None:
+    _, own = ending(3600.0)
+    charts = {"default": held_off()}
+    readiness = ReadinessGate().look(charts, charts, (), own)
+    assert [one.startswith("The proxy's") for one in readiness.reasons] == [False, True]

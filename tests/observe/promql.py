@@ -14,17 +14,24 @@ from gateway.observe.metrics import PREVIOUS_SECRET, SUCCESS, Metrics
 from gateway.ports import ReplayOutcome
 from tests.observe.charts import A0, WALL, fleet, healthy
 from tests.observe.lines import EVERY, calls
+from tests.observe.promised import DENIALS, LIMITS
+from tests.observe.promised import METRICS as PROMISED
+
+RELOAD_FAILED = "failure"
+"""Of a certificate."""
 
 TARGET = {"cluster", "namespace", "job", "instance"}
 """Labels that are Prometheus' own."""
 
 VALUES = {
     "outcome": {one.value for one in ReplayOutcome},
-    "reason": {one.value for one in Cause},
-    "result": {one.value for one in MintFailure} | {SUCCESS, PREVIOUS_SECRET},
+    "reason": {one.value for one in Cause} | DENIALS,
+    "result": {one.value for one in MintFailure} | {SUCCESS, PREVIOUS_SECRET, RELOAD_FAILED},
     "cause": {one.value for one in RefusalCause},
     "phase": {one.name.lower() for one in Phase},
     "status": {"200", "401", "404", "429", "499", "500", "502", "503", "504"},
+    "limit": set(LIMITS),
+    "place": {"memory", "disk"},
     "alertstate": {"firing", "pending"},
 }
 """What labels may hold, where that is a fixed set."""
@@ -49,7 +56,7 @@ def exposed() -> dict[str, set[str]]:
     for family in registry().registry.collect():
         for sample in family.samples:
             found.setdefault(sample.name, set()).update(sample.labels)
-    return found
+    return {name: set(labels) for name, (_, labels) in PROMISED.items()} | found
 
 
 def parse(text: str) -> promql.Expr:

@@ -46,6 +46,7 @@ def test_panels_stand_below_their_row_in_the_order_of_the_questions() -> None:
         "Can tokens be minted?",
         "Who refuses what?",
         "Where is the time lost?",
+        "Who gets in, and is there room?",
         "Which replica is it?",
     ]
 

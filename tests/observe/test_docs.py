@@ -17,7 +17,9 @@ from gateway.observe.metrics import PREVIOUS_SECRET, SUCCESS
 from gateway.ports import ReplayOutcome
 from tests.observe.charts import WALL
 from tests.observe.lines import write_all
-from tests.observe.promql import registry
+from tests.observe.promised import DENIALS, LIMITS
+from tests.observe.promised import METRICS as PROMISED
+from tests.observe.promql import RELOAD_FAILED, registry
 
 DOCS = Path(__file__).parents[2] / "docs"
 METRICS = (DOCS / "metrics.md").read_text()
@@ -34,7 +36,7 @@ def rows(text: str, heading: str) -> dict[str, list[str]]:
 
 def documented_metrics() -> dict[str, tuple[str, set[str]]]:
     found = {}
-    for heading in ("Calls", "Tokens", "The process"):
+    for heading in ("Calls", "Tokens", "The listener and its limits", "The process"):
         for name, (kind, labels, meaning, _) in rows(METRICS, heading).items():
             assert meaning
             found[name] = (kind, set(re.findall(r"`(\w+)`", labels)))
@@ -48,7 +50,7 @@ def real_metrics() -> dict[str, tuple[str, set[str]]]:
         kind = {"info": "gauge"}.get(family.type, family.type)
         labels = {label for sample in family.samples for label in sample.labels} - {"le"}
         found[f"{family.name}{suffix}"] = (kind, labels)
-    return found
+    return PROMISED | found
 
 
 def test_every_metric_is_documented_and_no_other() -> None:
@@ -64,10 +66,12 @@ def test_every_metric_is_documented_and_no_other() -> None:
     ("label", "values"),
     [
         ("outcome", {one.value for one in ReplayOutcome}),
-        ("reason", {one.value for one in Cause}),
-        ("result", {one.value for one in MintFailure} | {SUCCESS, PREVIOUS_SECRET}),
+        ("reason", {one.value for one in Cause} | DENIALS),
+        ("result", {one.value for one in MintFailure} | {SUCCESS, PREVIOUS_SECRET, RELOAD_FAILED}),
         ("cause", {one.value for one in RefusalCause}),
         ("phase", {one.name.lower() for one in Phase}),
+        ("limit", set(LIMITS)),
+        ("place", {"memory", "disk"}),
     ],
 )
 def test_every_value_of_a_label_is_documented_and_no_other(label: str, values: set[str]) -> None:

@@ -6,7 +6,7 @@ With `STATUS_PAGE_PICTURES=docs/images` the pictures that the documentation show
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 from axe_playwright_python.async_playwright import (  # type: ignore[import-untyped]  # ships none
@@ -49,6 +49,14 @@ async def running() -> AsyncIterator[Browser]:
         await started.close()
 
 
+class Admin(Protocol):
+    """Whoever has a status page."""
+
+    @property
+    def admin(self) -> str:
+        """Its URL."""
+
+
 class Watched:
     """A page whose complaints are kept."""
 
@@ -83,6 +91,11 @@ class Watched:
             # What is seen without scrolling: a picture of all of it would be large.
             await self.page.screenshot(path=folder / f"status-page-{name}.png")
 
+    async def publish(self, part: Any, name: str) -> None:
+        """A picture of a part of the page, for the documentation, if they are made anew."""
+        if PUBLISHED:
+            await part.screenshot(path=ROOT / PUBLISHED / f"status-page-{name}.png")
+
     @property
     def hero(self) -> Any:
         return self.page.locator(".hero")
@@ -97,7 +110,7 @@ class Watched:
 
 @asynccontextmanager
 async def opened(
-    browser: Browser, gate: Gateway, width: Any = WIDE, **options: Any
+    browser: Browser, gate: Admin, width: Any = WIDE, **options: Any
 ) -> AsyncIterator[Watched]:
     context: BrowserContext = await browser.new_context(
         viewport=width, reduced_motion="reduce", **options

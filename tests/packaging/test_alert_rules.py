@@ -127,6 +127,46 @@ def test_an_absence_is_told_with_a_name_and_without(
     assert "SUCCESS" in promtool("test", "rules", tmp_path / "case.yaml")
 
 
+@pytest.mark.parametrize(
+    ("expires", "told"),
+    [
+        (7200, "ends in 1h 30m 0s; from then on no caller that verifies it gets through"),
+        (600, "has ended: no caller that verifies it gets through"),
+    ],
+)
+def test_a_certificate_that_has_ended_is_told_otherwise(
+    tmp_path: Path, expires: int, told: str
+) -> None:
+    name = "ZoomGatewayCertificateEnds"
+    labels = {"namespace": "prod", "job": "gateway"}
+    description = (
+        f"The certificate of prod/gateway {told}. Renew it now: files that change are read again by"
+        " themselves."
+    )
+    annotations = {
+        **ALERTS[name]["annotations"],
+        "summary": "The certificate of prod/gateway ends or has ended.",
+        "description": description,
+    }
+    metric = "zoom_gateway_tls_certificate_expires_at_seconds"
+    series = f'{metric}{{namespace="prod", job="gateway", instance="a"}}'
+    alert = {"exp_labels": {"severity": "critical", **labels}, "exp_annotations": annotations}
+    case = {
+        "rule_files": [str(RULES)],
+        "tests": [
+            {
+                "interval": "1m",
+                "input_series": [{"series": series, "values": f"{expires}x40"}],
+                "alert_rule_test": [
+                    {"alertname": name, "eval_time": "30m", "exp_alerts": [alert]},
+                ],
+            }
+        ],
+    }
+    (tmp_path / "case.yaml").write_text(yaml.safe_dump(case))
+    assert "SUCCESS" in promtool("test", "rules", tmp_path / "case.yaml")
+
+
 @pytest.mark.parametrize(("status", "share"), [("200", 0), ("503", 0.5)])
 def test_the_share_of_errors_is_a_number_when_nobody_calls(
     tmp_path: Path, status: str, share: float
@@ -166,7 +206,7 @@ def test_an_alert_says_what_is_wrong_and_what_to_do(alert: str) -> None:
     rule = ALERTS[alert]
     assert re.fullmatch(r"ZoomGateway[A-Z]\w+", alert)
     assert rule["labels"].keys() == {"severity"}
-    assert rule["labels"]["severity"] in {"critical", "warning"}
+    assert rule["labels"]["severity"] in {"critical", "warning", "info"}
     assert rule["annotations"].keys() == {"summary", "description", "runbook_url"}
     assert rule["annotations"]["runbook_url"] == f"{RUNBOOK}#{alert.lower()}"
     assert len(rule["annotations"]["summary"]) < 100

@@ -181,7 +181,7 @@ async def test_rotate_now_by_keyboard(browser: Browser, client: aiohttp.ClientSe
         await one.sound("rotated")
         # Down to the links: everything can be reached.
         reached = []
-        for _ in range(8):
+        for _ in range(10):
             await keys.press("Tab")
             # Past the last one it is the browser's own turn.
             reached.append(await one.page.evaluate("document.activeElement.innerText"))

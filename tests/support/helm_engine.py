@@ -17,6 +17,7 @@ import helm_sdkpy  # type: ignore[import-not-found]  # is in that interpreter's 
 KINDS = {
     "v1": ["ConfigMap", "Pod", "Secret", "Service", "ServiceAccount"],
     "apps/v1": ["Deployment"],
+    "cert-manager.io/v1": ["Certificate"],
     "autoscaling/v2": ["HorizontalPodAutoscaler"],
     "monitoring.coreos.com/v1": ["PodMonitor", "PrometheusRule", "ServiceMonitor"],
     "networking.k8s.io/v1": ["NetworkPolicy"],

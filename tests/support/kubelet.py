@@ -12,6 +12,8 @@ from tests.settings.certificates import make_ca
 from tests.support.helm import Document, Rendered
 
 SECRET: Final = "the-secret"
+PROXY: Final = "http://user:the-secret@proxy.example:3128"
+"""Where a variable's name says that it is a proxy's URL."""
 ID: Final = "0123456789"
 ROOTS: Final = ("/run/secrets/", "/etc/", "/vault/")
 """Where paths begin that are mounted."""
@@ -41,11 +43,12 @@ def mount(rendered: Rendered, directory: Path) -> Mounted:
 
 
 def _files(volume: Document, rendered: Rendered) -> Iterator[tuple[str, Callable[[Path], None]]]:
-    if "configMap" in volume:
+    if "configMap" in volume and "items" not in volume["configMap"]:
         for name, text in rendered.one("ConfigMap", volume["configMap"]["name"])["data"].items():
             yield name, lambda path, text=text: path.write_text(text)  # type: ignore[misc]  # a lambda's default has no type
-    if "secret" in volume:
-        paths = {item["path"] for item in volume["secret"]["items"]}
+    given = volume.get("secret") or volume.get("configMap", {})
+    if "items" in given:
+        paths = {item["path"] for item in given["items"]}
         if {"certificate.pem", "key.pem"} <= paths:
             yield "certificate.pem", lambda path: make_ca(path, path.with_name("key.pem"))
             paths -= {"certificate.pem", "key.pem"}
@@ -77,5 +80,10 @@ def _moved(tree: Any, directory: Path) -> Any:
 
 def _environ(container: Document) -> dict[str, str]:
     return {
-        one["name"]: ID if "valueFrom" in one else one["value"] for one in container.get("env", [])
+        one["name"]: _referred(one["name"]) if "valueFrom" in one else one["value"]
+        for one in container.get("env", [])
     }
+
+
+def _referred(name: str) -> str:
+    return PROXY if name.endswith("PROXY") else ID

@@ -10,7 +10,11 @@ from tests.support.processes import ROOT
 
 APP = Path(__file__).parent / "app"
 CASES = sorted(path.name.removesuffix("-values.yaml") for path in CHART.glob("ci/*-values.yaml"))
-PLAIN = ROOT / "config" / "kubernetes" / "sidecar.yaml"
+PLAIN = {
+    "plain": ROOT / "config" / "kubernetes" / "sidecar.yaml",
+    "socket": ROOT / "config" / "kubernetes" / "sidecar-socket.yaml",
+}
+"""Manifests to copy from."""
 
 
 @pytest.fixture(scope="session")
@@ -30,11 +34,12 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def matrix(helm: Helm, app: Path) -> dict[str, Rendered]:
-    """All that we render, by name: the values in helm/ci, the application, the plain manifest."""
+    """All that we render, by name: the values in helm/ci, the application, the plain manifests."""
     found = {
         case: helm.render(yaml.safe_load((CHART / "ci" / f"{case}-values.yaml").read_text()))
         for case in CASES
     }
     found["app"] = helm.render({}, app)
-    found["plain"] = Rendered(tuple(yaml.safe_load_all(PLAIN.read_text())))
+    for name, file in PLAIN.items():
+        found[name] = Rendered(tuple(yaml.safe_load_all(file.read_text())))
     return found

@@ -18,6 +18,7 @@ VALUES = [
     for language, text in BLOCKS
     if language == "yaml" and text.startswith("# values.yaml\n")
 ]
+NUMBER = 8
 
 
 def external_secret() -> Document:
@@ -30,25 +31,30 @@ def options() -> Iterator[str]:
     """The keys that the page sets or names, with a dot in them."""
     yield from re.findall(r"--set ([\w.]+)=", PAGE)
     yield from re.findall(
-        r"`((?:autoscaling|credentials|image|networkPolicy|prometheusRule|serviceMonitor|tmp)"
+        r"`((?:autoscaling|credentials|image|networkPolicy|prometheusRule|serviceMonitor|tls|tmp)"
         r"\.[\w.]+)`",
         PAGE,
     )
 
 
 def test_there_are_values() -> None:
-    assert len(VALUES) == 5
+    assert len(VALUES) == NUMBER
 
 
-@pytest.mark.parametrize("number", range(5))
+@pytest.mark.parametrize("number", range(NUMBER))
 def test_values_are_values(helm: Helm, number: int) -> None:
     found = helm.render(VALUES[number])
     assert found.one("Deployment")
 
 
 def test_values_for_another_chart(helm: Helm, app: Path) -> None:
-    (values,) = (yaml.safe_load(text) for _, text in BLOCKS if "# values.yaml of your" in text)
+    values, more = (yaml.safe_load(text) for _, text in BLOCKS if "# values.yaml of your" in text)
     assert helm.render(values, app).gateway["restartPolicy"] == "Always"
+    both = {"zoom-gateway": values["zoom-gateway"] | more["zoom-gateway"]}
+    found = helm.render(both, app)
+    directory = found.config["listen"]["socket"].rpartition("/")[0]
+    (mounted,) = (one for one in found.gateway["volumeMounts"] if one["mountPath"] == directory)
+    assert mounted["name"] in {one["name"] for one in found.pod["volumes"]}
 
 
 def test_keys_exist() -> None:

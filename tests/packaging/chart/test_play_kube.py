@@ -15,10 +15,13 @@ What podman 4.3 makes of a manifest otherwise than Kubernetes is changed here, a
 
 import fcntl
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shutil import copy
 from typing import Any, TypeVar
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
@@ -26,8 +29,10 @@ from urllib.request import urlopen
 import pytest
 import yaml
 
+from gateway.settings import schema
+from tests.stores.certificates import Authority
 from tests.support import images
-from tests.support.helm import NAME, Document, Helm, Rendered, Values
+from tests.support.helm import NAME, NAMESPACE, Document, Helm, Rendered, Values
 from tests.support.processes import DEADLINE
 from tests.support.redis_server import free_port
 
@@ -221,6 +226,47 @@ def test_a_mounted_secret_is_read(helm: Helm, image: Values, tmp_path: Path) -> 
     ):
         pod.ready()
         assert get(f"{pod.proxy}/v2/users/me")[0] == 200
+
+
+@pytest.mark.xfail(
+    schema.find(["tls", "certificate_file"]) is None,
+    reason="promised in tests/observe/promised.py: the listener takes no certificate yet",
+    run=False,
+)
+def test_it_speaks_tls_and_wants_client_certificates(
+    helm: Helm, image: Values, tmp_path: Path
+) -> None:
+    """Podman has no projected volumes: what `helm test` runs is run here, on the host."""
+    authority = Authority(tmp_path)
+    own, client = authority.issue(f"{NAME}.{NAMESPACE}.svc"), authority.issue("caller")
+    rendered = helm.render(
+        {
+            **image,
+            "simulator": {"enabled": True},
+            "tls": {"existingSecret": "tls", "clientCA": {"existingSecret": "client-ca"}},
+        }
+    )
+    script, _, *more = rendered.hooks[0]["spec"]["containers"][0]["args"]
+    files = tmp_path / "mounted"
+    files.mkdir()
+    copy(authority.file, files / "ca.crt")
+    pem = {"certificate.pem": own.certificate.read_text(), "key.pem": own.key.read_text()}
+    with (
+        secret("tls", tmp_path, **pem),
+        secret("client-ca", tmp_path, **{"ca.pem": authority.file.read_text()}),
+        Pod(rendered, tmp_path).running() as pod,
+    ):
+        pod.ready()
+        url = f"https{pod.proxy.removeprefix('http')}/v2/users?page_size=1"
+        command = [sys.executable, "-c", script, url, *more[:-1], str(files)]
+        without = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (without.returncode, "takes no call without one" in without.stdout) == (0, True)
+        copy(client.certificate, files / "tls.crt")
+        copy(client.key, files / "tls.key")
+        shown = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (shown.returncode, "200, by Zoom" in shown.stdout) == (0, True)
+        # Nobody gets in without TLS.
+        assert get(f"{pod.proxy}/v2/users")[0] != 200
 
 
 def helm_test(rendered: Rendered, pod: Pod, directory: Path) -> int:

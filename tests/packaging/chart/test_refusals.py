@@ -12,6 +12,7 @@ SIMULATOR: Values = {"simulator": {"enabled": True}}
 
 HALF: Values = {"existingSecret": "tls", "keys": {"key": "tls.key"}}
 SENTINEL: Values = {"sentinelPassword": "sentinel"}
+TLS: Values = {"existingSecret": "gateway-tls"}
 APP: Values = {"clientId": "b", "existingSecret": "c"}
 
 NOT_SHARED = (
@@ -187,6 +188,87 @@ SENTENCES: dict[str, tuple[Values, str]] = {
         {**ACCOUNT, "terminationGracePeriodSeconds": 34},
         "terminationGracePeriodSeconds is 34, but draining takes up to 35 s",
     ),
+    "callers' certificates over plain HTTP": (
+        {**ACCOUNT, "tls": {"clientCA": {"existingSecret": "callers-ca"}}},
+        "tls.clientCA without a certificate of the gateway's own",
+    ),
+    "a test's certificate over plain HTTP": (
+        {**ACCOUNT, "tls": {"testClient": {"existingSecret": "test"}}},
+        "tls.testClient without a certificate of the gateway's own",
+    ),
+    "a CA in two places": (
+        {**ACCOUNT, "tls": {**TLS, "clientCA": {"existingSecret": "a", "existingConfigMap": "b"}}},
+        "tls.clientCA names a Secret and a ConfigMap: keep one of them",
+    ),
+    "Zoom's CA in two places": (
+        {
+            **ACCOUNT,
+            "upstream": {"caFile": {"existingSecret": "a", "existingConfigMap": "b"}},
+        },
+        "upstream.caFile names a Secret and a ConfigMap: keep one of them",
+    ),
+    "a certificate that nobody signs": (
+        {**ACCOUNT, "tls": {"certificate": {"enabled": True}}},
+        "tls.certificate.enabled needs tls.certificate.issuerRef.name",
+    ),
+    "TLS on loopback": (
+        {**ACCOUNT, **REDIS, "mode": "sidecar", "tls": TLS},
+        "tls is for mode: service",
+    ),
+    "a socket that no Service gets to": (
+        {**ACCOUNT, "config": {"listen": {"socket": "/run/zoom-gateway/proxy.sock"}}},
+        "config.listen.socket is for mode: sidecar",
+    ),
+    "a caller's key": (
+        {**ACCOUNT, "config": {"access": {"keys": {"sales": {"key": "canary"}}}}},
+        "config.access.keys.sales holds a key, and gateway.yaml stands in a ConfigMap",
+    ),
+    "a caller's key in short": (
+        {**ACCOUNT, "config": {"access": {"keys": {"sales": "canary"}}}},
+        "config.access.keys.sales holds a key, and gateway.yaml stands in a ConfigMap",
+    ),
+    "a proxy's password": (
+        {**ACCOUNT, "config": {"upstream": {"egress_proxy": "http://me:canary@proxy:3128"}}},
+        "config.upstream.egress_proxy holds a user's name or password",
+    ),
+    "a proxy's password in a variable": (
+        {**ACCOUNT, "extraEnv": [{"name": "https_proxy", "value": "http://me:canary@proxy:1"}]},
+        "extraEnv: https_proxy holds a password, and everybody who sees the pod sees it",
+    ),
+    "a proxy twice": (
+        {
+            **ACCOUNT,
+            "upstream": {"egressProxy": {"existingSecret": "proxy", "port": 3128}},
+            "config": {"upstream": {"egress_proxy": "http://proxy:3128"}},
+        },
+        "upstream.egressProxy.existingSecret and config.upstream.egress_proxy are both about",
+    ),
+    "a proxy that the policy keeps away": (
+        {**ACCOUNT, "upstream": {"egressProxy": {"existingSecret": "proxy"}}},
+        "upstream.egressProxy.port is not set, and the NetworkPolicy has to let the gateway out",
+    ),
+    "a proxy before the simulator": (
+        {**SIMULATOR, "upstream": {"egressProxy": {"existingSecret": "proxy", "port": 3128}}},
+        "upstream.egressProxy is a way to Zoom, and simulator.enabled answers in Zoom's place",
+    ),
+    "more bodies than the volume takes": (
+        {**ACCOUNT, "workers": 3, "config": {"limits": {"kept_disk": 2**30}}},
+        "config.limits.kept_disk allows 3221225472 bytes in all workers, more than tmp.size",
+    ),
+    "more bodies than the memory": (
+        {**ACCOUNT, "config": {"limits": {"kept_memory": 2**29 + 1}}},
+        "bytes in all workers, more than resources.limits.memory (512Mi): the pod would be ended",
+    ),
+    "an autoscaler that waits for more calls than there can be": (
+        {
+            **ACCOUNT,
+            **REDIS,
+            "autoscaling": {"enabled": True, "targetInflightRequests": 400},
+            "workers": 2,
+            "config": {"limits": {"calls": 200}},
+        },
+        "autoscaling.targetInflightRequests is 400, and a pod takes 400 calls at most",
+    ),
     "an autoscaler that looks at nothing": (
         {**ACCOUNT, **REDIS}
         | {"autoscaling": {"enabled": True, "targetCPUUtilizationPercentage": None}},
@@ -246,6 +328,24 @@ SCHEMA: dict[str, tuple[Values, str]] = {
         {"accounts": {"sales": {"accountId": "a", "apps": [{"clientId": "b"}]}}},
         "missing property 'existingSecret'",
     ),
+    "access.rules": (
+        {"access": {"rules": []}},
+        "additional properties 'rules' not allowed",
+    ),
+    "access.keys": (
+        {"access": {"keys": {"sales": {"existingSecret": "keys"}}}},
+        "missing property 'key'",
+    ),
+    "tls.clientCertificates": ({"tls": {"clientCertificates": "off"}}, "/tls/clientCertificates'"),
+    "tls.keys": ({"tls": {"keys": {"key": ""}}}, "/tls/keys/key': minLength"),
+    "tls.certificate.duration": (
+        {"tls": {"certificate": {"duration": "90 days"}}},
+        "/tls/certificate/duration'",
+    ),
+    "upstream.egressProxy": (
+        {"upstream": {"egressProxy": {"url": "http://proxy:3128"}}},
+        "additional properties 'url' not allowed",
+    ),
     "tolerations": ({"tolerations": {"key": "x"}}, "/tolerations': got object, want array"),
     "podAnnotations": ({"podAnnotations": {"scan": True}}, "/podAnnotations/scan'"),
     "resources": ({"resources": {"limit": {}}}, "additional properties 'limit' not allowed"),
@@ -268,6 +368,8 @@ def test_the_schema_refuses(helm: Helm, key: str) -> None:
         {"token": {"wait_timeout": 10}},
         {"store": {"lease": 5}},
         {"a_section_of_a_later_version": {"key": 1}},
+        {"access": {"keys": {"sales": {"key_file": "/vault/sales"}}}},
+        {"limits": {"kept_disk": 2**31, "kept_memory": 2**29}},
     ],
 )
 def test_what_only_looks_like_a_secret_is_let_through(helm: Helm, config: Any) -> None:
