@@ -69,6 +69,9 @@ class SecretUrl(str):
     def __reduce__(self) -> NoReturn:
         raise TypeError("a SecretUrl is not pickled: it holds a password")
 
+    def __getstate__(self) -> NoReturn:
+        raise TypeError("a SecretUrl has no state to show: it holds a password")
+
 
 @dataclass(frozen=True, slots=True)
 class RedisUrl:
