@@ -15,6 +15,7 @@ import threading
 import traceback
 import warnings
 from types import FrameType, TracebackType
+from typing import Any
 
 SECRET = os.environ.get("PROVOKE", "")
 
@@ -25,7 +26,7 @@ class FaultError(Exception):
 
 def fail(kind: str) -> None:
     local = f"Authorization: Bearer {SECRET}"
-    raise type(kind, (FaultError,), {})(f"{kind}: {local}")
+    raise type(kind.split(maxsplit=1)[0], (FaultError,), {})(f"{kind}: {local}")
 
 
 class Dying:
@@ -63,7 +64,14 @@ def provoke(_number: int, _frame: FrameType | None) -> None:
     loud.propagate = False
     loud.addHandler(broken)
     loud.error("%s", SECRET)
+    proxy = sys.modules.get("gateway.web.proxy")
+    if proxy is not None and "PROVOKE_CALLS" in os.environ:
+        proxy.Proxy._forward = unhandled  # whatever breaks in there
     asyncio.get_running_loop().call_soon(in_the_loop)
+
+
+async def unhandled(_proxy: Any, visit: Any, _call: Any) -> None:
+    fail(f"Unhandled {visit.request.head!r}")
 
 
 def die(*_: object) -> None:
