@@ -179,7 +179,7 @@ def test_each_licence_is_what_the_package_says() -> None:
         except metadata.PackageNotFoundError:
             assert lock("otel.txt")[name].marker  # not needed by this Python
             continue
-        told, *_ = (*(about.get_all("License-Expression") or about.get_all("License") or ()), "")
+        told = next(iter(about.get_all("License-Expression") or about.get_all("License") or []), "")
         classifiers = (
             one.rpartition(" :: ")[2]
             for one in about.get_all("Classifier", ())
