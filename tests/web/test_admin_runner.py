@@ -36,7 +36,7 @@ REQUESTS = {
 @pytest.mark.parametrize("debug", [False, True])
 @pytest.mark.parametrize("what", REQUESTS)
 async def test_what_cannot_be_read_is_not_quoted(
-    address: tuple[str, int], what: str, debug: bool
+    address: tuple[str, int], what: str, *, debug: bool
 ) -> None:
     # In debug mode the library would answer with a traceback.
     asyncio.get_running_loop().set_debug(debug)
