@@ -9,6 +9,7 @@ from typing import Any, Final, NoReturn
 
 import click
 
+from gateway.cli import cores
 from gateway.cli.doctor.codes import Code
 from gateway.cli.doctor.environment import variables
 from gateway.cli.doctor.findings import Finding, Level, as_json, conclude, ignoring, report
@@ -63,6 +64,7 @@ def check(config: Path | None, ignored: tuple[str, ...], *, plain: bool, **wishe
     for code in sorted(set(ignored) - set(Code)):
         raise click.BadParameter(f"{code!r} is no code of a finding.", param_hint="--ignore")
     voice = _Voice(ignored, plain=plain)
+    cores.leave_none()
     try:
         settings = load(config, os.environ)
     except ConfigurationError as error:

@@ -10,6 +10,7 @@ from typing import Any, Final, NoReturn
 import click
 
 from gateway import __version__
+from gateway.observe import uncaught
 
 _COMMANDS: Final = {
     "serve": "run the gateway",
@@ -30,6 +31,7 @@ class _Commands(click.Group):
     def main(self, *args: Any, **extra: Any) -> Any:
         _end_on_sigterm()
         _complete_streams()
+        uncaught.install()
         return super().main(*args, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:

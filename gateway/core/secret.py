@@ -1,6 +1,7 @@
 """A string that never shows itself."""
 
-from typing import Final, final
+from hmac import compare_digest
+from typing import Final, NoReturn, final
 
 _MASK: Final = "Secret(***)"
 
@@ -10,8 +11,8 @@ class Secret:
     """A client secret, a token or a key. `str`, `repr` and `format` show a mask.
 
     Only `reveal()` hands out the value, so that every place that can leak one is found by
-    searching for that word. Equality is by value; the hash is not the value's own, so that
-    a secret in a set shows nothing either.
+    searching for that word. Equality is by value, in a time that does not tell where two differ;
+    the hash is not the value's own, so that a secret in a set shows nothing either.
     """
 
     __slots__ = ("_value",)
@@ -35,10 +36,18 @@ class Secret:
         return bool(self._value)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and other._value == self._value
+        return isinstance(other, Secret) and compare_digest(_bytes(self), _bytes(other))
 
     def __hash__(self) -> int:
         return hash((Secret, self._value))
 
-    def __reduce__(self) -> str | tuple[object, ...]:
+    def __reduce__(self) -> NoReturn:
         raise TypeError("a Secret is not pickled: reveal() it where it is meant to be written")
+
+    # What copies objects by hand asks for the slots here.
+    def __getstate__(self) -> NoReturn:
+        raise TypeError("a Secret has no state to show: reveal() it where it is meant to be")
+
+
+def _bytes(secret: Secret) -> bytes:
+    return secret.reveal().encode("utf-8", "surrogatepass")

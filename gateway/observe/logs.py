@@ -5,7 +5,6 @@ texts they filled in, which may quote a header.
 """
 
 import logging
-import re
 import sys
 import time
 from collections.abc import Callable
@@ -18,14 +17,12 @@ from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 
 from gateway.observe.fields import Shape
 from gateway.observe.sink import Sink
+from gateway.observe.uncaught import words
 
 LogFormat = Literal["json", "console"]
 Level = Literal["debug", "info", "warning", "error"]
 
 _KNOWN: Final = (logging.CRITICAL, logging.ERROR, logging.WARNING, logging.INFO, logging.DEBUG)
-_CONVERSION: Final = re.compile(r"%(?:\(\w+\))?[-#0 +]*[\d*.]*[hlL]?[a-zA-Z]")
-_CREDENTIAL: Final = re.compile(r"\b(?:Bearer|Basic)\s+\S+|\beyJ[\w.-]+", re.IGNORECASE)
-"""What looks like an Authorization header or a JWT: libraries may fill in a text themselves."""
 
 
 def configure(
@@ -102,23 +99,10 @@ class _Router(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         level = next((known for known in _KNOWN if record.levelno >= known), logging.DEBUG)
-        fields: dict[str, Any] = {"logger": record.name, "message": _words(record)}
+        fields: dict[str, Any] = {"logger": record.name, "message": words(record)}
         if record.exc_info:
             fields["exc_info"] = record.exc_info
         self._log.log(level, "library", **fields)
-
-
-def _words(record: logging.LogRecord) -> str:
-    """The first line of the message as it stands in the library's code, `…` for its texts.
-
-    What follows the first line, as asyncio has it, shows objects and exceptions.
-    """
-    if not isinstance(record.msg, str):
-        return f"<{type(record.msg).__name__}>"
-    words = record.msg.partition("\n")[0]
-    if record.args:
-        words = _CONVERSION.sub("…", words).replace("%%", "%")
-    return _CREDENTIAL.sub("***", words)
 
 
 def _route_libraries(log: FilteringBoundLogger, level: int) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Final
 import yaml
 
 from gateway.core.errors import ConfigurationError
+from gateway.settings.shown import shown_key
 
 _TEXT: Final = "tag:yaml.org,2002:str"
 _NULL: Final = "tag:yaml.org,2002:null"
@@ -40,7 +41,7 @@ class _Loader(yaml.SafeLoader):
             if key.tag not in {_TEXT, _MERGE} or not key.value.isprintable():
                 self.problems.append(f"line {line}: a key is not plain text")
             elif key.value in seen:
-                self.problems.append(f"line {line}: the key {key.value} is there twice")
+                self.problems.append(f"line {line}: the key {shown_key(key.value)} is there twice")
             else:
                 seen.add(key.value)
         return node

@@ -13,6 +13,8 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from gateway.settings.shown import shown_name
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -91,12 +93,16 @@ def _probe_path(text: str) -> str:
 
 
 def _directory(path: Path | Literal["auto"]) -> Path | Literal["auto"]:
+    if path == "auto":
+        return path
     try:
-        if path == "auto" or path.is_dir():
+        if path.is_dir():
             return path
     except OSError:  # a directory on the way that may not be entered
         pass
-    raise ValueError(f"{path} is not a directory that can be used: make it, or say auto")
+    raise ValueError(
+        f"{shown_name(path, 'it')} is not a directory that can be used: make it, or say auto"
+    )
 
 
 def _indexes(indexes: tuple[int, ...]) -> tuple[int, ...]:

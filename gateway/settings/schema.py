@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 
 from gateway.settings.kinds import Kind
 from gateway.settings.model import Settings
+from gateway.settings.shown import shown_key
 
 NAME: Final = "NAME"
 """Stands for an account's name in a path."""
@@ -106,10 +107,11 @@ def dotted(path: Sequence[str]) -> str:
     """`accounts.default.apps[0].name`, as problems and the reference write it."""
     text = ""
     for depth, step in enumerate(path):
+        shown = shown_key(step)
         if children(path[:depth]) == [INDEX]:
-            text += f"[{step}]"
+            text += f"[{shown}]"
         else:
-            text += f".{step}" if text else step
+            text += f".{shown}" if text else shown
     return text
 
 

@@ -9,7 +9,8 @@ from pydantic import AfterValidator, BeforeValidator
 
 from gateway.core.secret import Secret
 from gateway.settings.kinds import Kind
-from gateway.settings.secrets import read_small_file, shown_name
+from gateway.settings.secrets import read_small_file
+from gateway.settings.shown import shown_name
 
 _KEY: Final = 32
 """Bytes."""

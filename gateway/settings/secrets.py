@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from gateway.core.secret import Secret
 from gateway.settings.kinds import Kind
+from gateway.settings.shown import shown_name
 
 MASK: Final = "***"
 
@@ -63,11 +64,6 @@ def read_small_file(path: Path) -> bytes:
     if len(content) > _FILE_LIMIT:
         raise ValueError(f"{name} is larger than {_FILE_LIMIT} bytes: it is not a secret's file")
     return content
-
-
-def shown_name(path: Path) -> str:
-    """The path, for a problem. Without / and . it may be the secret itself, in the wrong place."""
-    return str(path) if set("/.") & set(str(path)) else "the file"
 
 
 def at_most_one(path: Path | None, info: ValidationInfo) -> Path | None:

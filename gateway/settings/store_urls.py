@@ -30,6 +30,7 @@ _SENTINEL_PORT: Final = 26379
 
 _PRINTABLE: Final = re.compile(r"[!-~]+")
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(?=:)")
+_SHOWN_SCHEME: Final = re.compile(r"[a-z+-]{1,20}", re.IGNORECASE)
 _REDIS_URL: Final = re.compile(
     r"(?P<scheme>[a-z+]+)://((?P<user>[^/]*)@)?(?P<hosts>[^/@]*)(?P<path>/.*)?"
 )
@@ -68,6 +69,9 @@ class SecretUrl(str):
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a SecretUrl is not pickled: it holds a password")
+
+    def __getstate__(self) -> NoReturn:
+        raise TypeError("a SecretUrl has no state to show: it holds a password")
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +182,9 @@ def _store_url(url: str) -> str:
     if scheme[0] == "file" and not file_directory(url):
         raise ValueError("must be file: with three slashes and a directory, as in file:///var/dir")
     if scheme[0] not in {"memory", "file"}:
-        raise ValueError(f"{scheme[0]}: is no store that is supported: use {supported}")
+        # What stands before a colon may also be a user, or a part of a password.
+        shown = f"{scheme[0]}:" if _SHOWN_SCHEME.fullmatch(scheme[0]) else "it"
+        raise ValueError(f"{shown} is no store that is supported: use {supported}")
     return url
 
 

@@ -7,7 +7,8 @@ from typing import Annotated, Final
 from pydantic import AfterValidator
 
 from gateway.settings.kinds import Kind
-from gateway.settings.secrets import read_small_file, shown_name
+from gateway.settings.secrets import read_small_file
+from gateway.settings.shown import shown_name
 
 
 def client_context(

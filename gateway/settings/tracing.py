@@ -11,8 +11,9 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from gateway.core.secret import Secret
 from gateway.settings import kinds
 from gateway.settings.kinds import Kind
-from gateway.settings.secrets import read_small_file, shown_name
+from gateway.settings.secrets import read_small_file
 from gateway.settings.section import Section
+from gateway.settings.shown import shown_name
 from gateway.settings.tls_files import CaFile
 from gateway.settings.urls import CollectorUrl, is_loopback
 

@@ -7,6 +7,7 @@ from typing import Final
 from aiohttp import web
 
 from gateway.web.admin import HEADERS, AdminSources, build_admin, look
+from gateway.web.admin_runner import AdminRunner
 from gateway.web.live import Live
 
 LAST: Final = 2.0
@@ -18,12 +19,12 @@ class AdminServer:
 
     def __init__(self, sources: AdminSources) -> None:
         self._sources = sources
-        self._runner: web.AppRunner | None = None
+        self._runner: AdminRunner | None = None
         self._live = Live(lambda: look(sources), HEADERS)
 
     async def serve(self, sockets: Sequence[socket.socket]) -> None:
         """Take requests from `sockets`, which listen already."""
-        self._runner = web.AppRunner(
+        self._runner = AdminRunner(
             build_admin(self._sources, self._live),
             access_log=None,
             # Who closes a page is no reader any more, and need not be written to for that.

@@ -3,13 +3,20 @@
 import copy
 import json
 import logging
+import marshal
 import pickle
 import pprint
+import sys
 import traceback
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
+from string import Template
+from typing import NamedTuple
 
 import pytest
+import rich.pretty
+from pydantic import BaseModel, ConfigDict
+from structlog.processors import KeyValueRenderer
 
 from gateway.core.secret import Secret
 
@@ -21,6 +28,16 @@ SECRET = Secret(CANARY)
 class Holder:
     secret: Secret
     name: str = "app"
+
+
+class Pair(NamedTuple):
+    secret: Secret
+    number: int
+
+
+class Settings(BaseModel):
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+    secret: Secret
 
 
 WAYS: dict[str, Callable[[], str]] = {
@@ -39,6 +56,13 @@ WAYS: dict[str, Callable[[], str]] = {
     "exception": lambda: str(ValueError(SECRET)) + repr(ValueError(SECRET)),
     "json with a default": lambda: json.dumps({"secret": SECRET}, default=str),
     "the mask's own hash": lambda: str(hash(SECRET)),
+    "template": lambda: Template("$secret").substitute(secret=SECRET),
+    "join": lambda: " ".join(map(str, [SECRET])),
+    "an attribute in a format": lambda: "{0!r:>20} {0.__class__}".format(SECRET),  # noqa: UP032  the old way is one of the ways
+    "rich": lambda: rich.pretty.pretty_repr(Holder(SECRET)),
+    "pydantic": lambda: f"{Settings(secret=SECRET)!r} {Settings(secret=SECRET).model_dump()}",
+    "structlog": lambda: str(KeyValueRenderer()(None, "", {"secret": SECRET, "all": [SECRET]})),
+    "a named tuple": lambda: repr(Pair(SECRET, 1)),
 }
 
 
@@ -66,10 +90,25 @@ def test_it_is_not_pickled(protocol: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "way", [copy.copy, copy.deepcopy, lambda secret: asdict(Holder(secret)), json.dumps]
+    "way",
+    [
+        copy.copy,
+        copy.deepcopy,
+        marshal.dumps,
+        json.dumps,
+        lambda secret: asdict(Holder(secret)),
+        lambda secret: astuple(Holder(secret)),
+        lambda secret: secret.__reduce_ex__(4),
+        lambda secret: secret.__getstate__(),
+        vars,
+        bytes,
+        list,
+        lambda secret: "" + secret,
+        lambda secret: Settings(secret=secret).model_dump_json(),
+    ],
 )
 def test_it_is_neither_copied_nor_written_by_accident(way: Callable[[Secret], object]) -> None:
-    with pytest.raises(TypeError) as caught:
+    with pytest.raises((TypeError, ValueError)) as caught:
         way(SECRET)
     assert CANARY not in str(caught.value)
 
@@ -105,6 +144,16 @@ def test_secrets_are_equal_by_value_and_never_equal_to_their_value() -> None:
     assert Secret("other") != SECRET
     assert SECRET != CANARY
     assert len({SECRET, Secret(CANARY)}) == 1
+
+
+def test_secrets_that_are_no_text_are_compared_too() -> None:
+    assert Secret("\udce4") == Secret("\udce4") != Secret("ä")
+    assert Secret("ä") != Secret("a")
+
+
+def test_its_size_and_its_attributes_tell_nothing() -> None:
+    assert sys.getsizeof(SECRET) == sys.getsizeof(Secret(CANARY * 100))
+    assert {name for name in dir(SECRET) if not name.startswith("_")} == {"reveal"}
 
 
 def test_its_hash_is_not_that_of_its_value() -> None:

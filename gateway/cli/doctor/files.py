@@ -12,20 +12,20 @@ from typing import Final
 from gateway.cli.doctor.case import Case
 from gateway.cli.doctor.codes import Code
 from gateway.cli.doctor.findings import Finding, Level
+from gateway.core.errors import ConfigurationError
 from gateway.settings import Settings
-
-STORE_SECRETS: Final = (
-    "password_file",
-    "sentinel_password_file",
-    "client_key_file",
-    "encryption_key_file",
-    "previous_encryption_key_file",
-)
+from gateway.settings.secret_places import secret_files, secrets_in
 
 BODIES: Final = 4
 """The largest bodies that should fit into the spool's directory side by side."""
 
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+
+_MOUNTS: Final = (Path("/run/secrets"), Path("/var/run/secrets"))
+"""Where Docker, Podman and Kubernetes put secrets."""
+
+_NAMED: Final = 10
+"""Files that a finding names."""
 
 
 async def files(case: Case) -> AsyncIterator[Finding]:
@@ -40,6 +40,7 @@ def _files(settings: Settings, config: Path | None) -> Iterator[Finding]:
     directory = settings.store.directory
     if directory is not None and directory.is_dir():
         found += _look_at("the store's directory", directory)
+        found += _stored(directory)
     yield from found
     if secret and not found:
         names = [str(path) for _, path in secret]
@@ -48,32 +49,29 @@ def _files(settings: Settings, config: Path | None) -> Iterator[Finding]:
 
 
 def _secret_files(settings: Settings, config: Path | None) -> Iterator[tuple[str, Path]]:
-    inline = settings.store.password is not None or any(
-        app.client_secret is not None for one in settings.accounts.values() for app in one.apps
-    )
-    if config is not None and inline:
+    if config is not None and _holds_a_secret(config, settings):
         yield "the configuration file", config
-    for name, account in settings.accounts.items():
-        for app in account.apps:
-            for path in (app.client_secret_file, app.previous_client_secret_file):
-                if path is not None:
-                    yield f"the secret file of accounts.{name}, app {app.name},", path
-    for key in STORE_SECRETS:
-        path = getattr(settings.store, key)
-        if path is not None:
-            yield f"store.{key}", path
+    yield from secret_files(settings)
+
+
+def _holds_a_secret(config: Path, settings: Settings) -> bool:
+    try:
+        return bool(secrets_in(config, settings))
+    except ConfigurationError:  # it was there a moment ago: who needs it next will tell
+        return False
 
 
 def _look_at(what: str, path: Path) -> Iterator[Finding]:
     try:
         mode = path.stat().st_mode
         open_to_all = [str(one) for one in path.resolve().parents if _replaceable(one)]
+        mounted = _is_mounted_for_us(path)
     except OSError:
         return  # it was there when the settings were read: who needs it next will tell
     # In a directory that others may enter, each file of the store is still its owner's alone.
     exposed = stat.S_IWGRP | stat.S_IWOTH if stat.S_ISDIR(mode) else _OTHERS
     if mode & exposed:
-        yield _exposed(what, path, mode)
+        yield _mounted(what, path, mode) if mounted else _exposed(what, path, mode)
     for directory in open_to_all:
         yield Finding(
             Code.PATH_REPLACEABLE,
@@ -91,6 +89,33 @@ def _replaceable(directory: Path) -> bool:
     return bool(mode & stat.S_IWOTH) and not mode & stat.S_ISVTX
 
 
+def _is_mounted_for_us(path: Path) -> bool:
+    """Whether it lies in what an orchestrator mounts into one container.
+
+    Kubernetes makes a secret's files readable for all by default, and few tools do otherwise;
+    nobody else sees that mount, and nobody can write to it.
+    """
+    target = path.resolve()
+    return (
+        any(target.is_relative_to(one) for one in _MOUNTS)
+        # The link by which Kubernetes puts other content in place, in every volume of its own.
+        or any((one / "..data").is_symlink() for one in path.parents)
+        or bool(os.statvfs(target).f_flag & os.ST_RDONLY)
+    )
+
+
+def _mounted(what: str, path: Path, mode: int) -> Finding:
+    return Finding(
+        Code.FILE_EXPOSED,
+        Level.NOTICE,
+        str(path),
+        f"All users of this container can read {what} {path}; it is mounted into it.",
+        "None, as long as no other user's program runs in here. In Kubernetes, defaultMode: 0440 "
+        "and fsGroup give it to the gateway alone.",
+        {"mode": f"{stat.S_IMODE(mode):04o}"},
+    )
+
+
 def _exposed(what: str, path: Path, mode: int) -> Finding:
     verb, right = ("write to", "700") if stat.S_ISDIR(mode) else ("read", "600")
     return Finding(
@@ -101,6 +126,21 @@ def _exposed(what: str, path: Path, mode: int) -> Finding:
         f"chmod {right} {path}; in a container, mount it for the gateway's user alone.",
         {"mode": f"{stat.S_IMODE(mode):04o}"},
     )
+
+
+def _stored(directory: Path) -> Iterator[Finding]:
+    """The tokens' files: the gateway makes them its own alone, a copy or a backup may not."""
+    modes = {one: one.stat().st_mode for one in directory.glob("[!.]*.json*")}
+    exposed = sorted(str(one) for one, mode in modes.items() if mode & _OTHERS)
+    if exposed and directory.stat().st_mode & (stat.S_IXGRP | stat.S_IXOTH):
+        yield Finding(
+            Code.FILE_EXPOSED,
+            Level.WARNING,
+            str(directory),
+            f"Others than their owner can read files with tokens in {directory}.",
+            f"chmod 700 {directory}; chmod 600 {directory}/*",
+            {"files": exposed[:_NAMED]},
+        )
 
 
 async def spool(case: Case) -> AsyncIterator[Finding]:

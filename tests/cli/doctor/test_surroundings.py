@@ -1,11 +1,13 @@
 """Variables, files, directories and ports around the gateway."""
 
 import asyncio
+import re
 import socket
 from pathlib import Path
 
 import pytest
 
+from gateway.settings.schema import all_keys, dotted
 from tests.cli.doctor.bench import HUNG, account, answering, check, faked, said, server
 from tests.support.processes import credentials, gateway, simulator
 from tests.support.redis_server import free_port
@@ -36,6 +38,26 @@ SLIPS = {
     "zoom_gateway_listen__host": "ZOOM_GATEWAY_LISTEN__HOST",
     "ZOOM_GATEWAY_CONFIG_FILE": "ZOOM_GATEWAY_CONFIG",
 }
+
+SENTINELS = "redis+sentinel://127.0.0.1:9/primary"
+KEY = "0" * 64
+
+SECRET_FILES = {
+    "accounts.default.apps[0].client_secret_file": ("ZOOM_CLIENT_SECRET_FILE", SECRET),
+    "accounts.default.apps[0].previous_client_secret_file": (
+        "ZOOM_GATEWAY_ACCOUNTS__DEFAULT__APPS__0__PREVIOUS_CLIENT_SECRET_FILE",
+        SECRET,
+    ),
+    "store.password_file": ("ZOOM_GATEWAY_STORE__PASSWORD_FILE", SECRET),
+    "store.sentinel_password_file": ("ZOOM_GATEWAY_STORE__SENTINEL_PASSWORD_FILE", SECRET),
+    "store.encryption_key_file": ("ZOOM_GATEWAY_STORE__ENCRYPTION_KEY_FILE", KEY),
+    "store.previous_encryption_key_file": (
+        "ZOOM_GATEWAY_STORE__PREVIOUS_ENCRYPTION_KEY_FILE",
+        KEY,
+    ),
+    "tracing.headers_file": ("ZOOM_GATEWAY_TRACING__HEADERS_FILE", f"X-Key: {SECRET}"),
+}
+"""Each key that names a file with a secret: its variable, and what may stand in the file."""
 
 
 async def test_variables_that_look_like_ours() -> None:
@@ -126,6 +148,87 @@ async def test_a_configuration_file_with_a_secret_in_it(tmp_path: Path) -> None:
         file.chmod(0o644)
         found = await check("--config", str(file))
     assert found.one("file_exposed")["about"] == str(file)
+
+
+async def test_a_configuration_file_without_a_secret_in_it(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.yaml"
+    file.write_text("log: {level: info}\nstore: {url: 'memory:'}\n")
+    file.chmod(0o644)
+    async with simulator() as sim:
+        found = await check("--config", str(file), **credentials(sim))
+    # The secret is in the environment: who reads this file has none.
+    assert found.lacks("file_exposed", "files_private")
+
+
+async def test_a_secret_in_the_file_that_the_environment_beats(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.yaml"
+    file.write_text(
+        "accounts: {default: {apps: [{name: default, client_id: demo-client, "
+        "client_secret: demo-secret}]}}\n"
+    )
+    file.chmod(0o604)
+    name = "ZOOM_GATEWAY_ACCOUNTS__DEFAULT__APPS__0__CLIENT_SECRET"
+    async with simulator() as sim:
+        found = await check("--config", str(file), **credentials(sim), **{name: "demo-secret"})
+    assert found.one("file_exposed")["about"] == str(file)
+
+
+async def test_a_file_that_an_orchestrator_mounted(tmp_path: Path) -> None:
+    # As Kubernetes lays out a volume: files are links through `..data`, and readable for all.
+    (tmp_path / "..2027").mkdir()
+    (tmp_path / "..2027" / "client-secret").write_text("demo-secret\n")
+    (tmp_path / "..2027" / "client-secret").chmod(0o644)
+    (tmp_path / "..data").symlink_to("..2027")
+    (tmp_path / "client-secret").symlink_to("..data/client-secret")
+    async with simulator() as sim:
+        variables = credentials(sim)
+        del variables["ZOOM_CLIENT_SECRET"]
+        found = await check(**variables, ZOOM_CLIENT_SECRET_FILE=str(tmp_path / "client-secret"))
+    exposed = found.one("file_exposed")
+    assert (exposed["level"], exposed["details"]) == ("notice", {"mode": "0644"})
+    assert "defaultMode" in exposed["advice"]
+    assert found.exit_code == 0
+
+
+async def test_files_of_the_store_that_others_can_read(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    kept = tmp_path / "retired.json"  # an account's that is not configured any more
+    async with simulator() as sim:
+        variables = {**credentials(sim), "ZOOM_GATEWAY_STORE__URL": f"file://{tmp_path}"}
+        assert (await check("--mint", **variables)).lacks("file_exposed")
+        kept.touch()
+        kept.chmod(0o644)
+        found = await check(**variables)
+        assert found.one("file_exposed")["details"] == {"files": [str(kept)]}
+        tmp_path.chmod(0o700)
+        assert (await check(**variables)).lacks("file_exposed")
+
+
+async def test_every_file_that_a_key_names_as_secret(tmp_path: Path) -> None:
+    variables = {"ZOOM_CLIENT_SECRET": "", "ZOOM_GATEWAY_STORE__URL": SENTINELS}
+    for key, (variable, content) in SECRET_FILES.items():
+        (tmp_path / key).write_text(content)
+        (tmp_path / key).chmod(0o644)
+        variables[variable] = str(tmp_path / key)
+    async with simulator() as sim:
+        found = await check("--timeout", "3", **{**credentials(sim), **variables})
+    exposed = {one["about"]: one["sentence"] for one in found.all("file_exposed")}
+    assert exposed.keys() == {str(tmp_path / key) for key in SECRET_FILES}
+    assert all(f" {Path(path).name} {path}" in told for path, told in exposed.items())
+    assert SECRET not in found.stdout + found.stderr
+
+
+def test_every_key_that_names_a_secret_file_is_among_them() -> None:
+    """A new kind of secret belongs into the list above; what is public says so by its name."""
+    named = {dotted(key.path) for key in all_keys() if key.path[-1].endswith("_file")}
+    public = {key for key in named if key.endswith(("ca_file", "certificate_file"))}
+    assert named - public == {re.sub(r"default|\b0\b", _general, key) for key in SECRET_FILES} | {
+        "store.client_key_file"  # needs its certificate: tests/settings
+    }
+
+
+def _general(step: re.Match[str]) -> str:
+    return "N" if step[0] == "0" else "NAME"
 
 
 async def test_a_directory_of_the_store_that_others_can_write_to(tmp_path: Path) -> None:
