@@ -87,7 +87,9 @@ class Recorder:
                 writer.write(head if request.start[0] == b"HEAD" else head + body)
         heads = len(found) + (b"\r\n\r\n" in rest)
         if self._early:
-            writer.write(b"HTTP/1.1 413 Early\r\nContent-Length: 5\r\n\r\nearly" * (heads - answered))
+            writer.write(
+                b"HTTP/1.1 413 Early\r\nContent-Length: 5\r\n\r\nearly" * (heads - answered)
+            )
         return heads if self._early else len(found)
 
     def _check(self, request: Message) -> None:

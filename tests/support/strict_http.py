@@ -13,7 +13,9 @@ Field = tuple[bytes, bytes]
 _TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _REQUEST_LINE: Final = re.compile(rb"(" + _TOKEN + rb") (/[\x21-\x22\x24-\x7e]*) HTTP/1\.1")
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.1 ([1-5][0-9]{2}) [\t\x20-\x7e\x80-\xff]*")
-_FIELD: Final = re.compile(rb"(" + _TOKEN + rb"): ((?:[\x21-\x7e\x80-\xff][\t\x20-\x7e\x80-\xff]*)?)")
+_FIELD: Final = re.compile(
+    rb"(" + _TOKEN + rb"): ((?:[\x21-\x7e\x80-\xff][\t\x20-\x7e\x80-\xff]*)?)"
+)
 _NUMBER: Final = re.compile(rb"0|[1-9][0-9]{0,18}")
 _SIZE: Final = re.compile(rb"0|[1-9a-f][0-9a-f]{0,15}")
 
@@ -57,7 +59,9 @@ def read_requests(data: bytes) -> tuple[list[Message], bytes]:
     return found, data[position:]
 
 
-def read_answers(data: bytes, methods: Sequence[bytes], *, ended: bool) -> tuple[list[Message], bytes]:
+def read_answers(
+    data: bytes, methods: Sequence[bytes], *, ended: bool
+) -> tuple[list[Message], bytes]:
     """All final answers that are complete, to calls of these methods (then GET), and the rest.
 
     Interim ones are checked and dropped. `ended`: no more bytes will come.
