@@ -75,8 +75,8 @@ class Target(NamedTuple):
 def read_target(raw: bytes, host: bytes | None) -> Target:
     """Check a request target; `host` is the value of the `Host` field.
 
-    Raises CallRefusedError: 400 for what is no target of ours or no host, 414 for too long a one, 421
-    for another host's, 404 for spellings of the token endpoint that must not reach Zoom.
+    Raises CallRefusedError: 400 for what is no target of ours, or no host; 414 for too long a
+    one, 421 for another host's, 404 for spellings of the token endpoint that must not reach Zoom.
     """
     if len(raw) > MAX_TARGET:
         raise CallRefusedError(

@@ -114,6 +114,11 @@ class Connection(RequestHandler):
     def ending(self) -> bool:
         return self._ending and not self._messages
 
+    @property
+    def _deaf(self) -> bool:
+        """Whether what comes is dropped, since it is no call."""
+        return self._failed or self._ending
+
     def send(self, data: bytes) -> None:
         transport = self.transport
         if transport is None or transport.is_closing():
@@ -156,18 +161,12 @@ class Connection(RequestHandler):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._failed or self._ending:
+        if self._deaf:
             return
-        known = len(self._messages)
-        try:
-            super().data_received(data)
-            self._guard(data, known)
-        except Exception as error:  # noqa: BLE001  a URL class, say, that dislikes the target
-            self._fail(error)
-        messages = self._messages
-        if messages and isinstance(messages[-1][0], _ErrInfo):
-            self._failed = True
-            self._spoil(messages[-1][0].exc)
+        for piece in self._trailers.pieces(data):
+            self._parse(piece)
+            if self._deaf:
+                break
         self._watch_head(data)
 
     def log_exception(self, *_args: Any, **kw: Any) -> None:
@@ -236,6 +235,18 @@ class Connection(RequestHandler):
         self._messages.append((_ErrInfo(400, error, ""), EMPTY_PAYLOAD))
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+    def _parse(self, data: bytes) -> None:
+        known = len(self._messages)
+        try:
+            super().data_received(data)
+            self._guard(data, known)
+        except Exception as error:  # noqa: BLE001  a URL class, say, that dislikes the target
+            self._fail(error)
+        messages = self._messages
+        if messages and isinstance(messages[-1][0], _ErrInfo):
+            self._failed = True
+            self._spoil(messages[-1][0].exc)
 
     def _guard(self, data: bytes, known: int) -> None:
         """Drop the calls that may hold another's trailers; `known` were there before `data`."""

@@ -48,7 +48,8 @@ class Recorder:
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.url = "http://127.0.0.1:%d" % self._server.sockets[0].getsockname()[1]
+        port = self._server.sockets[0].getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -82,7 +83,7 @@ class Recorder:
             self._check(request)
             self.requests.append(request)
             if not self._early:
-                body = echo(*request.start, request.body)
+                body = echo(request.start[0], request.start[1], request.body)
                 head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
                 writer.write(head if request.start[0] == b"HEAD" else head + body)
         heads = len(found) + (b"\r\n\r\n" in rest)

@@ -21,9 +21,10 @@ class Case:
 
     `answers` are the statuses that the caller hears (a set: one of them), `sent` the complete
     requests that Zoom gets. If it `ends`, the connection is closed and the good call never acts;
-    else it is answered; None: that depends on how the bytes arrive. `partial`: a request with an unfinished body may reach Zoom. `eof`: the caller
-    ends its side behind `wire`, with no good call. `dropped`: where all comes in one packet, the
-    parser drops the good calls with the bad one, and only the last answer is heard. `last`: the caller itself ends the connection with this call.
+    else it is answered; None: that depends on how the bytes arrive. `partial`: a request with
+    an unfinished body may reach Zoom. `eof`: the caller ends its side behind `wire`, with no good
+    call. `dropped`: where all comes in one packet, the parser drops the good calls with the bad
+    one, and only the last answer is heard. `last`: the caller itself ends the connection.
     """
 
     name: str

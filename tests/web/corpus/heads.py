@@ -2,7 +2,18 @@
 
 from typing import Final
 
-from tests.web.corpus.case import HOST, POST, SMUGGLED, Case, declined, first, get, passed, refused
+from tests.web.corpus.case import (
+    HOST,
+    POST,
+    SMUGGLED,
+    Case,
+    Status,
+    declined,
+    first,
+    get,
+    passed,
+    refused,
+)
 
 _LINES: Final = "RFC 9112 2.2: lines end in CRLF"
 _FOLD: Final = "RFC 9112 5.2: obs-fold"
@@ -24,7 +35,7 @@ def _bad_field(name: str, fields: bytes, why: str) -> Case:
     return refused(name, get(fields=fields) + SMUGGLED, 400, why)
 
 
-def _bad_line(name: str, line: bytes, status: int, why: str) -> Case:
+def _bad_line(name: str, line: bytes, status: Status, why: str) -> Case:
     return refused(name, line + b"\r\n" + HOST + b"\r\n" + SMUGGLED, status, why)
 
 

@@ -115,11 +115,13 @@ _PIPELINES: Final = (
 _UPGRADES: Final = (
     _upgrade(
         "h2c",
-        b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n",
+        b"Connection: Upgrade, HTTP2-Settings\r\n"
+        b"Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n",
     ),
     _upgrade(
         "websocket",
-        b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: eA==\r\n",
+        b"Connection: Upgrade\r\n"
+        b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: eA==\r\n",
     ),
     _upgrade(
         "websocket in an odd version",
@@ -140,9 +142,8 @@ _UPGRADES: Final = (
     ),
     Case(
         "an offer with chunks",
-        POST
-        + b"Connection: Upgrade\r\nUpgrade: h2c\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
-        + SMUGGLED,
+        POST + b"Connection: Upgrade\r\n"
+        b"Upgrade: h2c\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n" + SMUGGLED,
         _UPGRADE,
         (200,),
         (first(b"hello"),),
@@ -229,8 +230,8 @@ _CONNECTIONS: Final = (
     ),
     passed(
         "coding",
-        POST
-        + b"Connection: transfer-encoding\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        POST + b"Connection: transfer-encoding\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
         _NAMED,
         first(b"hello"),
     ),
