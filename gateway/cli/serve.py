@@ -6,8 +6,9 @@ from typing import Final
 
 import click
 
-from gateway.cli.options import block_hangup, config_option, load_or_exit
+from gateway.cli.options import block_hangup, config_option, load_or_exit, refuse
 from gateway.cli.workers import Assignment, shared
+from gateway.core.errors import ConfigurationError
 from gateway.settings import Settings, load
 
 MOST_WORKERS: Final = 64
@@ -35,6 +36,10 @@ def serve(config: Path | None, workers: int) -> None:
     settings = load_or_exit(config)
     # Imported only now: a configuration with problems is told of at once.
     from gateway.observe.logs import configure  # noqa: PLC0415
+    from gateway.web.parser import weakness  # noqa: PLC0415
+
+    if (problem := weakness()) is not None:
+        refuse(ConfigurationError([problem]), config)
 
     log = configure(settings.log.format, settings.log.level)
     if workers > 1:

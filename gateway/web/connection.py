@@ -114,11 +114,6 @@ class Connection(RequestHandler):
     def ending(self) -> bool:
         return self._ending and not self._messages
 
-    @property
-    def _deaf(self) -> bool:
-        """Whether what comes is dropped, since it is no call."""
-        return self._failed or self._ending
-
     def send(self, data: bytes) -> None:
         transport = self.transport
         if transport is None or transport.is_closing():
@@ -161,12 +156,10 @@ class Connection(RequestHandler):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._deaf:
-            return
         for piece in self._trailers.pieces(data):
+            if self._failed or self._ending:
+                return
             self._parse(piece)
-            if self._deaf:
-                break
         self._watch_head(data)
 
     def log_exception(self, *_args: Any, **kw: Any) -> None:
