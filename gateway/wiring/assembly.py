@@ -17,6 +17,7 @@ from gateway.tokens.manager import ManagerParts, TokenManager
 from gateway.tokens.probing import ProbeTarget
 from gateway.web.accounts import AccountContext, Accounts
 from gateway.web.proxy import Hooks, Proxy, ProxyParts
+from gateway.wiring.access import access
 from gateway.wiring.credentials import credentials_print, identities
 from gateway.wiring.lines import Lines
 from gateway.wiring.spooling import Spooling
@@ -105,6 +106,7 @@ class Assembly:
             else self._keeper(name, account)
             for name, account in settings.accounts.items()
         }
+        self.access = access(settings)
         self.proxy = Proxy(self._proxy_parts())
 
     def _keeper(self, name: str, account: AccountSettings) -> Keeper:
@@ -160,6 +162,7 @@ class Assembly:
             clock=commons.clock,
             endpoint_of=commons.endpoints.endpoint,
             spool=self.spooling.config,
+            access=self.access,
             hooks=Hooks(commons.lines.defect, commons.lines.unknown_account_id),
             trace_of=commons.traces.trace_of,
             propagate=self.settings.tracing.propagate,

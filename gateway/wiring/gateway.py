@@ -111,6 +111,7 @@ class Gateway:
             metrics=self._metrics.scrape,
             glance=lambda: self.status(DETAILED),
             history=self._history.of,
+            may_come=self._may_come,
             may_act=lambda: self.settings.admin.allow_actions,
             rotate=self.rotate,
         )
@@ -145,6 +146,10 @@ class Gateway:
         totals = (self._shared or self._totals).totals()
         replica = replace(self._replica, sighting=self._assembly.heartbeat.sighting)
         return snapshot(charts, self._judge(charts), replica, now, wall, totals, most=most)
+
+    def _may_come(self, host: bytes) -> bool:
+        """Whether the admin port answers under this name."""
+        return self._assembly.access.hosts.allow(host)
 
     def rotate(self, account: str, caller: str) -> Asked | None:
         """Somebody at the address `caller` wants a new token; None: there is no such account."""

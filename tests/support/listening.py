@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from gateway.core.endpoint import Endpoint
 from gateway.core.events import TokenEvent
 from gateway.core.headers import CallerHeaders
+from gateway.core.hosts import HostNames
 from gateway.core.trace import CallTrace
 from gateway.ports import CallReport, Upstream
 from gateway.web.accounts import AccountContext, Accounts
+from gateway.web.admit import Access
 from gateway.web.connection import Connection
 from gateway.web.listener import ProxyServer
 from gateway.web.proxy import Hooks, Proxy, ProxyParts
@@ -104,6 +106,7 @@ async def listening(
     real_upstream: Upstream | None = None,
     trace_of: Callable[[CallerHeaders, float], CallTrace | None] = lambda *_: None,
     propagate: bool = False,
+    access: Access | None = None,
 ) -> AsyncIterator[Listening]:
     """`accounts` come beside `default`, if there is one; its Zoom id is `acc-default`."""
     scripted = upstream or ScriptedUpstream()
@@ -122,6 +125,7 @@ async def listening(
             clock=MonotonicClock(),
             endpoint_of=endpoint_of,
             spool=SpoolConfig(memory_limit, disk_limit, directory, spool_failures.append),
+            access=access or Access(HostNames(["api.zoom.us"])),
             hooks=Hooks(unhandled.append, unknown_ids.append),
             trace_of=trace_of,
             propagate=propagate,
