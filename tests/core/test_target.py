@@ -126,22 +126,6 @@ def test_another_host_is_refused(raw: bytes, host: bytes | None) -> None:
     assert refused(raw, host) == (421, "other_host")
 
 
-@pytest.mark.parametrize(
-    "host", [b"", b"g", b"g:", b"my_host.local:8080", b"127.0.0.1:1", b"[::1]", b"[2001:db8::1]:80"]
-)
-def test_what_names_a_host(host: bytes) -> None:
-    assert read_target(b"/v2", host).upstream == b"/v2"
-
-
-@pytest.mark.parametrize(
-    "host",
-    [b"a b", b"a/b", b"a@b", b"a:b", b"a:1:2", b"[::1", b"::1", b"a,b", b'"a"', b"\xe4", b"a%20"],
-)
-def test_what_names_no_host_is_refused(host: bytes) -> None:
-    assert refused(b"/v2", host) == (400, "bad_host")
-    assert refused(b"http://a/v2", host) == (400, "bad_host")
-
-
 def test_credentials_in_the_authority_are_refused() -> None:
     assert refused(b"http://user@gateway.test:8080/v2") == (400, "bad_target")
 

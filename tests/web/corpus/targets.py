@@ -14,7 +14,7 @@ def _hosted(host: bytes, target: bytes = b"/v2/first", version: bytes = b"1.1") 
 
 
 def _bad_host(name: str, value: bytes) -> Case:
-    return declined(name, _hosted(b"Host: %b\r\n" % value), 400, _HOST)
+    return declined(name, _hosted(b"Host: %b\r\n" % value), 403, _HOST)
 
 
 def _good_host(name: str, value: bytes) -> Case:
@@ -62,7 +62,7 @@ _HOSTS: Final = (
     _good_host("Host with an empty port", b"g:"),
     _good_host("Host of IPv6", b"[::1]:8080"),
     _good_host("Host that is empty", b""),
-    _good_host("Host with an underscore", b"my_service.local"),
+    _good_host("Host with an underscore", b"my_service.internal"),
     _bad_host("Host with percent signs", b"a%20b"),
 )
 
