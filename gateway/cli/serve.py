@@ -14,6 +14,9 @@ from gateway.settings import Settings, load
 MOST_WORKERS: Final = 64
 """More are no faster: each needs a core."""
 
+LENIENT: Final = "AIOHTTP_NO_EXTENSIONS"
+"""aiohttp's variable that takes its strict parser away."""
+
 
 @click.command(
     help="Run the gateway until SIGTERM or Ctrl-C; SIGHUP makes it read its configuration again."
@@ -36,19 +39,27 @@ def serve(config: Path | None, workers: int) -> None:
     settings = load_or_exit(config)
     # Imported only now: a configuration with problems is told of at once.
     from gateway.observe.logs import configure  # noqa: PLC0415
-    from gateway.web.parser import weakness  # noqa: PLC0415
 
-    if (problem := weakness()) is not None:
-        refuse(ConfigurationError([problem]), config)
-
+    if os.environ.get(LENIENT):  # also before there are workers to find that out
+        _demand_the_parser(config)
     log = configure(settings.log.format, settings.log.level)
     if workers > 1:
         from gateway.cli.supervisor import supervise  # noqa: PLC0415
 
         raise SystemExit(supervise(settings, log, config, workers))
+    _demand_the_parser(config)
     from gateway.cli.running import run  # noqa: PLC0415
 
     raise SystemExit(run(settings, log, lambda: load(config, os.environ)))
+
+
+def _demand_the_parser(config: Path | None) -> None:
+    """Leave with 2 where calls could only be parsed leniently."""
+    # Not at the top: a parent of workers has no other use for aiohttp.
+    from gateway.web.parser import weakness  # noqa: PLC0415
+
+    if (problem := weakness()) is not None:
+        refuse(ConfigurationError([problem]), config)
 
 
 def _work(config: Path | None, assignment: Assignment) -> int:
@@ -56,6 +67,7 @@ def _work(config: Path | None, assignment: Assignment) -> int:
         return shared(load(config, os.environ), Path(assignment.directory))
 
     settings = shared(load_or_exit(config), Path(assignment.directory))
+    _demand_the_parser(config)
     from gateway.cli.running import run_worker  # noqa: PLC0415
     from gateway.observe.logs import configure  # noqa: PLC0415
 

@@ -168,8 +168,8 @@ def framing(caller: CallerHeaders, *, http11: bool) -> Field | None:
     """Give the field that frames the body on its way to Zoom; None if there is no body.
 
     A length goes on as the caller declared it, without leading zeros: to some they are octal.
-    Raises CallRefusedError, with `close`, where
-    two readers could disagree about where the body ends (RFC 9112 section 6.1 and 6.3).
+    Raises CallRefusedError, with `close`, where two readers could disagree about where the body
+    ends (RFC 9112 section 6.1 and 6.3).
     """
     codings, lengths = caller.values(b"transfer-encoding"), caller.values(b"content-length")
     if codings:

@@ -16,7 +16,6 @@ _PLAIN_END: Final = b"\r\n0\r\n\r\n"
 """The last chunk without extensions, no trailers, and nothing behind. No trailer looks like this:
 each has a colon."""
 
-
 _CUTS: Final = 16
 """How often the bytes that came at once are cut: the plain end may stand in a body, too."""
 

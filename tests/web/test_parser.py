@@ -28,10 +28,10 @@ def test_an_installation_without_it_is_named(monkeypatch: pytest.MonkeyPatch) ->
     assert problem.startswith("aiohttp: ")
 
 
-@pytest.mark.parametrize("command", ["serve", "check"])
+@pytest.mark.parametrize("command", ["serve", "serve --workers 2", "check"])
 def test_nothing_is_served_with_the_lenient_one(command: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "gateway", command],
+        [sys.executable, "-m", "gateway", *command.split()],
         env={**_ACCOUNT, "AIOHTTP_NO_EXTENSIONS": "1"},
         capture_output=True,
         text=True,

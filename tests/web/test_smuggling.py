@@ -6,10 +6,11 @@ import pytest
 
 from tests.support.listening import until
 from tests.support.raw_http import request
-from tests.support.strict_http import MalformedError, read_requests
+from tests.support.strict_http import MalformedError, read_answers, read_requests
 from tests.web.corpus import CASES
 from tests.web.corpus.case import CHUNKED, HOST, SMUGGLED, Case
 from tests.web.smuggling import AFTER, arena, in_packets
+from tests.zoom.corpus import ANSWERS, Answer
 
 BY_NAME = {case.name: case for case in CASES}
 
@@ -146,6 +147,20 @@ async def test_calls_that_wait_behind_a_broken_one_do_not_act() -> None:
             assert heard.status == 400
             assert await caller.ended() == b""
         assert field.recorder.requests == []
+
+
+@pytest.mark.parametrize(
+    "case",
+    [one for one in ANSWERS if one.body is None and not one.late and one.why != "bounded"],
+    ids=lambda case: case.name,
+)
+def test_what_no_caller_may_hear_would_be_a_fault_in_an_answer(case: Answer) -> None:
+    """The same for the answers that are heard."""
+    try:
+        found, rest = read_answers(case.wire, [case.method], ended=True)
+    except MalformedError:
+        return
+    assert rest or not found or case.then == "resets", case.why
 
 
 @pytest.mark.parametrize(
