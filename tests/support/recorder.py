@@ -46,6 +46,11 @@ class Recorder:
         self.faults: list[str] = []
         self.url = ""
 
+    @property
+    def open(self) -> int:
+        """Connections whose end was not seen yet."""
+        return len(self._writers)
+
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         port = self._server.sockets[0].getsockname()[1]

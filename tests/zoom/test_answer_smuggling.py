@@ -42,7 +42,7 @@ class Zoom:
             await self._say(talk)
             if self.case.then == "resets":
                 await talk.reset()
-            if self.case.then != "stays":
+            if self.case.then in ("closes", "resets"):
                 return
 
     async def _say(self, talk: Talk) -> None:
@@ -55,7 +55,7 @@ class Zoom:
 @asynccontextmanager
 async def between(zoom: Zoom) -> AsyncIterator[Listening]:
     async with Peer(zoom.script) as peer:
-        upstream = HttpUpstream(peer.url, idle_timeout=0.3)
+        upstream = HttpUpstream(peer.url, idle_timeout=1 if zoom.case.then == "waits" else 30)
         try:
             async with listening(real_upstream=upstream) as running:
                 yield running
