@@ -79,7 +79,8 @@ class Upstream(Protocol):
         1xx heads are dropped. The rest of the body goes on being sent while the answer is
         read, until `close()`. An exception of `request.body` comes out of here unchanged if
         it happens before the head. Raises UpstreamConnectError (nothing was sent),
-        UpstreamTimeoutError, UpstreamBrokenError. Cancelling it closes the connection.
+        UpstreamTimeoutError, UpstreamBrokenError (UpstreamStaleError: it may be sent again, with
+        its body from the first byte). Cancelling it closes the connection.
         """
 
     async def close(self) -> None: ...

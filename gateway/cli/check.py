@@ -67,6 +67,7 @@ def check(config: Path | None, ignored: tuple[str, ...], *, plain: bool, **wishe
     cores.leave_none()
     try:
         settings = load(config, os.environ)
+        _demand_the_parser()
     except ConfigurationError as error:
         _unusable(error, config, voice)
         _leave(UNUSABLE)
@@ -98,6 +99,15 @@ def _examine(
     wish = Wish(accounts or tuple(settings.accounts), **wishes)
     case = Case(settings, config, os.environ)
     examine(case, wish, Deadline(timeout), lambda one: voice.tell(one.heading, one.found))
+
+
+def _demand_the_parser() -> None:
+    """Raises ConfigurationError where `serve` would not take calls."""
+    # Not at the top: it takes long, and a configuration with problems is told of at once.
+    from gateway.web.parser import weakness  # noqa: PLC0415
+
+    if (problem := weakness()) is not None:
+        raise ConfigurationError([problem])
 
 
 def _unusable(error: ConfigurationError, config: Path | None, voice: "_Voice") -> None:

@@ -7,12 +7,16 @@ from typing import Final
 import click
 
 from gateway.cli import cores
-from gateway.cli.options import block_hangup, config_option, load_or_exit
+from gateway.cli.options import block_hangup, config_option, load_or_exit, refuse
 from gateway.cli.workers import Assignment, shared
+from gateway.core.errors import ConfigurationError
 from gateway.settings import Settings, load
 
 MOST_WORKERS: Final = 64
 """More are no faster: each needs a core."""
+
+LENIENT: Final = "AIOHTTP_NO_EXTENSIONS"
+"""aiohttp's variable that takes its strict parser away."""
 
 
 @click.command(
@@ -38,14 +42,26 @@ def serve(config: Path | None, workers: int) -> None:
     # Imported only now: a configuration with problems is told of at once.
     from gateway.observe.logs import configure  # noqa: PLC0415
 
+    if os.environ.get(LENIENT):  # also before there are workers to find that out
+        _demand_the_parser(config)
     log = configure(settings.log.format, settings.log.level)
     if workers > 1:
         from gateway.cli.supervisor import supervise  # noqa: PLC0415
 
         raise SystemExit(supervise(settings, log, config, workers))
+    _demand_the_parser(config)
     from gateway.cli.running import run  # noqa: PLC0415
 
     raise SystemExit(run(settings, log, lambda: load(config, os.environ)))
+
+
+def _demand_the_parser(config: Path | None) -> None:
+    """Leave with 2 where calls could only be parsed leniently."""
+    # Not at the top: a parent of workers has no other use for aiohttp.
+    from gateway.web.parser import weakness  # noqa: PLC0415
+
+    if (problem := weakness()) is not None:
+        refuse(ConfigurationError([problem]), config)
 
 
 def _work(config: Path | None, assignment: Assignment) -> int:
@@ -53,6 +69,7 @@ def _work(config: Path | None, assignment: Assignment) -> int:
         return shared(load(config, os.environ), Path(assignment.directory))
 
     settings = shared(load_or_exit(config), Path(assignment.directory))
+    _demand_the_parser(config)
     from gateway.cli.running import run_worker  # noqa: PLC0415
     from gateway.observe.logs import configure  # noqa: PLC0415
 

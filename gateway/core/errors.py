@@ -17,6 +17,7 @@
         ├── UpstreamConnectError    nothing was sent
         ├── UpstreamTimeoutError    silence for longer than `upstream.idle_timeout`
         └── UpstreamBrokenError     the connection broke, or the answer is malformed
+            └── UpstreamStaleError      it was an old one, and the call can be sent again
 
 No exception carries a secret: messages are shown to callers, operators and logs alike.
 """
@@ -176,3 +177,11 @@ class UpstreamBrokenError(UpstreamError):
     """The connection broke, or the answer is not HTTP."""
 
     slug = "upstream_broken"
+
+
+class UpstreamStaleError(UpstreamBrokenError):
+    """A connection that carried calls before was closed without a byte of an answer to this one.
+
+    Nobody knows whether Zoom acted on it, but by its method acting twice does no harm; it was not
+    sent again because only the caller of the upstream can begin its body anew.
+    """

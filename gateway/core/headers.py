@@ -101,6 +101,9 @@ _NO_FIELDS: Final = frozenset({b"close", b"keep-alive", b""})
 _MAX_LENGTH: Final = 2**63 - 1
 """Bytes. Above it parsers count wrong: some read 2^64 - 1 as no length at all."""
 
+_MAX_DIGITS: Final = 32
+"""Of a length, leading zeros included: Python refuses to read numbers of some thousands."""
+
 CHUNKED: Final = (b"Transfer-Encoding", b"chunked")
 
 
@@ -164,8 +167,9 @@ def read_caller(raw: Sequence[Field], limit: int = MAX_HEAD) -> CallerHeaders:
 def framing(caller: CallerHeaders, *, http11: bool) -> Field | None:
     """Give the field that frames the body on its way to Zoom; None if there is no body.
 
-    A length goes on as the caller declared it. Raises CallRefusedError, with `close`, where
-    two readers could disagree about where the body ends (RFC 9112 section 6.1 and 6.3).
+    A length goes on as the caller declared it, without leading zeros: to some they are octal.
+    Raises CallRefusedError, with `close`, where two readers could disagree about where the body
+    ends (RFC 9112 section 6.1 and 6.3).
     """
     codings, lengths = caller.values(b"transfer-encoding"), caller.values(b"content-length")
     if codings:
@@ -181,9 +185,10 @@ def framing(caller: CallerHeaders, *, http11: bool) -> Field | None:
         return CHUNKED
     if not lengths:
         return None
-    if len(lengths) > 1 or not lengths[0].isdigit() or int(lengths[0]) > _MAX_LENGTH:
+    length = _number(lengths[0]) if len(lengths) == 1 else None
+    if length is None:
         raise _bad_framing("Content-Length is not one number of a sane size")
-    return (b"Content-Length", lengths[0])
+    return (b"Content-Length", b"%d" % length)
 
 
 def for_upstream(caller: CallerHeaders, host: bytes, frame: Field | None) -> list[Field]:
@@ -222,8 +227,8 @@ def read_answer(raw: Sequence[Field]) -> AnswerHeaders:
         kept = _without(kept, {b"content-length"})
     elif b"content-length" in read:
         length = _length(read[b"content-length"])
-        if len(read[b"content-length"]) > 1:
-            kept = [*_without(kept, {b"content-length"}), (b"Content-Length", b"%d" % length)]
+        if read[b"content-length"] != [written := b"%d" % length]:
+            kept = [*_without(kept, {b"content-length"}), (b"Content-Length", written)]
     return AnswerHeaders(
         kept,
         length,
@@ -234,9 +239,18 @@ def read_answer(raw: Sequence[Field]) -> AnswerHeaders:
 
 
 def _length(values: Sequence[bytes]) -> int:
-    if len(set(values)) > 1 or not values[0].isdigit():
-        raise UpstreamBrokenError("the length of the answer is not one number")
-    return int(values[0])
+    length = _number(values[0]) if len(set(values)) == 1 else None
+    if length is None:
+        raise UpstreamBrokenError("the length of the answer is not one number of a sane size")
+    return length
+
+
+def _number(digits: bytes) -> int | None:
+    # `isdigit` of bytes takes ASCII alone; int() would take signs and underscores, too.
+    if len(digits) > _MAX_DIGITS or not digits.isdigit():
+        return None
+    number = int(digits)
+    return number if number <= _MAX_LENGTH else None
 
 
 def _named(connection: Iterable[bytes]) -> set[bytes]:

@@ -5,11 +5,13 @@ import socket
 import struct
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from itertools import islice
 from typing import Any, Final, cast
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
-from aiohttp.web_protocol import RequestHandler, _ErrInfo
+from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 
 from gateway.core.caller import Caller, caller_at
 from gateway.core.errors import CallRefusedError, GatewayError
@@ -28,6 +30,7 @@ from gateway.web.limits import (
     STALL,
 )
 from gateway.web.request import Request, parse_refusal, too_large
+from gateway.web.trailers import TrailerGuard
 from gateway.web.wire import CallerGoneError
 
 _RESET: Final = struct.pack("ii", 1, 0)
@@ -47,10 +50,12 @@ class Connection(RequestHandler):
     __slots__ = (
         "_broken",
         "_calls",
+        "_ending",
         "_failed",
         "_head_size",
         "_head_timer",
         "_socket",
+        "_trailers",
         "caller",
         "peer",
         "receiving",
@@ -76,6 +81,9 @@ class Connection(RequestHandler):
         """Like `transport`, which aiohttp forgets as soon as it starts to close it."""
         self._failed = False
         self._broken = False
+        self._ending = False
+        """Nothing that still comes is a call: see `TrailerGuard`."""
+        self._trailers = TrailerGuard()
         self._head_timer: asyncio.TimerHandle | None = None
         self._head_size = 0
         """Bytes of a header that is not complete."""
@@ -101,6 +109,10 @@ class Connection(RequestHandler):
         """Whether no call is being received or answered."""
         waiting = self._waiter is not None and not self._waiter.done()
         return waiting and self._head_timer is None
+
+    @property
+    def ending(self) -> bool:
+        return self._ending and not self._messages
 
     def send(self, data: bytes) -> None:
         transport = self.transport
@@ -129,9 +141,8 @@ class Connection(RequestHandler):
         transport.abort()
         self.force_close()
 
-    def last_call(self, *, framing_broken: bool) -> None:
-        self._lingering_time = 0.0
-        self._broken = framing_broken
+    def last_call(self) -> None:
+        self._broken = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.peer = _peer(transport)
@@ -145,16 +156,10 @@ class Connection(RequestHandler):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._failed:
-            return
-        try:
-            super().data_received(data)
-        except Exception as error:  # noqa: BLE001  a URL class, say, that dislikes the target
-            self._fail(error)
-        messages = self._messages
-        if messages and isinstance(messages[-1][0], _ErrInfo):
-            self._failed = True
-            self._spoil(messages[-1][0].exc)
+        for piece in self._trailers.pieces(data):
+            if self._failed or self._ending:
+                return
+            self._parse(piece)
         self._watch_head(data)
 
     def log_exception(self, *_args: Any, **kw: Any) -> None:
@@ -179,11 +184,13 @@ class Connection(RequestHandler):
             if self.writing_paused:
                 await self.drained()
             answer: Answer = await request_handler(request)
-            if self._broken:
-                await self._linger_broken()
         finally:
             self._current_request = None
             self._request_in_progress = False
+        if not request.payload.is_eof():
+            await self._drop_rest(request.payload)
+        if self._broken or self.ending:
+            await self._linger_broken()
         return answer, False
 
     def _make_error_handler(self, err_info: _ErrInfo) -> Callable[[Any], Awaitable[Any]]:
@@ -194,9 +201,21 @@ class Connection(RequestHandler):
 
         return handler
 
+    async def _drop_rest(self, body: StreamReader) -> None:
+        """After an early answer: what is left of the call's body is no call."""
+        if self._broken:
+            return
+        try:
+            async with asyncio.timeout(LINGER):
+                while not body.is_eof():
+                    await body.readany()
+        except (TimeoutError, HttpProcessingError, RequestPayloadError, CallRefusedError):
+            self._broken = True
+
     async def _linger_broken(self) -> None:
         """Let the answer arrive before the end does: unread bytes would turn it into a reset."""
         self._close = True
+        self._lingering_time = 0.0
         transport = self.transport
         if transport is None or transport.is_closing() or not transport.can_write_eof():
             return
@@ -209,6 +228,35 @@ class Connection(RequestHandler):
         self._messages.append((_ErrInfo(400, error, ""), EMPTY_PAYLOAD))
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+    def _parse(self, data: bytes) -> None:
+        known = len(self._messages)
+        try:
+            super().data_received(data)
+            self._guard(data, known)
+        except Exception as error:  # noqa: BLE001  a URL class, say, that dislikes the target
+            self._fail(error)
+        messages = self._messages
+        if messages and isinstance(messages[-1][0], _ErrInfo):
+            self._failed = True
+            self._spoil(messages[-1][0].exc)
+
+    def _guard(self, data: bytes, known: int) -> None:
+        """Drop the calls that may hold another's trailers; `known` were there before `data`."""
+        messages, trailers = self._messages, self._trailers
+        if len(messages) > known and isinstance(messages[-1][0], _ErrInfo):
+            return
+        allowed = trailers.allowed(data, islice(messages, known, None))
+        if allowed is None and trailers.ended:
+            # The parser may have paused behind the body: then there is more, and it shows now.
+            count = len(messages)
+            super().data_received(b"")
+            if len(messages) > count:
+                allowed = count - known
+        if allowed is not None:
+            self._ending = True
+            while len(messages) > known + allowed:
+                messages.pop()
 
     def _spoil(self, error: BaseException) -> None:
         """Tell whoever reads the body that broke; aiohttp's own parser leaves it waiting."""

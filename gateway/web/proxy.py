@@ -3,11 +3,11 @@
 import asyncio
 import uuid
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
 from gateway.core.endpoint import Endpoint
-from gateway.core.errors import CallRefusedError, GatewayError
+from gateway.core.errors import CallRefusedError, GatewayError, UpstreamStaleError
 from gateway.core.headers import CallerHeaders, authorized, read_caller
 from gateway.core.request_id import request_id
 from gateway.core.routes import METHODS, OTHER
@@ -254,15 +254,20 @@ class Proxy:
         if self._propagate:
             fields = [*fields, *carried(call.headers, visit.report.trace)]
         fields = authorized(fields, token.value.reveal())
-        answer = await self._upstream.send(
-            UpstreamRequest(
-                call.method,
-                call.target.upstream,
-                fields,
-                body,
-                fresh=body is not None and visit.report.replays > 0,
-            )
+        request = UpstreamRequest(
+            call.method,
+            call.target.upstream,
+            fields,
+            body,
+            fresh=body is not None and visit.report.replays > 0,
         )
+        try:
+            answer = await self._upstream.send(request)
+        except UpstreamStaleError:
+            if visit.spool is None or not visit.spool.replayable:
+                raise
+            again = replace(request, body=visit.spool.stream(), fresh=True)
+            answer = await self._upstream.send(again)
         visit.received = received = Received(answer)
         if visit.steps is not None:
             visit.steps.answered(answer.status, self._now())

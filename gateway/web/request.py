@@ -33,6 +33,7 @@ class Request:
         "http11",
         "keep_alive",
         "method",
+        "offers_upgrade",
         "payload",
         "target",
         "wire",
@@ -59,8 +60,8 @@ class Request:
             if self.http11 or message.version == HttpVersion10
             else CallRefusedError(505, "http_version", "Speak HTTP/1.1 or HTTP/1.0.", close=True)
         )
-        # After an offer to change the protocol the parser may drop what follows.
-        self.keep_alive = not (message.should_close or message.upgrade)
+        self.offers_upgrade = message.upgrade
+        self.keep_alive = not message.should_close
         wire.receiving = payload
 
     @property

@@ -38,11 +38,18 @@ class Visit:
         """Prepare for the final answer's head; give the fields that every answer carries."""
         if draining:
             self.answer.keep_alive = False
+        wire = self.request.wire
+        if wire.ending:
+            self.answer.keep_alive = False
+        if self.request.offers_upgrade:
+            # The parser may drop what follows.
+            self.answer.keep_alive = False
+            wire.last_call()
         if self.body is not None and self.body.withheld:
             # Whether a body follows is the caller's choice now: what comes cannot be told.
             self.body.decline()
             self.answer.keep_alive = False
-            self.request.wire.last_call(framing_broken=False)
+            wire.last_call()
         return [(b"X-Request-Id", self.report.request_id.encode())]
 
     async def reply(self, status: int, fields: list[Field], body: bytes, *, draining: bool) -> None:
@@ -61,6 +68,6 @@ class Visit:
             return
         if problem.close:
             self.answer.keep_alive = False
-            self.request.wire.last_call(framing_broken=True)
+            self.request.wire.last_call()
         fields, body = error_answer(problem)
         await self.reply(problem.status, fields, body, draining=draining)

@@ -50,5 +50,9 @@ class Wire(Protocol):
     def cut(self, *, reset: bool) -> None:
         """End the connection now, dropping what is not sent; `reset`: with a TCP reset."""
 
-    def last_call(self, *, framing_broken: bool) -> None:
-        """Carry no further call, and do not wait for the rest of this one's body."""
+    @property
+    def ending(self) -> bool:
+        """Whether the call in hand is the connection's last, whatever comes behind it."""
+
+    def last_call(self) -> None:
+        """Carry no further call; what still comes is read for a moment, and dropped."""

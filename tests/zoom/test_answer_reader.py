@@ -152,6 +152,8 @@ BROKEN = {
     "no HTTP": b"SSH-2.0-OpenSSH_9\r\n",
     "no status": b"HTTP/1.1 OK\r\n\r\n",
     "status 99": b"HTTP/1.1 099 Low\r\nContent-Length: 0\r\n\r\n",
+    "HTTP/2": b"HTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n",
+    "HTTP/0.9": b"HTTP/0.9 200 OK\r\nContent-Length: 0\r\n\r\n",
     "status of four digits": b"HTTP/1.1 2000 OK\r\n\r\n",
     "bare LF": b"HTTP/1.1 200 OK\nContent-Length: 0\n\n",
     "upgrade": b"HTTP/1.1 101 Hi\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.core.errors import UpstreamBrokenError, UpstreamConnectError
+from gateway.core.errors import UpstreamBrokenError, UpstreamConnectError, UpstreamStaleError
 from gateway.ports import Upstream
 from gateway.zoom.upstream import HttpUpstream
 from tests.zoom.peer import (
@@ -164,13 +164,18 @@ async def test_a_call_that_may_have_been_acted_on_is_not_repeated(method: str) -
         await upstream.close()
 
 
+@pytest.mark.parametrize(("method", "again"), [("PUT", True), ("GET", True), ("POST", False)])
 @on_every_loop
-async def test_a_body_that_was_begun_is_not_repeated() -> None:
+async def test_a_body_that_was_begun_is_not_repeated_here(
+    method: str,
+    again: bool,  # noqa: FBT001
+) -> None:
     async with Peer(stale()) as peer:
         upstream = HttpUpstream(peer.url)
         await read_and_close(await upstream.send(get()))
-        with pytest.raises(UpstreamBrokenError):
-            await upstream.send(post(chunks_of(b"hello"), 5, method="PUT"))
+        with pytest.raises(UpstreamBrokenError) as raised:
+            await upstream.send(post(chunks_of(b"hello"), 5, method=method))
+        assert isinstance(raised.value, UpstreamStaleError) is again
         assert peer.connections == 1
         await upstream.close()
 

@@ -161,7 +161,7 @@ class AnswerReader:
         parser = self._parser
         assert parser is not None  # noqa: S101  # it is calling
         self.status = status = parser.get_status_code()
-        self._check(status)
+        self._check(status, parser.get_http_version())
         if status < 200:  # noqa: PLR2004  # interim heads
             self.headers.clear()
             self._reason = self._coding = b""
@@ -196,11 +196,13 @@ class AnswerReader:
         if self.head_complete:
             self.complete = True
 
-    def _check(self, status: int) -> None:
+    def _check(self, status: int, version: str) -> None:
         if self._head_size > HEAD_LIMIT:
             self._fault = f"a head of more than {HEAD_LIMIT} bytes"
         elif status < 100 or status == 101:  # noqa: PLR2004  # 101: nobody asked for it
             self._fault = f"status {status}"
+        elif version not in ("1.1", "1.0"):
+            self._fault = f"HTTP/{version}"
         elif self._coding not in (b"", b"chunked"):
             self._fault = "a Transfer-Encoding other than chunked"
         if self._fault:

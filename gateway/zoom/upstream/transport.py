@@ -2,7 +2,7 @@
 
 import ssl
 
-from gateway.core.errors import UpstreamBrokenError, UpstreamConnectError
+from gateway.core.errors import UpstreamBrokenError, UpstreamConnectError, UpstreamStaleError
 from gateway.ports import UpstreamRequest
 from gateway.zoom.upstream.answer import HttpAnswer
 from gateway.zoom.upstream.connection import Connection
@@ -103,8 +103,11 @@ class HttpUpstream:
             self._pool.release(connection)
             if sender is not None:
                 await sender.stop()
-            if _stale(connection, error) and _repeatable(request, sender):
-                return None
+            if _stale(connection, error):
+                if _repeatable(request, sender):
+                    return None
+                if request.method in IDEMPOTENT:
+                    raise UpstreamStaleError(str(error)) from error
             raise
         return HttpAnswer(connection, self._pool, sender)
 
