@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from gateway.core.errors import (
     CallRefusedError,
+    DescriptorsError,
     GatewayError,
     StoreError,
     TokenError,
@@ -58,6 +59,10 @@ def problem_of(error: BaseException) -> Problem:
             return Problem(503, error.slug, f"No Zoom token: {error}", max(1, error.retry_after))
         case TokenError() | StoreError():
             return Problem(503, error.slug, f"No Zoom token: {error}")
+        case DescriptorsError():
+            return Problem(
+                503, error.slug, "The gateway has no file descriptor left; nothing was sent."
+            )
         case UpstreamConnectError():
             return _upstream(
                 502, error, "Zoom cannot be reached; nothing was sent, so the call can be repeated"

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from gateway.core.limits import Limits
+from gateway.web.meters import Allowance, Meters
 from gateway.web.spool import BodyLostError, Spool, SpoolConfig
 from tests.support.listening import KIB, until
 
@@ -45,7 +47,8 @@ def spool_of(
 ) -> Spool:
     told = failures if failures is not None else []
     where = None if directory is None else str(directory)
-    return Spool(source.read, SpoolConfig(memory, disk, where, told.append), declared)
+    allowance = Allowance(Limits(), Meters())
+    return Spool(source.read, SpoolConfig(memory, disk, where, told.append, allowance), declared)
 
 
 async def drain(spool: Spool) -> bytes:
