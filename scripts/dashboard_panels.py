@@ -390,6 +390,28 @@ _REPLICAS: Final = (
     ),
 )
 
+_LIMITS: Final = (
+    _stack(
+        "Limits reached",
+        "reqps",
+        "Good: none, but for keepalive_timeout. Else docs/limits.md says what each refuses or ends.",
+        (_rate("limit", "limit_hits_total"), "{{limit}}"),
+    ),
+    _lines(
+        "Connections of callers",
+        "none",
+        "Good: far below the limit of one process, which is drawn, too.",
+        (_select("open_connections", of=FLEET), "{{instance}}"),
+        (f'max ({_select("limit", of=FLEET)[:-1]}, limit="connections"}})', "limit"),
+    ),
+    _lines(
+        "Bodies kept",
+        "bytes",
+        "For being sent again. Good: far below limits.kept_memory and limits.kept_disk.",
+        (f"sum by (instance, place) ({_select('kept_bytes', of=FLEET)})", "{{instance}} {{place}}"),
+    ),
+)
+
 ROWS: Final[tuple[tuple[str, tuple[Panel, ...]], ...]] = (
     ("Do calls succeed?", _CALLS),
     ("Is there a token?", _TOKENS),
@@ -397,4 +419,5 @@ ROWS: Final[tuple[tuple[str, tuple[Panel, ...]], ...]] = (
     ("Who refuses what?", _REFUSALS),
     ("Where is the time lost?", _TIME),
     ("Which replica is it?", _REPLICAS),
+    ("Who asks too much?", _LIMITS),
 )

@@ -6,6 +6,7 @@ from typing import Final
 
 import click
 
+from gateway.cli.descriptors import raise_limit
 from gateway.cli.options import block_hangup, config_option, load_or_exit
 from gateway.cli.workers import Assignment, shared
 from gateway.settings import Settings, load
@@ -27,6 +28,7 @@ MOST_WORKERS: Final = 64
 )
 def serve(config: Path | None, workers: int) -> None:
     block_hangup()
+    raise_limit()
     assignment = Assignment.taken(os.environ)
     # Set for another program's metrics: ours are counted in memory, or where the parent says.
     os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)

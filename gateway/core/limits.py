@@ -1,4 +1,4 @@
-"""What one process of the gateway takes on, at most. `docs/limits.md` gives reasons and precedents."""
+"""What one process takes on, at most. `docs/limits.md` gives reasons and precedents."""
 
 from dataclasses import dataclass
 from typing import Final

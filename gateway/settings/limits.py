@@ -59,13 +59,13 @@ class LimitSettings(Section):
     header_timeout: kinds.Seconds = Field(
         default=_USUAL.header_timeout,
         description="Seconds from the first byte of a call's header to its last (408), and from a"
-        " new connection to that first byte (it is closed): otherwise silence is the cheapest way to"
-        " keep a gateway busy.",
+        " new connection to that first byte (it is closed): otherwise silence is the cheapest way"
+        " to keep a gateway busy.",
     )
     body_timeout: kinds.Seconds = Field(
         default=_USUAL.body_timeout,
-        description="Seconds in which no byte of a call's body comes (408). Long enough for a laptop"
-        " that changes its network.",
+        description="Seconds in which no byte of a call's body comes (408). Long enough for a"
+        " laptop that changes its network.",
     )
     send_timeout: kinds.Seconds = Field(
         default=_USUAL.send_timeout,
@@ -91,7 +91,7 @@ class LimitSettings(Section):
     )
     kept_disk: kinds.ByteCount = Field(
         default=_USUAL.kept_disk,
-        description="Bytes of bodies that are kept in temporary files, of all calls together. Beyond"
-        " it a body is not kept: the call is forwarded all the same, but a refusal of its token is"
-        " passed on. A disk that fills up harms more than this gateway.",
+        description="Bytes of bodies that are kept in temporary files, of all calls together."
+        " Beyond it a body is not kept: the call is forwarded all the same, but a refusal of its"
+        " token is passed on. A disk that fills up harms more than this gateway.",
     )

@@ -1,19 +1,20 @@
 """A call's body, kept for the replay while it streams.
 
 In memory first, then in a temporary file; above the disk limit nothing is kept any more, and
-the body only streams. So it is, too, when all bodies together take what they may. Files are written and read in threads, so that a slow disk never holds
-up the loop.
+the body only streams: so it is, too, when all bodies together take what they may. Files are
+written and read in threads, so that a slow disk never holds up the loop.
 """
 
 import asyncio
 import os
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, Any, Final, TypeVar
 
 from gateway.core.errors import GatewayError
-from gateway.web.meters import Allowance
+from gateway.core.limits import Limits
+from gateway.web.meters import Allowance, Meters
 
 T = TypeVar("T")
 
@@ -51,7 +52,7 @@ class SpoolConfig:
     disk_limit: int
     directory: str | None
     failed: Callable[[OSError], None]
-    allowance: Allowance
+    allowance: Allowance = field(default_factory=lambda: Allowance(Limits(), Meters()))
 
 
 class Spool:

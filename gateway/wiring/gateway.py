@@ -16,6 +16,7 @@ from gateway.clock import SystemClock
 from gateway.core.course import Asked
 from gateway.core.diagnosis import Chart
 from gateway.core.errors import StoreError
+from gateway.core.limits import Limits
 from gateway.core.presence import Presence
 from gateway.core.routes import Endpoints, RouteTable
 from gateway.core.status import Readiness, ReadinessGate, Replica, snapshot
@@ -23,7 +24,8 @@ from gateway.core.token import SlotId
 from gateway.observe.fanout import Fanout
 from gateway.observe.gateway_log import GatewayLog
 from gateway.observe.history import History
-from gateway.observe.metrics import Metrics
+from gateway.observe.limit_metrics import Usage, of_all
+from gateway.observe.metrics import PREFIX, Metrics
 from gateway.observe.shared import Shared
 from gateway.observe.totals import Totals
 from gateway.settings import Settings, load_operations
@@ -32,6 +34,7 @@ from gateway.web import sockets
 from gateway.web.admin import AdminSources
 from gateway.web.admin_server import AdminServer
 from gateway.web.listener import ProxyServer
+from gateway.web.meters import Meters
 from gateway.web.status_page import DETAILED
 from gateway.wiring.assembly import Assembly, Commons
 from gateway.wiring.credentials import identities
@@ -40,6 +43,10 @@ from gateway.wiring.traces import Traces
 
 _LAST: Final = 10.0
 """Seconds for parts of former configurations to be closed, once no call needs them."""
+
+
+_PUBLISHED: Final = 1.0
+"""Seconds between two times that a worker tells the others what it has in use."""
 
 
 class Worker(NamedTuple):
@@ -67,6 +74,8 @@ class Gateway:
             _slots(settings), self.charts, self._clock.wall, __version__, self._shared
         )
         self._metrics.show_fleet(lambda: self._assembly.heartbeat.sighting)
+        self._meters = Meters(self._limit_reached, self._lines.descriptors_exhausted)
+        self._publishing: asyncio.TimerHandle | None = None
         self._traces = Traces(self._replica, self._clock, self._lines)
         self._history = History(settings.accounts, self._clock.now, self._clock.wall)
         self._commons = self._make_commons(first=worker is None or worker.number == 1)
@@ -74,6 +83,7 @@ class Gateway:
         """Of the proxy, `host:port`."""
         self._since = self._clock.wall()
         self._assembly = Assembly(settings, self._commons)
+        self._metrics.limits.now = self._in_use
         self._traces.use(settings)
         self._living = [self._assembly]
         """The configurations that calls in hand began with, and the one in force, the last."""
@@ -99,6 +109,7 @@ class Gateway:
             self._lines,
             self._traces,
             Endpoints(RouteTable(load_operations())),
+            self._meters,
             self._presence,
             self._store_failed,
             first=first,
@@ -144,7 +155,30 @@ class Gateway:
         now, wall = self._clock.now(), self._clock.wall()
         totals = (self._shared or self._totals).totals()
         replica = replace(self._replica, sighting=self._assembly.heartbeat.sighting)
-        return snapshot(charts, self._judge(charts), replica, now, wall, totals, most=most)
+        body = snapshot(charts, self._judge(charts), replica, now, wall, totals, most=most)
+        return {**body, "limits": self._limits_status()}
+
+    def _limits_status(self) -> dict[str, Any]:
+        if self._shared is None:
+            return self._metrics.limits.status()
+        self._metrics.limits.refresh()
+        workers = len(self._shared.pids())
+        return of_all(PREFIX, self._assembly.limits, self._shared.collect(), workers)
+
+    def _in_use(self) -> tuple[Limits, Usage]:
+        meters = self._meters
+        usage = Usage(meters.calls, meters.connections, meters.kept_memory, meters.kept_disk)
+        return self._assembly.limits, usage
+
+    def _limit_reached(self, limit: str) -> None:
+        self._metrics.limits.reached(limit)
+        self._lines.limit_reached(limit, getattr(self._assembly.limits, limit))
+
+    def _publish(self) -> None:
+        """What a worker has in use is seen by whoever is asked for the metrics of all."""
+        self._metrics.limits.refresh()
+        loop = asyncio.get_running_loop()
+        self._publishing = loop.call_later(_PUBLISHED, self._publish)
 
     def rotate(self, account: str, caller: str) -> Asked | None:
         """Somebody at the address `caller` wants a new token; None: there is no such account."""
@@ -203,6 +237,7 @@ class Gateway:
         await self._admin.serve(admin)
         self._address = _named(listen)
         self._assembly.start()
+        self._publish()
 
     def log_to(self, log: FilteringBoundLogger) -> None:
         """Write to `log` from now on, as the settings in force say."""
@@ -262,6 +297,8 @@ class Gateway:
     async def stop(self, timeout: float) -> int:  # noqa: ASYNC109  calls get it as a whole
         """Finish the calls in hand within `timeout` seconds; keep the tokens. Gives those cut."""
         cut = await self._proxy.finish(timeout)
+        if self._publishing is not None:
+            self._publishing.cancel()
         if self._retiring:
             await asyncio.wait(self._retiring, timeout=_LAST)
         closed: set[int] = set()
