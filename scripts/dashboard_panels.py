@@ -394,15 +394,19 @@ _LIMITS: Final = (
     _stack(
         "Limits reached",
         "reqps",
-        "Good: none, but for keepalive_timeout. Else docs/limits.md says what each refuses or ends.",
-        (_rate("limit", "limit_hits_total"), "{{limit}}"),
+        "Good: none, but for keepalive_timeout. Else too little is allowed, or somebody asks too"
+        " much: docs/limits.md.",
+        (
+            f"sum by (limit) (rate({_select('limit_hits_total', of=FLEET)}{_RATE}))",
+            "{{limit}}",
+        ),
     ),
     _lines(
         "Connections of callers",
         "none",
         "Good: far below the limit of one process, which is drawn, too.",
         (_select("open_connections", of=FLEET), "{{instance}}"),
-        (f'max ({_select("limit", of=FLEET)[:-1]}, limit="connections"}})', "limit"),
+        ("max (" + _select("limit", ', limit="connections"', of=FLEET) + ")", "limit"),
     ),
     _lines(
         "Bodies kept",

@@ -294,7 +294,7 @@ async def test_a_big_head_that_is_refused_still_hears_why() -> None:
 
 
 async def test_a_head_that_comes_too_slowly() -> None:
-    async with listening(limits=Limits(header_timeout=0.2)) as running:
+    async with listening(limits=Limits(header_timeout=0.5)) as running:
         async with await running.caller() as caller:
             assert (await caller.call(request())).status == 200
             await caller.send(b"\r\n")  # what old clients send behind a body is no head
@@ -310,14 +310,14 @@ async def test_a_head_in_pieces_in_time() -> None:
     slow = asyncio.Event()
     async with (
         listening(
-            ScriptedUpstream(Reply(waits=slow)), limits=Limits(header_timeout=0.5)
+            ScriptedUpstream(Reply(waits=slow)), limits=Limits(header_timeout=1.0)
         ) as running,
         await running.caller() as caller,
     ):
         await caller.send(request()[:10])
         await until(lambda: any(c._head_timer for c in running.connections))
         await caller.send(request()[10:])
-        asyncio.get_running_loop().call_later(0.8, slow.set)
+        asyncio.get_running_loop().call_later(1.2, slow.set)
         assert (await caller.hear()).status == 200
 
 
