@@ -30,7 +30,7 @@ class LimitSettings(Section):
     calls: Count = Field(
         default=_USUAL.calls,
         description="Calls in hand at once, those that wait for a token included. Further ones get"
-        " 503 `too_many_calls` at once. A call whose caller reads slowly takes up to 1 MiB of"
+        " 503 `too_many_calls` at once. A call whose caller reads slowly takes up to 600 KiB of"
         " memory, so that 1000 fit into 1 GiB.",
     )
     connections: Connections = Field(

@@ -258,16 +258,16 @@ async def test_a_connection_that_says_nothing_is_closed_in_the_time_of_a_header(
 
 
 async def test_a_header_that_begins_late_has_its_whole_time() -> None:
-    async with listening(limits=Limits(header_timeout=1.0)) as running:
-        async with await running.caller() as caller:
-            await until(lambda: running.connections)
-            (connection,) = running.connections
-            await asyncio.sleep(0.5)
-            await caller.send(request()[:5])
-            await until(lambda: connection._head_timer)
-            await until(lambda: connection._keepalive_handle is None)  # the first time is over
-            await caller.send(request()[5:])
-            assert (await caller.hear()).status == 200
+    limits = Limits(header_timeout=1.0)
+    async with listening(limits=limits) as running, await running.caller() as caller:
+        await until(lambda: running.connections)
+        (connection,) = running.connections
+        await asyncio.sleep(0.5)
+        await caller.send(request()[:5])
+        await until(lambda: connection._head_timer)
+        await until(lambda: connection._keepalive_handle is None)  # the first time is over
+        await caller.send(request()[5:])
+        assert (await caller.hear()).status == 200
 
 
 async def test_a_connection_that_carried_a_call_is_kept_longer() -> None:

@@ -104,7 +104,19 @@ def _exposed(what: str, path: Path, mode: int) -> Finding:
 
 
 async def spool(case: Case) -> AsyncIterator[Finding]:
-    yield await asyncio.to_thread(_spool, case.settings)
+    finding = await asyncio.to_thread(_spool, case.settings)
+    yield finding
+    free, most = finding.details.get("free_bytes"), case.settings.limits.kept_disk
+    if free is not None and free < most:
+        yield Finding(
+            Code.KEPT_DISK_TOO_LARGE,
+            Level.WARNING,
+            "limits.kept_disk",
+            f"All bodies together may take {_size(most)} (limits.kept_disk), and only {_size(free)} "
+            f"are free in {finding.details['directory']}: the disk is full before the limit holds.",
+            "Make room there, name another directory in replay.dir, or lower limits.kept_disk.",
+            {"free_bytes": free, "kept_disk": most},
+        )
 
 
 def _spool(settings: Settings) -> Finding:
