@@ -11,13 +11,12 @@ import socket
 import ssl
 import uuid
 from collections import deque
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from gateway.core.caller import caller_at
 from gateway.web.crowd import Group, group_of
 from gateway.web.errors import Problem, error_answer, reason
 from gateway.web.limits import ACCEPT_PAUSE, ACCEPTED, FAREWELL, FAREWELLS
-from gateway.web.server import HttpServer
 
 STARVED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 """What says that the process, or the machine, has nothing left for one more connection."""
@@ -30,14 +29,37 @@ _DROPPED: Final = 65_536
 """Bytes of a refused call that are dropped, so that no reset destroys its answer."""
 
 
+class House(Protocol):
+    """What is behind the door."""
+
+    def make_room(self, group: Group) -> str:
+        """For one more connection; give why there is none, or `""`."""
+
+    def connection(self, group: Group) -> asyncio.Protocol:
+        """Make one, which counts from now on."""
+
+    def gone(self, connection: Any) -> None:
+        """It did not come in after all."""
+
+    def starved(self) -> None:
+        """No file descriptor is free: let one go, if there is one."""
+
+    def unhandled(self, error: BaseException) -> None:
+        """Hear of an error that nobody expected."""
+
+    @property
+    def patience(self) -> float:
+        """Seconds for a TLS handshake."""
+
+
 class Door:
     """One listening socket. `open` it inside the running loop."""
 
     def __init__(
-        self, listener: socket.socket, server: HttpServer, tls: ssl.SSLContext | None
+        self, listener: socket.socket, house: House, tls: ssl.SSLContext | None = None
     ) -> None:
         self._listener = listener
-        self._server = server
+        self._house = house
         self._tls = tls
         self._loop = asyncio.get_running_loop()
         self._coming: set[asyncio.Task[None]] = set()
@@ -86,8 +108,7 @@ class Door:
     def _rest(self, problem: OSError) -> None:
         """Leave what comes to the kernel for a while: trying again at once would only spin."""
         if problem.errno in STARVED:
-            self._server.crowd.meters.starved()
-            self._server.crowd.end_idle()
+            self._house.starved()
         self._loop.remove_reader(self._listener.fileno())
         self._resuming = self._loop.call_later(ACCEPT_PAUSE, self._resume)
 
@@ -97,31 +118,32 @@ class Door:
 
     def _take(self, sock: socket.socket, address: Any) -> None:
         group = group_of(caller_at(address[0] if isinstance(address, tuple) else ""))
-        if self._server.crowd.make_room(group):
+        if self._house.make_room(group):
             self._refuse(sock)
             return
         task = self._loop.create_task(self._let_in(sock, group))
         self._coming.add(task)
-        task.add_done_callback(self._coming.discard)
+        task.add_done_callback(self._came)
+
+    def _came(self, task: "asyncio.Task[None]") -> None:
+        self._coming.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._house.unhandled(error)
 
     async def _let_in(self, sock: socket.socket, group: Group) -> None:
-        connection = self._server.connection(group)
+        connection = self._house.connection(group)
         try:
             await self._loop.connect_accepted_socket(
                 lambda: connection,
                 sock,
                 ssl=self._tls,
-                ssl_handshake_timeout=self._handshake_timeout,
+                ssl_handshake_timeout=None if self._tls is None else self._house.patience,
             )
         except BaseException as problem:
-            self._server.crowd.leave(connection)
+            self._house.gone(connection)
             sock.close()
             if not isinstance(problem, OSError):  # gone already, or no TLS that is understood
                 raise
-
-    @property
-    def _handshake_timeout(self) -> float | None:
-        return None if self._tls is None else self._server.crowd.limits.header_timeout
 
     def _refuse(self, sock: socket.socket) -> None:
         if self._tls is None:

@@ -45,6 +45,25 @@ class HttpServer(web.Server):
         self.crowd.enter(connection)
         return connection
 
+    # What the door asks.
+
+    def make_room(self, group: Group) -> str:
+        return self.crowd.make_room(group)
+
+    def gone(self, connection: Connection) -> None:
+        self.crowd.leave(connection)
+
+    def starved(self) -> None:
+        self.crowd.meters.starved()
+        self.crowd.end_idle()
+
+    def unhandled(self, error: BaseException) -> None:
+        self._calls.unhandled(error)
+
+    @property
+    def patience(self) -> float:
+        return self.crowd.limits.header_timeout
+
     @property
     def callers(self) -> list[Connection]:
         """The connections that are open."""

@@ -109,6 +109,9 @@ async def test_a_process_without_free_descriptors_serves_those_it_has_and_recove
             spent = cpu(gate.child.pid)
             await asyncio.sleep(1.5)  # what is measured is the time itself
             assert cpu(gate.child.pid) - spent < 0.5
+            admin = address(gate.admin)
+            for _ in range(20):  # probes and scrapes go on, and wait
+                await rest.enter_async_context(await Caller.connect(admin))
             slow.go.set()
             assert (await first.hear()).body == b"okay"
             late = await Caller.connect(place)
@@ -118,6 +121,8 @@ async def test_a_process_without_free_descriptors_serves_those_it_has_and_recove
                 assert (await late.hear()).body == b"okay"
         async with await Caller.connect(place) as after:
             assert (await after.call(request())).body == b"okay"
+        async with await Caller.connect(admin) as probe:
+            assert (await probe.call(request(b"/livez"))).status == 200
         assert len(gate.logged("descriptors_exhausted")) <= 2
         assert gate.logged("defect") == []
 

@@ -112,8 +112,8 @@ async def spool(case: Case) -> AsyncIterator[Finding]:
             Code.KEPT_DISK_TOO_LARGE,
             Level.WARNING,
             "limits.kept_disk",
-            f"All bodies together may take {_size(most)} (limits.kept_disk), but {finding.about} has "
-            f"only {_size(free)} free: the disk is full before the limit holds.",
+            f"All bodies together may take {_size(most)} (limits.kept_disk), and {_size(free)} are "
+            f"free in {finding.details['directory']}.",
             "Make room there, name another directory in replay.dir, or lower limits.kept_disk.",
             {"free_bytes": free, "kept_disk": most},
         )
