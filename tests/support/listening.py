@@ -1,6 +1,7 @@
 """The proxy on a real socket, between a caller and an upstream in memory."""
 
 import asyncio
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -110,6 +111,7 @@ async def listening(
     trace_of: Callable[[CallerHeaders, float], CallTrace | None] = lambda *_: None,
     propagate: bool = False,
     limits: Limits | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Listening]:
     """`accounts` come beside `default`, if there is one; its Zoom id is `acc-default`."""
     scripted = upstream or ScriptedUpstream()
@@ -141,7 +143,7 @@ async def listening(
             propagate=propagate,
         )
     )
-    server = ProxyServer(proxy)
+    server = ProxyServer(proxy, tls=tls)
     address = await server.start("127.0.0.1", 0)
     try:
         yield Listening(

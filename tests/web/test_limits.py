@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 import time
 from collections.abc import Callable
 
@@ -9,6 +10,7 @@ import pytest
 
 from gateway.core.limits import Limits
 from gateway.web.connection import Connection
+from tests.settings.certificates import make_ca
 from tests.support.listening import KIB, Listening, listening, until
 from tests.support.raw_http import Caller, request
 from tests.support.scripted_tokens import ScriptedTokens
@@ -391,3 +393,36 @@ async def test_a_body_that_may_be_kept_nowhere_is_forwarded_and_its_refusal_pass
         (report,) = await running.reports.get()
         assert report.outcome == "impossible"
         assert running.reached == ["kept_memory", "kept_disk"]
+
+
+# TLS.
+
+
+@pytest.fixture(scope="module")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
+    """A server's context, with a certificate that vouches for itself."""
+    folder = tmp_path_factory.mktemp("tls")
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    make_ca(certificate, key)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+    return context
+
+
+async def test_a_handshake_counts_and_has_the_time_of_a_header(tls: ssl.SSLContext) -> None:
+    limits = Limits(header_timeout=2.0, connections=2)
+    trusting = ssl.create_default_context()
+    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+    async with listening(limits=limits, tls=tls) as running:
+        async with await running.caller() as silent, await running.caller() as babbling:
+            await until(lambda: running.meters.connections == 2)
+            async with await running.caller() as third:
+                assert await third.ended() == b""  # nothing that is no TLS can be said
+            assert running.reached == ["connections"]
+            await babbling.send(request())  # no TLS either
+            await babbling.ended()
+            assert await silent.ended() == b""
+        await until(lambda: running.meters.connections == 0)
+        speaking = await asyncio.open_connection(*running.address, ssl=trusting)
+        async with Caller(*speaking) as caller:
+            assert (await caller.call(request())).status == 200
