@@ -121,6 +121,7 @@ def fetch(url: str, timeout: float) -> dict[str, Any]:
     Raises UnreachableError, nothing else.
     """
     code, text = _ask(url, "status.json", timeout)
+    _under_this_name(url, code, text)
     if code != HTTPStatus.OK:
         _not_a_gateway(url, f"it answers {code}")
     return _read(url, text, {"state", "sentence", "accounts"})
@@ -129,6 +130,7 @@ def fetch(url: str, timeout: float) -> dict[str, Any]:
 def tell_readiness(url: str, timeout: float) -> int:
     """Print what `/readyz` below `url` says; give the exit code. Raises UnreachableError."""
     code, text = _ask(url, "readyz", timeout)
+    _under_this_name(url, code, text)
     if code not in {HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE}:
         _not_a_gateway(url, f"it answers {code}")
     body = printable(_read(url, text, {"ready", "reasons"}))
@@ -174,6 +176,15 @@ def _unreachable(url: str, timeout: float, error: Exception) -> str:
         "Check that it runs, and that --url is the address of its admin listener (admin.host and "
         "admin.port of the configuration), not of the proxy."
     )
+
+
+def _under_this_name(url: str, code: int, text: bytes) -> None:
+    if code == HTTPStatus.FORBIDDEN and b"access.hosts" in text:
+        raise UnreachableError(
+            f"The gateway at {url} does not answer under this name.\n"
+            f"Ask by its IP address, or list {urlsplit(url).hostname} in access.hosts of its "
+            "configuration."
+        )
 
 
 def _not_a_gateway(url: str, why: str) -> NoReturn:

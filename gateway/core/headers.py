@@ -48,12 +48,34 @@ _TRACE: Final = frozenset({b"traceparent", b"tracestate", b"baggage"})
 
 _REQUEST_DROPPED: Final = _HOP | _OURS | _PRIVATE | _TRACE
 
-_ANSWER_DROPPED: Final = _HOP | {
-    b"set-cookie",
-    b"set-cookie2",
-    b"x-request-id",
-    b"x-zoom-gateway-error",
-}
+_CORS: Final = frozenset(
+    {
+        b"access-control-allow-origin",
+        b"access-control-allow-credentials",
+        b"access-control-allow-methods",
+        b"access-control-allow-headers",
+        b"access-control-allow-private-network",
+        b"access-control-expose-headers",
+        b"access-control-max-age",
+        b"timing-allow-origin",
+    }
+)
+"""Which pages may read an answer is said by Zoom for its own site, and for callers who had to show
+a token; here it would open the gateway to every page."""
+
+_LOOKED_AT: Final = frozenset({b"x-request-id", b"origin", b"sec-fetch-site"})
+"""What is read of a call, and goes on all the same."""
+
+_ANSWER_DROPPED: Final = (
+    _HOP
+    | _CORS
+    | {
+        b"set-cookie",
+        b"set-cookie2",
+        b"x-request-id",
+        b"x-zoom-gateway-error",
+    }
+)
 """The last two are ours to say."""
 
 _ANSWER_SPECIAL: Final = _ANSWER_DROPPED | {
@@ -86,7 +108,7 @@ class CallerHeaders(NamedTuple):
     """A call's header, read once.
 
     `kept` goes on to Zoom as it came. `special` holds the values of the dropped ones, and of
-    `x-request-id`, by their names in lower case.
+    those that are looked at, by their names in lower case.
     """
 
     kept: list[Field]
@@ -136,7 +158,7 @@ def read_caller(raw: Sequence[Field], limit: int = MAX_HEAD) -> CallerHeaders:
             special.setdefault(name, []).append(field[1])
         elif not name.startswith(b"x-forwarded-"):
             kept.append(field)
-            if name == b"x-request-id":
+            if name in _LOOKED_AT:
                 special.setdefault(name, []).append(field[1])
     if b"connection" in special:
         kept = _without(kept, _named(special[b"connection"]))

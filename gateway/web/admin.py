@@ -16,8 +16,10 @@ from typing import Any, Final
 from aiohttp import web
 
 from gateway.core.course import Asked
+from gateway.core.hosts import HostNames
 from gateway.core.status import Readiness
 from gateway.web import actions, status_page
+from gateway.web.errors import HOST_REFUSED
 from gateway.web.live import Live
 
 _log: Final = logging.getLogger(__name__)
@@ -64,6 +66,9 @@ class AdminSources:
     """What the page needs of that body, quicker: see `status_page.DETAILED`. None: all of it."""
     history: Callable[[str], Mapping[str, Any]] = _no_history
     """What happened to an account lately, by its name: more keys for its part of the status."""
+    may_come: Callable[[bytes], bool] = HostNames().allow
+    """Whether a request may have this `Host`: a name that a stranger's DNS may have given our
+    address is one under which his page could read it all."""
     may_act: Callable[[], bool] = bool
     """`admin.allow_actions`, as it is now."""
     rotate: Callable[[str, str], Asked | None] = _no_account
@@ -83,7 +88,7 @@ def build_admin(sources: AdminSources, live: Live | None = None) -> web.Applicat
     """Give the application; serve it without an access log. Who gives `live` closes it."""
     live = live or Live(lambda: look(sources), HEADERS)
     pages = _Pages(sources)
-    app = web.Application(middlewares=[_guard], client_max_size=1024)
+    app = web.Application(middlewares=[_guard, _by_name(sources.may_come)], client_max_size=1024)
     app.on_cleanup.append(pages.close)
     app.router.add_get("/livez", pages.livez)
     app.router.add_get("/readyz", pages.readyz)
@@ -114,6 +119,17 @@ async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         response = _problem(500, "The gateway failed: a fault of its own, see its log.")
     response.headers.update(HEADERS)
     return response
+
+
+def _by_name(may_come: Callable[[bytes], bool]) -> Any:
+    @web.middleware
+    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
+        hosts = request.headers.getall("Host", ())
+        if not all(may_come(host.encode("utf-8", "surrogateescape")) for host in hosts):
+            return _problem(403, HOST_REFUSED)
+        return await handler(request)
+
+    return check
 
 
 def _problem(status: int, message: str) -> web.Response:

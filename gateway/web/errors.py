@@ -23,6 +23,11 @@ from gateway.core.headers import Field
 
 METHODS: Final = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
+HOST_REFUSED: Final = (
+    "The gateway does not answer under the name in the Host field, which may be a stranger's. Use "
+    "its address, localhost or its name in the cluster, or list the name in access.hosts."
+)
+
 _RETRY: Final = frozenset({429, 503})
 """Statuses that carry `Retry-After`."""
 

@@ -25,7 +25,7 @@ from gateway.ports import (
     UpstreamRequest,
 )
 from gateway.web.accounts import Accounts
-from gateway.web.admit import Admission, Call, body_of
+from gateway.web.admit import Access, Admission, Call, body_of
 from gateway.web.answer import Answer
 from gateway.web.deadlines import Deadlines
 from gateway.web.errors import Problem, problem_of
@@ -76,6 +76,7 @@ class ProxyParts:
     clock: Clock
     endpoint_of: Callable[[str, bytes], Endpoint]
     spool: SpoolConfig
+    access: Access
     hooks: Hooks
     trace_of: Callable[[CallerHeaders, float], CallTrace | None]
     limits: Limits
@@ -104,7 +105,9 @@ class Proxy:
         self._hooks = parts.hooks
         self._trace_of = parts.trace_of
         self._propagate = parts.propagate
-        self._admission = Admission(parts.accounts, parts.endpoint_of, parts.host.encode())
+        self._admission = Admission(
+            parts.accounts, parts.endpoint_of, parts.host.encode(), parts.access
+        )
         self._stub = OAuthStub(parts.accounts, parts.hooks.unknown_account_id)
         self._background: set[asyncio.Task[None]] = set()
         self._quiet: asyncio.Event = asyncio.Event()

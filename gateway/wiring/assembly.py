@@ -18,6 +18,7 @@ from gateway.tokens.probing import ProbeTarget
 from gateway.web.accounts import AccountContext, Accounts
 from gateway.web.meters import Allowance, Meters
 from gateway.web.proxy import Hooks, Proxy, ProxyParts
+from gateway.wiring.access import access
 from gateway.wiring.credentials import credentials_print, identities
 from gateway.wiring.limits import limits_of
 from gateway.wiring.lines import Lines
@@ -109,6 +110,7 @@ class Assembly:
             else self._keeper(name, account)
             for name, account in settings.accounts.items()
         }
+        self.access = access(settings)
         self.proxy = Proxy(self._proxy_parts())
 
     def _keeper(self, name: str, account: AccountSettings) -> Keeper:
@@ -164,6 +166,7 @@ class Assembly:
             clock=commons.clock,
             endpoint_of=commons.endpoints.endpoint,
             spool=replace(self.spooling.config, allowance=Allowance(self.limits, commons.meters)),
+            access=self.access,
             hooks=Hooks(commons.lines.defect, commons.lines.unknown_account_id),
             trace_of=commons.traces.trace_of,
             limits=self.limits,

@@ -122,6 +122,7 @@ class Gateway:
             metrics=self._metrics.scrape,
             glance=lambda: self.status(DETAILED),
             history=self._history.of,
+            may_come=self._may_come,
             may_act=lambda: self.settings.admin.allow_actions,
             rotate=self.rotate,
         )
@@ -179,6 +180,10 @@ class Gateway:
         self._metrics.limits.refresh()
         loop = asyncio.get_running_loop()
         self._publishing = loop.call_later(_PUBLISHED, self._publish)
+
+    def _may_come(self, host: bytes) -> bool:
+        """Whether the admin port answers under this name."""
+        return self._assembly.access.hosts.allow(host)
 
     def rotate(self, account: str, caller: str) -> Asked | None:
         """Somebody at the address `caller` wants a new token; None: there is no such account."""

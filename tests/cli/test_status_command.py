@@ -19,6 +19,7 @@ from gateway.cli.status import status
 from gateway.cli.status_view import View
 from gateway.core.diagnosis import Chart
 from gateway.core.status import ReadinessGate, Replica, snapshot
+from gateway.web.errors import HOST_REFUSED
 from tests.observe.charts import NOW, WALL, fleet, healthy, held_off, tokenless, troubled
 
 Answer = tuple[int, dict[str, str], bytes]
@@ -179,6 +180,7 @@ def test_somebody_listens_and_says_nothing(run: Any) -> None:
     ("answer", "words"),
     [
         ((404, {}, b"no"), "it answers 404"),
+        ((403, {}, b"no"), "it answers 403"),
         ((200, {}, b"<html>"), "its answer is not JSON"),
         ((200, {}, b"[]"), "its answer is not a status"),
         ((200, {}, b"{}"), "its answer is not a status"),
@@ -190,6 +192,16 @@ def test_something_else_listens(gateway: Gateway, run: Any, answer: Answer, word
     assert result.exit_code == 2
     assert words in result.stderr
     assert "not the proxy's port" in result.stderr
+
+
+@pytest.mark.parametrize(("page", "options"), [("/status.json", ()), ("/readyz", ("--ready",))])
+def test_a_name_that_the_gateway_does_not_answer_under(
+    gateway: Gateway, run: Any, page: str, options: tuple[str, ...]
+) -> None:
+    gateway.answers[page] = (403, {}, json.dumps({"message": HOST_REFUSED}).encode())
+    result = run(*options)
+    assert result.exit_code == 2
+    assert "list 127.0.0.1 in access.hosts" in result.stderr
 
 
 def test_a_status_of_another_version(gateway: Gateway, run: Any) -> None:

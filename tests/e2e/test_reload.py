@@ -133,6 +133,23 @@ async def test_no_call_is_lost_however_often_the_configuration_changes(tmp_path:
     assert after["mints"]["by_slot"]["demo-client/0"] == 1
 
 
+async def test_names_and_pages_that_may_call_change_at_once(tmp_path: Path) -> None:
+    async with simulator() as sim, configured(sim, tmp_path) as made:
+        call, status = f"{made.gate.url}/v2/users/me", f"{made.gate.admin}/status.json"
+        page = {"Origin": "http://localhost:3000", "Sec-Fetch-Site": "same-site"}
+        for url in (call, status):
+            assert await status_of(url, Host="zoom.example.com") == 403
+        assert await status_of(call, **page) == 403
+        access = {"hosts": ["*.example.com"], "origins": ["http://localhost:3000"]}
+        assert await made.reload(access=access) == ["access"]
+        for url in (call, status):
+            assert await status_of(url, Host="zoom.example.com") == 200
+            assert await status_of(url, Host="zoom.example.org") == 403
+        assert await status_of(call, **page) == 200
+        assert await made.reload() == ["access"]
+        assert await status_of(call, Host="zoom.example.com") == 403
+
+
 async def test_a_configuration_that_cannot_be_used_changes_nothing(tmp_path: Path) -> None:
     async with simulator() as sim, configured(sim, tmp_path) as made:
         url = f"{made.gate.url}/v2/users/me"

@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from gateway.core.endpoint import Endpoint
 from gateway.core.events import TokenEvent
 from gateway.core.headers import CallerHeaders
+from gateway.core.hosts import HostNames
 from gateway.core.limits import Limits
 from gateway.core.trace import CallTrace
 from gateway.ports import CallReport, Upstream
 from gateway.web.accounts import AccountContext, Accounts
+from gateway.web.admit import Access
 from gateway.web.connection import Connection
 from gateway.web.listener import ProxyServer
 from gateway.web.meters import Allowance, Meters
@@ -112,6 +114,7 @@ async def listening(
     propagate: bool = False,
     limits: Limits | None = None,
     tls: ssl.SSLContext | None = None,
+    access: Access | None = None,
 ) -> AsyncIterator[Listening]:
     """`accounts` come beside `default`, if there is one; its Zoom id is `acc-default`."""
     scripted = upstream or ScriptedUpstream()
@@ -136,6 +139,7 @@ async def listening(
             clock=MonotonicClock(),
             endpoint_of=endpoint_of,
             spool=spool,
+            access=access or Access(HostNames(["api.zoom.us"])),
             hooks=Hooks(unhandled.append, unknown_ids.append),
             trace_of=trace_of,
             limits=limits,

@@ -207,7 +207,7 @@ async def test_the_scheme_behind_a_tls_proxy(fields: tuple[bytes, ...], scheme: 
         assert document["api_url"] == f"{scheme}://gateway.test:8080"
 
 
-@pytest.mark.parametrize("host", [b"", b"Host: a/b\r\n", b'Host: "x"\r\n'])
+@pytest.mark.parametrize("host", [b"", b"Host:\r\n"])
 async def test_without_a_usable_host_our_own_address_is_given(host: bytes) -> None:
     async with listening() as running:
         async with await running.caller() as caller:
