@@ -7,6 +7,7 @@ from typing import Final
 import click
 
 from gateway.cli import cores
+from gateway.cli.descriptors import raise_limit
 from gateway.cli.options import block_hangup, config_option, load_or_exit, refuse
 from gateway.cli.workers import Assignment, shared
 from gateway.core.errors import ConfigurationError
@@ -33,6 +34,7 @@ LENIENT: Final = "AIOHTTP_NO_EXTENSIONS"
 def serve(config: Path | None, workers: int) -> None:
     block_hangup()
     cores.leave_none()
+    raise_limit()
     assignment = Assignment.taken(os.environ)
     # Set for another program's metrics: ours are counted in memory, or where the parent says.
     os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)

@@ -15,6 +15,7 @@
     │       └── StoreFormatError    it makes sense to another gateway: it must stay as it is
     └── UpstreamError         Zoom, or the way to it
         ├── UpstreamConnectError    nothing was sent
+        │   └── DescriptorsError        the process has no file descriptor left for it
         ├── UpstreamTimeoutError    silence for longer than `upstream.idle_timeout`
         └── UpstreamBrokenError     the connection broke, or the answer is malformed
             └── UpstreamStaleError      it was an old one, and the call can be sent again
@@ -48,13 +49,15 @@ class CallRefusedError(GatewayError):
     """A call that is not forwarded: the caller must change it.
 
     `status` is HTTP's; `slug_` names the reason; `close` says that the connection's framing
-    is in doubt, so it must not carry another call.
+    is in doubt, so it must not carry another call; `limit` is the key of the limit that was
+    reached, if it was one.
     """
 
     status: int
     slug_: str
     message: str
     close: bool = False
+    limit: str = ""
 
     def __str__(self) -> str:
         return self.message
@@ -165,6 +168,12 @@ class UpstreamConnectError(UpstreamError):
     """No connection within `upstream.connect_timeout`: nothing was sent."""
 
     slug = "upstream_connect"
+
+
+class DescriptorsError(UpstreamConnectError):
+    """The process, or the machine, has no file descriptor left for a connection."""
+
+    slug = "descriptors_exhausted"
 
 
 class UpstreamTimeoutError(UpstreamError):

@@ -87,8 +87,8 @@ _ANSWER_SPECIAL: Final = _ANSWER_DROPPED | {
 """What is looked at, be it dropped or not."""
 
 MAX_HEAD: Final = 64 * 1024
-"""Bytes of all header fields of a call together. Apache takes 100 of up to 8 KiB, nginx 32 KiB in
-all, Node 16."""
+"""Bytes of all header fields of a call together, unless configured. Apache takes 100 of up to
+8 KiB, nginx 32 KiB in all, Node 16."""
 
 _NO_TOKEN: Final = re.compile(rb"[^!#$%&'*+\-.^_`|~0-9A-Za-z]")
 _BREAKS: Final = re.compile(rb"[\x00\r\n]")
@@ -143,7 +143,11 @@ def read_caller(raw: Sequence[Field], limit: int = MAX_HEAD) -> CallerHeaders:
     """
     if sum([len(name) + len(value) for name, value in raw]) > limit:
         raise CallRefusedError(
-            431, "headers_too_large", f"The header is longer than {limit} bytes.", close=True
+            431,
+            "headers_too_large",
+            f"The header is longer than {limit} bytes.",
+            close=True,
+            limit="header_bytes",
         )
     if _unsafe(raw):
         raise CallRefusedError(

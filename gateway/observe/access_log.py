@@ -13,6 +13,10 @@ from gateway.ports import CallReport
 SLOW: Final = 5.0
 """Seconds from which a call's line is always written: clients give up at 10 to 15."""
 
+_TURNED_AWAY: Final = "too_many_calls"
+"""Such calls are told of in sum, as `limit_reached`: under an attack their lines would be a second
+one, on the log."""
+
 _ERROR: Final = 400
 _SERVER_ERROR: Final = 500
 
@@ -20,6 +24,7 @@ _SERVER_ERROR: Final = 500
 class AccessLog:
     """Implements `Observer`: a `call` line for each call, a warning if its status is 5xx.
 
+    Calls that were turned away, because there were too many, have none.
     Of calls that went well, a share of `sample` (0 to 1) is written.
     """
 
@@ -32,7 +37,9 @@ class AccessLog:
     def call_began(self, account: str) -> None: ...
 
     def call_ended(self, report: CallReport) -> None:
-        if report.status >= _SERVER_ERROR:
+        if report.error == _TURNED_AWAY:
+            pass
+        elif report.status >= _SERVER_ERROR:
             self._log.warning("call", **_fields(report))
         elif self._errors_only:
             pass

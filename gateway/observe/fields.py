@@ -66,6 +66,8 @@ ALLOWED: Final = frozenset(
         "inflight",
         "changed",
         "problems",
+        "limit",
+        "most",
         # workers
         "worker",
         "exit_code",

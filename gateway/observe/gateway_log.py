@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Sequence
+from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
@@ -14,9 +15,29 @@ FAULTS_PERIOD = 1.0
 STRANGERS_PERIOD = 60.0
 """Seconds between two lines about unknown account ids: SDKs ask for a token again and again."""
 
-
 EXPORTS_PERIOD = 60.0
 """Seconds between two lines about exports that fail for the same reason."""
+
+LIMITS_PERIOD = 10.0
+"""Seconds between two lines about the same limit: whoever attacks must not fill the log."""
+
+_REACHED: Final = {
+    "calls": "{most:g} calls are in hand; further ones are refused",
+    "connections": "{most:g} connections are open; for a new one an idle one is closed, or it is "
+    "refused",
+    "connections_per_caller": "a caller has {most:g} connections; for a new one an idle one of its "
+    "own is closed, or it is refused",
+    "header_bytes": "a header was longer than it may be",
+    "header_fields": "a header had more than {most:g} fields",
+    "header_timeout": "a caller did not send a whole header within {most:g} s",
+    "body_timeout": "a caller sent nothing of its body for {most:g} s",
+    "send_timeout": "a caller took nothing of its answer for {most:g} s",
+    "call_timeout": "a call took longer than {most:g} s",
+    "kept_memory": "bodies in memory take {most:g} bytes; further ones go to disk",
+    "kept_disk": "bodies on disk take {most:g} bytes; further ones are not kept, so refusals of "
+    "their calls are passed on",
+}
+"""What happened, by the key of the limit. Idle connections that are closed are no news."""
 
 
 class GatewayLog:
@@ -27,6 +48,7 @@ class GatewayLog:
         self._faults = Throttle(FAULTS_PERIOD, later)
         self._strangers = Throttle(STRANGERS_PERIOD, later)
         self._exports = Throttle(EXPORTS_PERIOD, later)
+        self._limits = Throttle(LIMITS_PERIOD, later)
 
     def started(
         self, version: str, listen: str, admin: str, store: str, accounts: Sequence[str]
@@ -146,6 +168,32 @@ class GatewayLog:
             f"alone: of one of more than {limit} bytes a refusal is passed on. Mount a directory "
             "that can be written to, at /tmp or wherever replay.dir says.",
             reason=error.strerror or type(error).__name__,
+        )
+
+    def limit_reached(self, limit: str, most: float) -> None:
+        """A limit, by its key, refused or ended something; `most` is its value."""
+        what = _REACHED.get(limit)
+        if what is None:
+            return
+        text = f"limits.{limit}: {what.format(most=most)}."
+        self._limits.hit(
+            limit,
+            lambda count: self._log.warning(
+                "limit_reached", message=text, limit=limit, most=most, count=count
+            ),
+        )
+
+    def descriptors_exhausted(self) -> None:
+        """No file descriptor was free for a connection."""
+        self._limits.hit(
+            "descriptors",
+            lambda count: self._log.error(
+                "descriptors_exhausted",
+                message="No file descriptor is free. New connections wait, and calls that need one "
+                "to Zoom get 503; those in hand go on. Raise the process's limit (ulimit -n), or "
+                "lower limits.connections or limits.calls.",
+                count=count,
+            ),
         )
 
     def body_not_kept(self, error: OSError) -> None:

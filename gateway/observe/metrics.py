@@ -27,6 +27,7 @@ from gateway.core.presence import Sighting
 from gateway.core.routes import METHODS, OTHER
 from gateway.core.token import Cause, SlotId
 from gateway.observe.fleet_gauges import FleetGauges
+from gateway.observe.limit_metrics import LimitMetrics
 from gateway.observe.paced import Paced
 from gateway.observe.shared import Processes, Shared
 from gateway.observe.token_gauges import TokenGauges
@@ -100,7 +101,9 @@ class Metrics:
         # One more series for each counter and histogram, and no alert needs it.
         disable_created_metrics()  # type: ignore[no-untyped-call]  # theirs
         self.registry = CollectorRegistry(auto_describe=False)
-        self._families = _Families(None if shared else self.registry)
+        counted = None if shared else self.registry
+        self._families = _Families(counted)
+        self.limits = LimitMetrics(PREFIX, counted)
         self._requests: dict[tuple[str, str, str, int], Callable[[], None]] = {}
         self._durations: dict[str, tuple[Observe, Observe]] = {}
         self._began = self._families.inflight.inc
@@ -203,6 +206,7 @@ class Metrics:
         """
         # Only the loop's own thread may make them.
         charts = self._charts()
+        self.limits.refresh()
         encode, content_type = choose_encoder(accept or "")
 
         def write() -> tuple[bytes, str]:

@@ -5,6 +5,7 @@ composition root reads them; docs/configuration.md is made from the model.
 """
 
 from gateway.settings.accounts import AccountSettings, AppSettings
+from gateway.settings.limits import LimitSettings
 from gateway.settings.loader import load
 from gateway.settings.model import (
     AdminSettings,
@@ -24,6 +25,7 @@ __all__ = [
     "AdminSettings",
     "AppSettings",
     "DrainSettings",
+    "LimitSettings",
     "ListenSettings",
     "LogSettings",
     "ReplaySettings",

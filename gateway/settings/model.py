@@ -9,6 +9,7 @@ from gateway.settings import kinds
 from gateway.settings.access import AccessSettings
 from gateway.settings.accounts import AccountSettings
 from gateway.settings.kinds import AccountName, Kind
+from gateway.settings.limits import LimitSettings
 from gateway.settings.section import Section
 from gateway.settings.store import StoreSettings
 from gateway.settings.tracing import TracingSettings
@@ -158,6 +159,7 @@ class Settings(BaseSettings):
     ] = Field(default_factory=dict, description="The accounts, by name.")
     token: TokenSettings = TokenSettings()
     replay: ReplaySettings = ReplaySettings()
+    limits: LimitSettings = LimitSettings()
     store: StoreSettings = StoreSettings()
     drain: DrainSettings = DrainSettings()
     log: LogSettings = LogSettings()

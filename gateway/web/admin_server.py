@@ -1,17 +1,45 @@
 """The admin listener."""
 
+import asyncio
+import logging
 import socket
-from collections.abc import Sequence
-from typing import Final
-
-from aiohttp import web
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 from gateway.web.admin import HEADERS, AdminSources, build_admin, look
 from gateway.web.admin_runner import AdminRunner
+from gateway.web.crowd import Group
+from gateway.web.door import Door
 from gateway.web.live import Live
+
+_log: Final = logging.getLogger(__name__)
 
 LAST: Final = 2.0
 """Seconds for requests in hand when it closes."""
+
+
+class _House:
+    """Implements `House`: probes and scrapers are few, and none is turned away."""
+
+    patience = LAST
+
+    def __init__(self, make: Callable[[], asyncio.Protocol]) -> None:
+        self._make = make
+
+    def make_room(self, group: Group) -> str:
+        del group
+        return ""
+
+    def connection(self, group: Group) -> asyncio.Protocol:
+        del group
+        return self._make()
+
+    def gone(self, connection: Any) -> None: ...
+
+    def starved(self) -> None: ...
+
+    def unhandled(self, error: BaseException) -> None:
+        _log.error("A connection failed", exc_info=error)
 
 
 class AdminServer:
@@ -20,6 +48,7 @@ class AdminServer:
     def __init__(self, sources: AdminSources) -> None:
         self._sources = sources
         self._runner: AdminRunner | None = None
+        self._doors: list[Door] = []
         self._live = Live(lambda: look(sources), HEADERS)
 
     async def serve(self, sockets: Sequence[socket.socket]) -> None:
@@ -32,14 +61,20 @@ class AdminServer:
             shutdown_timeout=LAST,
         )
         await self._runner.setup()
+        assert self._runner.server is not None  # noqa: S101  set up
+        house = _House(self._runner.server)
         for one in sockets:
-            await web.SockSite(self._runner, one).start()
+            door = Door(one, house)
+            self._doors.append(door)
+            door.open()
 
     def poke(self) -> None:
         """Something happened to a token: open pages are told soon."""
         self._live.poke()
 
     async def close(self) -> None:
+        for door in self._doors:
+            await door.close()
         await self._live.close()
         if self._runner is not None:
             await self._runner.cleanup()

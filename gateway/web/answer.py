@@ -94,17 +94,25 @@ class Answer:
 
         Raises CallerGoneError, and UpstreamBrokenError if it exceeds the length.
         """
+        if self.push(chunk):
+            await self.drained()
+
+    async def drained(self) -> None:
+        """Wait while the caller is slow. Raises CallerGoneError."""
+        await self._connection.drained()
+
+    def push(self, chunk: bytes) -> bool:
+        """Write a piece of the body; tell whether the caller is slow. Raises as `write` does."""
         size = len(chunk)
         if not size:
-            return
+            return False
         if self._left is not None:
             if size > self._left:
                 raise UpstreamBrokenError("the answer is longer than it said")
             self._left -= size
         self.sent += size
         self._queue(b"%x\r\n%b\r\n" % (size, chunk) if self._chunked else chunk)
-        if self._connection.writing_paused:
-            await self._connection.drained()
+        return self._connection.writing_paused
 
     def end(self) -> None:
         """Write the proper end. Raises UpstreamBrokenError if the body is too short."""

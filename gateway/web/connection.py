@@ -15,19 +15,16 @@ from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 
 from gateway.core.caller import Caller, caller_at
 from gateway.core.errors import CallRefusedError, GatewayError
-from gateway.core.headers import MAX_HEAD
 from gateway.web.answer import Answer
+from gateway.web.crowd import Crowd, Group
 from gateway.web.handler import CallHandler
 from gateway.web.limits import (
-    HEAD_TIMEOUT,
-    KEEPALIVE,
     LINGER,
     LINGER_BROKEN,
     MAX_FIELD,
-    MAX_FIELDS,
     MAX_LINE,
     READ_BUFFER,
-    STALL,
+    WRITE_BUFFER,
 )
 from gateway.web.request import Request, parse_refusal, too_large
 from gateway.web.trailers import TrailerGuard
@@ -50,33 +47,43 @@ class Connection(RequestHandler):
     __slots__ = (
         "_broken",
         "_calls",
+        "_crowd",
         "_ending",
         "_failed",
         "_head_size",
         "_head_timer",
         "_socket",
         "_trailers",
+        "_unsent_timer",
         "caller",
+        "group",
+        "limits",
+        "parked",
         "peer",
         "receiving",
     )
 
     def __init__(
-        self, server: web.Server, calls: CallHandler, loop: asyncio.AbstractEventLoop
+        self, server: web.Server, calls: CallHandler, crowd: Crowd, group: Group = None
     ) -> None:
+        """`group` says where it comes from, for the crowd that it belongs to."""
+        self.limits = limits = crowd.limits
         super().__init__(
             server,
-            loop=loop,
-            keepalive_timeout=KEEPALIVE,
+            loop=asyncio.get_running_loop(),
+            keepalive_timeout=limits.keepalive_timeout,
             access_log=cast(Any, None),
             max_line_size=MAX_LINE,
             max_field_size=MAX_FIELD,
-            max_headers=MAX_FIELDS,
+            max_headers=limits.header_fields,
             lingering_time=LINGER,
             read_bufsize=READ_BUFFER,
             auto_decompress=False,
         )
         self._calls = calls
+        self._crowd = crowd
+        self.group = group
+        self.parked = False
         self._socket: asyncio.Transport | None = None
         """Like `transport`, which aiohttp forgets as soon as it starts to close it."""
         self._failed = False
@@ -84,6 +91,7 @@ class Connection(RequestHandler):
         self._ending = False
         """Nothing that still comes is a call: see `TrailerGuard`."""
         self._trailers = TrailerGuard()
+        self._unsent_timer: asyncio.TimerHandle | None = None
         self._head_timer: asyncio.TimerHandle | None = None
         self._head_size = 0
         """Bytes of a header that is not complete."""
@@ -121,13 +129,19 @@ class Connection(RequestHandler):
         transport.write(data)
 
     async def drained(self) -> None:
-        try:
-            async with asyncio.timeout(STALL):
-                await self._drain_helper()
-        except TimeoutError:
-            raise CallerGoneError("the caller takes nothing of its answer") from None
-        except ConnectionError as error:
-            raise CallerGoneError("the caller went away") from error
+        transport = self._socket
+        while self.writing_paused and transport is not None:
+            unsent = transport.get_write_buffer_size()
+            try:
+                async with asyncio.timeout(self.limits.send_timeout):
+                    await self._drain_helper()
+            except TimeoutError:
+                self._drain_waiter = None  # it was cancelled with the wait
+                if transport.get_write_buffer_size() == unsent:
+                    self._takes_nothing()
+                    raise CallerGoneError("the caller takes nothing of its answer") from None
+            except ConnectionError as error:
+                raise CallerGoneError("the caller went away") from error
         if self.transport is None:
             raise CallerGoneError("the caller went away")
 
@@ -147,15 +161,23 @@ class Connection(RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.peer = _peer(transport)
         self.caller = str(self.peer)
-        self._socket = cast(asyncio.Transport, transport)
+        self._socket = wire = cast(asyncio.Transport, transport)
+        if wire.get_extra_info("sslcontext") is not None:
+            wire.set_write_buffer_limits(WRITE_BUFFER)  # uvloop's own for TLS is 512 KiB
         super().connection_made(transport)
+        self._expect_first_byte()
+        self._crowd.park(self)
 
     def connection_lost(self, exc: BaseException | None) -> None:
+        self._crowd.leave(self)
         self._stop_head_timer()
+        self._stop_unsent_timer()
         self._socket = None
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self.parked and data and not self._failed:
+            self._crowd.busy(self)
         for piece in self._trailers.pieces(data):
             if self._failed or self._ending:
                 return
@@ -178,6 +200,19 @@ class Connection(RequestHandler):
         start_time: float | None,  # noqa: ARG002  aiohttp's signature
         request_handler: Callable[[Any], Awaitable[Any]],
     ) -> tuple[Any, bool]:
+        try:
+            answer = await self._answered(request, request_handler)
+            if not request.payload.is_eof():
+                await self._drop_rest(request.payload)
+            if self._broken or self.ending:
+                await self._linger_broken()
+        finally:
+            self._after_call()
+        return answer, False
+
+    async def _answered(
+        self, request: Any, request_handler: Callable[[Any], Awaitable[Any]]
+    ) -> Answer:
         self._request_in_progress = True
         self._current_request = request
         try:
@@ -187,11 +222,7 @@ class Connection(RequestHandler):
         finally:
             self._current_request = None
             self._request_in_progress = False
-        if not request.payload.is_eof():
-            await self._drop_rest(request.payload)
-        if self._broken or self.ending:
-            await self._linger_broken()
-        return answer, False
+        return answer
 
     def _make_error_handler(self, err_info: _ErrInfo) -> Callable[[Any], Awaitable[Any]]:
         refusal = parse_refusal(err_info.exc)
@@ -264,15 +295,67 @@ class Connection(RequestHandler):
         if body is not None and not body.is_eof():
             body.set_exception(parse_refusal(error))
 
+    def _after_call(self) -> None:
+        wire = self._socket
+        if wire is None:
+            return
+        if (unsent := wire.get_write_buffer_size()) and self._unsent_timer is None:
+            self._watch_unsent(unsent)
+        if not self._messages:
+            self._crowd.park(self)
+
+    # Time-outs: those of calls are their tasks' own, or `Deadlines`'.
+
+    def _expect_first_byte(self) -> None:
+        """Who says nothing at all is not given the time of a connection that was used."""
+        if self._keepalive_handle is not None:
+            self._keepalive_handle.cancel()
+        self._next_keepalive_close_time = at = self._loop.time() + self.limits.header_timeout
+        self._keepalive_handle = self._loop.call_at(at, self._process_keepalive)
+
+    def _process_keepalive(self) -> None:
+        if self._head_timer is not None:  # a call is coming: that timer sees to it
+            self._keepalive_handle = None
+            return
+        closed = self._force_close
+        super()._process_keepalive()
+        if self._force_close and not closed:
+            fresh = not self._request_count
+            self._crowd.meters.reached("header_timeout" if fresh else "keepalive_timeout")
+
+    def _watch_unsent(self, unsent: int) -> None:
+        """An answer has ended, but so many bytes wait for a caller that takes none."""
+        self._unsent_timer = self._loop.call_later(
+            self.limits.send_timeout, self._unsent_late, unsent
+        )
+
+    def _unsent_late(self, former: int) -> None:
+        self._unsent_timer = None
+        unsent = 0 if self._socket is None else self._socket.get_write_buffer_size()
+        if unsent == former:
+            self._takes_nothing()
+        elif unsent:
+            self._watch_unsent(unsent)
+
+    def _stop_unsent_timer(self) -> None:
+        if self._unsent_timer is not None:
+            self._unsent_timer.cancel()
+            self._unsent_timer = None
+
+    def _takes_nothing(self) -> None:
+        # Cut, not closed: what is not sent would keep the connection open for good.
+        self._crowd.meters.reached("send_timeout")
+        self.cut(reset=False)
+
     def _watch_head(self, data: bytes) -> None:
-        """Give a header HEAD_TIMEOUT seconds to arrive, from its first byte."""
+        """Give a header `header_timeout` seconds to arrive, from its first byte."""
         if self._waiter is None or self._waiter.done():
             self._stop_head_timer()
             return
         if self._head_timer is None and data.strip(b"\r\n"):
-            self._head_timer = self._loop.call_later(HEAD_TIMEOUT, self._head_late)
+            self._head_timer = self._loop.call_later(self.limits.header_timeout, self._head_late)
         self._head_size += len(data)
-        if self._head_size > MAX_HEAD and not self._failed:
+        if self._head_size > self.limits.header_bytes and not self._failed:
             self._failed = True
             self._fail(too_large("The header is too long."))
 
@@ -287,7 +370,13 @@ class Connection(RequestHandler):
         if not self._failed:
             self._failed = True
             self._fail(
-                CallRefusedError(408, "header_timeout", "The header came too slowly.", close=True)
+                CallRefusedError(
+                    408,
+                    "header_timeout",
+                    "The header came too slowly.",
+                    close=True,
+                    limit="header_timeout",
+                )
             )
 
 

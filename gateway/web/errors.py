@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from gateway.core.errors import (
     CallRefusedError,
+    DescriptorsError,
     GatewayError,
     StoreError,
     TokenError,
@@ -64,9 +65,7 @@ def problem_of(error: BaseException) -> Problem:
         case TokenError() | StoreError():
             return Problem(503, error.slug, f"No Zoom token: {error}")
         case UpstreamConnectError():
-            return _upstream(
-                502, error, "Zoom cannot be reached; nothing was sent, so the call can be repeated"
-            )
+            return _unconnected(error)
         case UpstreamTimeoutError():
             return _upstream(
                 504, error, "Zoom did not answer in time; it may have acted on the call"
@@ -79,6 +78,14 @@ def problem_of(error: BaseException) -> Problem:
             return Problem(500, error.slug, f"The gateway failed: {error}")
         case _:
             return Problem(500, "internal", "The gateway failed: a fault of its own, see its log.")
+
+
+def _unconnected(error: UpstreamConnectError) -> Problem:
+    if isinstance(error, DescriptorsError):
+        text = "The gateway has no file descriptor left; nothing was sent."
+        return Problem(503, error.slug, text)
+    text = "Zoom cannot be reached; nothing was sent, so the call can be repeated"
+    return _upstream(502, error, text)
 
 
 def _upstream(status: int, error: UpstreamError, what: str) -> Problem:

@@ -1,4 +1,7 @@
-"""The listener's limits, each with its precedent. Sizes in bytes, times in seconds."""
+"""The listener's constants, each with its precedent. Sizes in bytes, times in seconds.
+
+What an operator may set is in `gateway.core.limits`.
+"""
 
 from typing import Final
 
@@ -11,18 +14,11 @@ it. `MAX_TARGET` itself is checked afterwards."""
 MAX_FIELD: Final = 16 * 1024
 """One header field. nginx takes 8 KiB, Node 16 KiB: bearer JWTs of callers are long."""
 
-MAX_FIELDS: Final = 128
-"""Header fields of a call. Apache takes 100, aiohttp 128."""
-
 READ_BUFFER: Final = 64 * 1024
 """Bytes of a body that wait for us per connection before its reading pauses (at twice it)."""
 
-KEEPALIVE: Final = 620.0
-"""How long an idle connection is kept: longer than the load balancers in front (AWS 60,
-Google 600), so that it is never we who close while a call is on its way."""
-
-HEAD_TIMEOUT: Final = 60.0
-"""From the first byte of a call's header to its last. nginx: client_header_timeout 60."""
+WRITE_BUFFER: Final = 64 * 1024
+"""Bytes of an answer that wait for the caller before no more of it is written."""
 
 LINGER: Final = 10.0
 """How long the rest of a body is read and dropped after an early answer, so that a reset
@@ -30,10 +26,6 @@ does not destroy the answer on its way. nginx: lingering_time 30, aiohttp 10."""
 
 LINGER_BROKEN: Final = 2.0
 """The same where the framing is in doubt and the connection ends anyway. Apache: 2."""
-
-STALL: Final = 120.0
-"""How long a caller may send nothing of its body, or take nothing of its answer. nginx's
-client_body_timeout and send_timeout are 60; a laptop that changes its network needs more."""
 
 PEEK: Final = 2.0
 """How long judging a 400 or 401 waits for its body: a real one comes with the head, and callers
@@ -52,3 +44,15 @@ too."""
 BACKGROUND: Final = 64
 """Refusals of calls that cannot be sent again, reported to the token manager behind their
 callers' backs. More at once would tell it nothing new."""
+
+ACCEPTED: Final = 64
+"""Connections that are taken at once, before those that are there have their turn."""
+
+ACCEPT_PAUSE: Final = 0.2
+"""How long none is taken when there is no file descriptor for it; they wait in the kernel."""
+
+FAREWELL: Final = 1.0
+"""How long the socket of a connection that was refused is kept, so that its answer is read."""
+
+FAREWELLS: Final = 64
+"""How many of them at once: they take descriptors, too."""

@@ -9,7 +9,7 @@ from typing import Any, Final
 from gateway.core.errors import CallRefusedError
 from gateway.web import sockets as listening
 from gateway.web.answer import Answer
-from gateway.web.limits import BACKLOG
+from gateway.web.door import Door
 from gateway.web.proxy import Proxy
 from gateway.web.request import Request
 from gateway.web.server import HttpServer
@@ -30,7 +30,7 @@ class ProxyServer:
         """All that have calls in hand, or may get some."""
         self._tls = tls
         self._http: HttpServer | None = None
-        self._listeners: list[asyncio.Server] = []
+        self._doors: list[Door] = []
 
     @property
     def inflight(self) -> int:
@@ -59,19 +59,19 @@ class ProxyServer:
 
     async def serve(self, sockets: Sequence[socket.socket]) -> None:
         """Take calls from `sockets`, which listen already."""
-        self._http = HttpServer(self)
+        self._http = HttpServer(self, self._proxy.limits, self._proxy.meters)
         for one in sockets:
-            self._listeners.append(
-                await asyncio.get_running_loop().create_server(
-                    self._http, sock=one, ssl=self._tls, backlog=BACKLOG
-                )
-            )
+            door = Door(one, self._http, self._tls)
+            self._doors.append(door)
+            door.open()
 
     def use(self, proxy: Proxy) -> None:
         """Hand new calls to `proxy` from now on; those in hand stay where they are."""
         proxy.draining = self._proxy.draining
         self._proxy = proxy
         self._proxies.append(proxy)
+        if self._http is not None:
+            self._http.crowd.limits = proxy.limits
 
     async def retire(self, proxy: Proxy) -> None:
         """Return when a proxy that is not used any more has no call in hand."""
@@ -98,8 +98,8 @@ class ProxyServer:
         # What waits in the kernel was sent in good faith: closing first would reset it.
         for _ in range(_TURNS):
             await asyncio.sleep(0)
-        for listener in self._listeners:
-            listener.close()
+        for door in self._doors:
+            door.shut()
         for connection in self._http.callers:
             if connection.idle:
                 connection.force_close()
@@ -110,8 +110,8 @@ class ProxyServer:
         await self._end_all(self._http, aborting=aborting)
         for proxy in tuple(self._proxies):
             await proxy.close()
-        for listener in self._listeners:
-            await listener.wait_closed()
+        for door in self._doors:
+            await door.close()
         return cut
 
     async def _end_all(self, http: HttpServer, *, aborting: bool) -> None:

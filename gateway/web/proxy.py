@@ -7,8 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
 from gateway.core.endpoint import Endpoint
-from gateway.core.errors import CallRefusedError, GatewayError, UpstreamStaleError
+from gateway.core.errors import (
+    CallRefusedError,
+    DescriptorsError,
+    GatewayError,
+    UpstreamStaleError,
+)
 from gateway.core.headers import CallerHeaders, authorized, read_caller
+from gateway.core.limits import Limits
 from gateway.core.request_id import request_id
 from gateway.core.routes import METHODS, OTHER
 from gateway.core.token import Token
@@ -26,8 +32,10 @@ from gateway.ports import (
 from gateway.web.accounts import Accounts
 from gateway.web.admit import Access, Admission, Call, body_of
 from gateway.web.answer import Answer
-from gateway.web.errors import problem_of
+from gateway.web.deadlines import Deadlines
+from gateway.web.errors import Problem, problem_of
 from gateway.web.limits import BACKGROUND, MAX_SENDINGS
+from gateway.web.meters import Meters
 from gateway.web.oauth_stub import OAuthStub
 from gateway.web.received import Received
 from gateway.web.request import Request
@@ -42,6 +50,10 @@ UNKNOWN: Final = "unknown"
 
 CALLER_GONE: Final = 499
 """nginx's status for a caller that went away before its answer began."""
+
+_TOO_LATE: Final = Problem(
+    504, "call_timeout", "The call took too long as a whole; Zoom may have acted on it."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +84,8 @@ class ProxyParts:
     access: Access
     hooks: Hooks
     trace_of: Callable[[CallerHeaders, float], CallTrace | None]
+    limits: Limits
+    meters: Meters
     propagate: bool = False
 
 
@@ -86,6 +100,9 @@ class Proxy:
         self.draining = False
         self.aborting = False
         """The calls that are cancelled now did not lose their callers."""
+        self.limits = parts.limits
+        self.meters = parts.meters
+        self._deadlines = Deadlines(parts.limits.call_timeout)
         self._upstream = parts.upstream
         self._observer = parts.observer
         self._now = parts.clock.now
@@ -103,6 +120,8 @@ class Proxy:
 
     async def handle(self, request: Request) -> Answer:
         """Answer a call. Raises CallerGoneError and CancelledError, nothing else."""
+        if self.meters.calls >= self.limits.calls:
+            return await self._turn_away(request)
         visit = self._visit(request)
         try:
             call = self._admit(visit)
@@ -114,6 +133,23 @@ class Proxy:
         """Answer what the parser refused."""
         return await self._attend(self._visit(request), error)
 
+    async def _turn_away(self, request: Request) -> Answer:
+        """Answer one call too many: nothing of it is read but its id."""
+        visit = self._visit(request)
+        ids = [value for name, value in request.head if name.lower() == b"x-request-id"]
+        visit.report.request_id = request_id(ids, _fresh_id)
+        unread = request.has_body and not request.payload.is_eof()
+        return await self._attend(
+            visit,
+            CallRefusedError(
+                503,
+                "too_many_calls",
+                f"The gateway has {self.limits.calls} calls in hand; nothing was sent.",
+                close=unread,
+                limit="calls",
+            ),
+        )
+
     def unhandled(self, error: BaseException) -> None:
         self._hooks.unhandled(error)
 
@@ -123,6 +159,7 @@ class Proxy:
 
     async def close(self) -> None:
         """End what goes on behind the callers' backs."""
+        self._deadlines.close()
         tasks = tuple(self._background)
         for task in tasks:
             task.cancel()
@@ -140,7 +177,7 @@ class Proxy:
         return Visit(request, answer, report, self._now())
 
     def _admit(self, visit: Visit) -> Call:
-        headers = read_caller(visit.request.head)
+        headers = read_caller(visit.request.head, self.limits.header_bytes)
         report = visit.report
         report.request_id = request_id(headers.values(b"x-request-id"), _fresh_id)
         report.trace = trace = self._trace_of(headers, visit.began)
@@ -158,14 +195,23 @@ class Proxy:
         report.request_id = report.request_id or _fresh_id()
         self._observer.call_began(report.account)
         self.inflight += 1
+        self.meters.calls += 1
         self._quiet.clear()
+        task = self._deadlines.begin()
         try:
             await self._answer(visit, call)
+        except asyncio.CancelledError:
+            if not self._deadlines.came(task):
+                raise
+            self.meters.reached("call_timeout")
+            await visit.own_up(_TOO_LATE, draining=self.draining)
         finally:
+            self._deadlines.end(task)
             self._end(visit)
         return visit.answer
 
     def _end(self, visit: Visit) -> None:
+        self.meters.calls -= 1
         self.inflight -= 1
         if not self.inflight:
             self._quiet.set()
@@ -189,9 +235,21 @@ class Proxy:
         except CallerGoneError:
             raise
         except Exception as error:  # noqa: BLE001  no traceback reaches a caller
-            if not isinstance(error, GatewayError):
-                self._hooks.unhandled(error)
+            self._hear(error)
             await visit.own_up(problem_of(error), draining=self.draining)
+
+    def _hear(self, error: Exception) -> None:
+        """Somebody else wants to know of it, too."""
+        match error:
+            case CallRefusedError():
+                if error.limit:
+                    self.meters.reached(error.limit)
+            case DescriptorsError():
+                self.meters.starved()
+            case GatewayError():
+                pass
+            case _:
+                self._hooks.unhandled(error)
 
     async def _forward(self, visit: Visit, call: Call) -> None:
         if call.body is not None:

@@ -67,8 +67,12 @@ class Received:
                 raise self._broken
             await answer.write(piece or b"")
         if not self._whole:
-            async for chunk in self._rest:
-                await answer.write(chunk)
+            async for piece in self._rest:
+                slow = answer.push(piece)
+                # What waits for the caller may be a copy: of many slow ones, both would be much.
+                del piece
+                if slow:
+                    await answer.drained()
         answer.end()
 
     async def close(self, *, reuse: bool = True) -> None:

@@ -11,7 +11,7 @@ from aiohttp.web_protocol import RequestPayloadError
 
 from gateway.core.errors import CallRefusedError
 from gateway.core.headers import Field
-from gateway.web.limits import MAX_LINE, STALL
+from gateway.web.limits import MAX_LINE
 from gateway.web.wire import CallerGoneError, Wire
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -106,11 +106,11 @@ class CallerBody:
             if self._awaits_continue:
                 self._awaits_continue = False
                 self._request.wire.send(_CONTINUE)
-            async with asyncio.timeout(STALL):
+            async with asyncio.timeout(self._request.wire.limits.body_timeout):
                 return await payload.readany()
         except TimeoutError:
             raise CallRefusedError(
-                408, "body_timeout", "The body came too slowly.", close=True
+                408, "body_timeout", "The body came too slowly.", close=True, limit="body_timeout"
             ) from None
         except (HttpProcessingError, RequestPayloadError) as error:
             raise parse_refusal(error) from None
@@ -129,7 +129,7 @@ def parse_refusal(error: BaseException) -> CallRefusedError:
         return too_large("A header field is too long.")
     message = getattr(error, "message", "")
     if message == "Too many headers received":
-        return too_large("There are too many header fields.")
+        return too_large("There are too many header fields.", "header_fields")
     if isinstance(error, BadHttpMethod):
         if "HTTPS" in message:
             return _bad_request("This port speaks HTTP without TLS: use http://.")
@@ -138,8 +138,8 @@ def parse_refusal(error: BaseException) -> CallRefusedError:
     return _bad_request("This is not HTTP/1.1: the request line, a header field or the framing.")
 
 
-def too_large(message: str) -> CallRefusedError:
-    return CallRefusedError(431, "headers_too_large", message, close=True)
+def too_large(message: str, limit: str = "header_bytes") -> CallRefusedError:
+    return CallRefusedError(431, "headers_too_large", message, close=True, limit=limit)
 
 
 def _bad_request(message: str) -> CallRefusedError:

@@ -6,15 +6,23 @@ from typing import Any, cast
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
+from gateway.core.limits import Limits
 from gateway.web.connection import Connection
+from gateway.web.crowd import Crowd, Group
 from gateway.web.handler import CallHandler
+from gateway.web.meters import Meters
 from gateway.web.request import Request
 
 
 class HttpServer(web.Server):
-    """A protocol factory for `loop.create_server`."""
+    """Makes connections; a protocol factory for `loop.create_server`, too.
 
-    def __init__(self, handler: CallHandler) -> None:
+    `crowd.limits` are those of new connections.
+    """
+
+    def __init__(
+        self, handler: CallHandler, limits: Limits | None = None, meters: Meters | None = None
+    ) -> None:
         # The casts: aiohttp's types name its own request and response, of which its request
         # loop uses what `Request` and `Answer` have.
         super().__init__(
@@ -23,12 +31,38 @@ class HttpServer(web.Server):
             handler_cancellation=True,
         )
         self._calls = handler
+        self.crowd = Crowd(limits or Limits(), meters or Meters())
         self._open: set[Connection] = set()
         self._empty = asyncio.Event()
         self._empty.set()
 
     def __call__(self) -> Connection:
-        return Connection(self, self._calls, asyncio.get_running_loop())
+        return self.connection()
+
+    def connection(self, group: Group = None) -> Connection:
+        """Make one, which counts from now on."""
+        connection = Connection(self, self._calls, self.crowd, group)
+        self.crowd.enter(connection)
+        return connection
+
+    # What the door asks.
+
+    def make_room(self, group: Group) -> str:
+        return self.crowd.make_room(group)
+
+    def gone(self, connection: Connection) -> None:
+        self.crowd.leave(connection)
+
+    def starved(self) -> None:
+        self.crowd.meters.starved()
+        self.crowd.end_idle()
+
+    def unhandled(self, error: BaseException) -> None:
+        self._calls.unhandled(error)
+
+    @property
+    def patience(self) -> float:
+        return self.crowd.limits.header_timeout
 
     @property
     def callers(self) -> list[Connection]:

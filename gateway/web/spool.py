@@ -1,18 +1,20 @@
 """A call's body, kept for the replay while it streams.
 
 In memory first, then in a temporary file; above the disk limit nothing is kept any more, and
-the body only streams. Files are written and read in threads, so that a slow disk never holds
-up the loop.
+the body only streams: so it is, too, when all bodies together take what they may. Files are
+written and read in threads, so that a slow disk never holds up the loop.
 """
 
 import asyncio
 import os
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, Any, Final, TypeVar
 
 from gateway.core.errors import GatewayError
+from gateway.core.limits import Limits
+from gateway.web.meters import Allowance, Meters
 
 T = TypeVar("T")
 
@@ -41,12 +43,16 @@ class BodyLostError(GatewayError):
 
 @dataclass(frozen=True, slots=True)
 class SpoolConfig:
-    """Limits in bytes; `directory` None: the system's. `failed` is told once per body."""
+    """Limits of one body in bytes; `directory` None: the system's. `failed` is told once per body.
+
+    `allowance` is what all bodies together may take.
+    """
 
     memory_limit: int
     disk_limit: int
     directory: str | None
     failed: Callable[[OSError], None]
+    allowance: Allowance = field(default_factory=lambda: Allowance(Limits(), Meters()))
 
 
 class Spool:
@@ -62,6 +68,7 @@ class Spool:
         self._source = source
         self._config = config
         self._keep = declared is None or declared <= config.disk_limit
+        self._share = config.allowance.share()
         self._memory = bytearray()
         self._file: IO[bytes] | None = None
         self._filed = 0
@@ -100,6 +107,7 @@ class Spool:
     def close(self) -> None:
         """Free memory and file. Idempotent; does not wait for the disk."""
         self._keep = False
+        self._share.end()
         self._memory = bytearray()
         # A descriptor that is closed under a thread's write may be another's by then: while
         # a job runs, its callback closes the file.
@@ -122,8 +130,9 @@ class Spool:
             self.close()
             return chunk
         self._memory += chunk
-        if self.pulled > self._config.memory_limit and (
-            self._file is None or len(self._memory) >= _BATCH
+        if not self._share.remember(len(chunk)) or (
+            self.pulled > self._config.memory_limit
+            and (self._file is None or len(self._memory) >= _BATCH)
         ):
             await self._flush()
         return chunk
@@ -150,6 +159,9 @@ class Spool:
         await self._quiet()
         if not self._keep:
             return
+        if not self._may_file(len(self._memory)):
+            self.close()
+            return
         file, data, offset = self._file, bytes(self._memory), self._filed
         job = self._start(lambda: _store(file, self._config.directory, data, offset))
         # A callback, since whoever waits here may be cancelled, but the disk is not.
@@ -166,7 +178,14 @@ class Spool:
         self._file = outcome
         self._filed += size
         del self._memory[:size]
+        if self._keep:
+            self._share.forget(size)
         self._close_if_dropped(outcome)
+
+    def _may_file(self, size: int) -> bool:
+        """Whether so much more may be in the file; no body needs one where none may be kept."""
+        config = self._config
+        return config.disk_limit > config.memory_limit and self._share.store(size)
 
     def _close_if_dropped(self, file: IO[bytes]) -> None:
         if not self._keep:

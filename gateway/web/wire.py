@@ -6,6 +6,7 @@ from typing import Protocol
 from aiohttp.streams import StreamReader
 
 from gateway.core.caller import Caller
+from gateway.core.limits import Limits
 
 
 class CallerGoneError(ConnectionError):
@@ -17,6 +18,8 @@ class Wire(Protocol):
 
     receiving: StreamReader | None
     """The body of the call in hand."""
+    limits: Limits
+    """Those that were in force when it was made."""
 
     @property
     def peer(self) -> Caller:

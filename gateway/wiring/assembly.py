@@ -3,7 +3,7 @@
 import random
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.core.errors import StoreError
 from gateway.core.presence import Presence
@@ -16,9 +16,11 @@ from gateway.tokens.heartbeat import Heartbeat
 from gateway.tokens.manager import ManagerParts, TokenManager
 from gateway.tokens.probing import ProbeTarget
 from gateway.web.accounts import AccountContext, Accounts
+from gateway.web.meters import Allowance, Meters
 from gateway.web.proxy import Hooks, Proxy, ProxyParts
 from gateway.wiring.access import access
 from gateway.wiring.credentials import credentials_print, identities
+from gateway.wiring.limits import limits_of
 from gateway.wiring.lines import Lines
 from gateway.wiring.spooling import Spooling
 from gateway.wiring.store import token_store
@@ -44,6 +46,7 @@ class Commons:
     lines: Lines
     traces: Traces
     endpoints: Endpoints
+    meters: Meters
     presence: Callable[[], Presence]
     """What the other replicas are told of this one."""
     store_failed: Callable[[StoreError], None]
@@ -73,6 +76,7 @@ class Assembly:
     ) -> None:
         self.settings = settings
         self._commons = commons
+        self.limits = limits_of(settings.limits)
         self.upstream: HttpUpstream
         if former and former.settings.upstream == settings.upstream:
             self.upstream = former.upstream
@@ -161,10 +165,12 @@ class Assembly:
             observer=commons.observer,
             clock=commons.clock,
             endpoint_of=commons.endpoints.endpoint,
-            spool=self.spooling.config,
+            spool=replace(self.spooling.config, allowance=Allowance(self.limits, commons.meters)),
             access=self.access,
             hooks=Hooks(commons.lines.defect, commons.lines.unknown_account_id),
             trace_of=commons.traces.trace_of,
+            limits=self.limits,
+            meters=commons.meters,
             propagate=self.settings.tracing.propagate,
         )
 

@@ -16,7 +16,8 @@ from gateway.clock import SystemClock
 from gateway.core.course import Asked
 from gateway.core.diagnosis import Chart
 from gateway.core.errors import StoreError
-from gateway.core.posture import Posture, diagnose_certificate
+from gateway.core.limits import Limits
+from gateway.core.posture import LimitStatus, ListenerStatus, Posture, diagnose_certificate
 from gateway.core.presence import Presence
 from gateway.core.routes import Endpoints, RouteTable
 from gateway.core.status import Readiness, ReadinessGate, Replica, snapshot
@@ -24,7 +25,8 @@ from gateway.core.token import SlotId
 from gateway.observe.fanout import Fanout
 from gateway.observe.gateway_log import GatewayLog
 from gateway.observe.history import History
-from gateway.observe.metrics import Metrics
+from gateway.observe.limit_metrics import Usage, of_all
+from gateway.observe.metrics import PREFIX, Metrics
 from gateway.observe.shared import Shared
 from gateway.observe.totals import Totals
 from gateway.settings import Settings, load_operations
@@ -33,6 +35,7 @@ from gateway.web import sockets
 from gateway.web.admin import AdminSources
 from gateway.web.admin_server import AdminServer
 from gateway.web.listener import ProxyServer
+from gateway.web.meters import Meters
 from gateway.web.status_page import DETAILED
 from gateway.wiring.assembly import Assembly, Commons
 from gateway.wiring.credentials import identities
@@ -42,6 +45,10 @@ from gateway.wiring.traces import Traces
 
 _LAST: Final = 10.0
 """Seconds for parts of former configurations to be closed, once no call needs them."""
+
+
+_PUBLISHED: Final = 1.0
+"""Seconds between two times that a worker tells the others what it has in use."""
 
 
 class Worker(NamedTuple):
@@ -69,6 +76,8 @@ class Gateway:
             _slots(settings), self.charts, self._clock.wall, __version__, self._shared
         )
         self._metrics.show_fleet(lambda: self._assembly.heartbeat.sighting)
+        self._meters = Meters(self._limit_reached, self._lines.descriptors_exhausted)
+        self._publishing: asyncio.TimerHandle | None = None
         self._traces = Traces(self._replica, self._clock, self._lines)
         self._history = History(settings.accounts, self._clock.now, self._clock.wall)
         self._commons = self._make_commons(first=worker is None or worker.number == 1)
@@ -78,6 +87,7 @@ class Gateway:
         """The same, as it was bound."""
         self._since = self._clock.wall()
         self._assembly = Assembly(settings, self._commons)
+        self._metrics.limits.now = self._in_use
         self._traces.use(settings)
         self._living = [self._assembly]
         """The configurations that calls in hand began with, and the one in force, the last."""
@@ -103,6 +113,7 @@ class Gateway:
             self._lines,
             self._traces,
             Endpoints(RouteTable(load_operations())),
+            self._meters,
             self._presence,
             self._store_failed,
             first=first,
@@ -141,11 +152,15 @@ class Gateway:
         keepers = self._assembly.keepers
         tried = {name for name, keeper in keepers.items() if keeper.manager.tried}
         served = {name for name, keeper in keepers.items() if keeper.manager.served}
-        own = diagnose_certificate(self._posture().listener.tls, self._clock.wall())
+        own = diagnose_certificate(self._listener().tls, self._clock.wall())
         return self._gate.look(charts, tried, served, own)
 
+    def _listener(self) -> ListenerStatus:
+        return ListenerStatus(self._listens)
+
     def _posture(self) -> Posture:
-        return posture(self.settings, self._listens)
+        limits = {name: LimitStatus(**one) for name, one in self._limits_status().items()}
+        return posture(self.settings, self._listener(), limits)
 
     def status(self, most: int | None = None) -> dict[str, Any]:
         """Give the body of `/status.json`; with `most`, of so many accounts in full."""
@@ -158,6 +173,28 @@ class Gateway:
             posture=self._posture(),
         )
         return snapshot(charts, self._judge(charts), replica, now, wall, totals, most=most)
+
+    def _limits_status(self) -> dict[str, dict[str, Any]]:
+        if self._shared is None:
+            return self._metrics.limits.status()
+        self._metrics.limits.refresh()
+        workers = len(self._shared.pids())
+        return of_all(PREFIX, self._assembly.limits, self._shared.collect(), workers)
+
+    def _in_use(self) -> tuple[Limits, Usage]:
+        meters = self._meters
+        usage = Usage(meters.calls, meters.connections, meters.kept_memory, meters.kept_disk)
+        return self._assembly.limits, usage
+
+    def _limit_reached(self, limit: str) -> None:
+        self._metrics.limits.reached(limit)
+        self._lines.limit_reached(limit, getattr(self._assembly.limits, limit))
+
+    def _publish(self) -> None:
+        """What a worker has in use is seen by whoever is asked for the metrics of all."""
+        self._metrics.limits.refresh()
+        loop = asyncio.get_running_loop()
+        self._publishing = loop.call_later(_PUBLISHED, self._publish)
 
     def _may_come(self, host: bytes) -> bool:
         """Whether the admin port answers under this name."""
@@ -220,6 +257,7 @@ class Gateway:
         self._address, self._listens = _named(listen), sockets.written(sockets.bound(listen))
         await self._admin.serve(admin)
         self._assembly.start()
+        self._publish()
 
     def log_to(self, log: FilteringBoundLogger) -> None:
         """Write to `log` from now on, as the settings in force say."""
@@ -279,6 +317,8 @@ class Gateway:
     async def stop(self, timeout: float) -> int:  # noqa: ASYNC109  calls get it as a whole
         """Finish the calls in hand within `timeout` seconds; keep the tokens. Gives those cut."""
         cut = await self._proxy.finish(timeout)
+        if self._publishing is not None:
+            self._publishing.cancel()
         if self._retiring:
             await asyncio.wait(self._retiring, timeout=_LAST)
         closed: set[int] = set()

@@ -43,3 +43,9 @@ class Lines:
 
     def body_not_kept(self, error: OSError) -> None:
         self.gateway.body_not_kept(error)
+
+    def limit_reached(self, limit: str, most: float) -> None:
+        self.gateway.limit_reached(limit, most)
+
+    def descriptors_exhausted(self) -> None:
+        self.gateway.descriptors_exhausted()

@@ -1,13 +1,16 @@
-"""What the status tells of the gateway's listener and of its way to Zoom."""
+"""How the gateway is guarded, as the status tells it."""
 
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from gateway.core.posture import ListenerStatus, Posture, UpstreamStatus
+from gateway.core.posture import LimitStatus, ListenerStatus, Posture, UpstreamStatus
 from gateway.settings import Settings
 
 
-def posture(settings: Settings, address: str) -> Posture:
-    """Give it as it is now; `address` is where the proxy listens."""
+def posture(
+    settings: Settings, listener: ListenerStatus, limits: Mapping[str, LimitStatus]
+) -> Posture:
+    """Give it as it is now."""
     return Posture(
-        ListenerStatus(address), UpstreamStatus(urlsplit(settings.upstream.api_url).netloc)
+        listener, UpstreamStatus(urlsplit(settings.upstream.api_url).netloc), limits=limits
     )

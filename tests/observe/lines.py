@@ -124,6 +124,9 @@ def write_all(log: FilteringBoundLogger) -> None:
     gateway.no_replay_directory(None, 1_048_576, OSError(errno.EROFS, "Read-only file system"))
     gateway.rotation_requested("default", "10.1.4.17", began=True)
     gateway.body_not_kept(OSError(errno.ENOSPC, "No space left on device"))
+    gateway.limit_reached("calls", 1000)
+    gateway.limit_reached("keepalive_timeout", 620.0)  # no line
+    gateway.descriptors_exhausted()
     gateway.unknown_account_id("abc123")
     try:
         cause = ValueError("nor is this")

@@ -17,9 +17,11 @@ from gateway.core.events import (
     StoreUp,
     TokenEvent,
 )
+from gateway.core.limits import Limits
 from gateway.core.presence import Presence, Sighting
 from gateway.core.slots import Phase
 from gateway.core.token import Cause
+from gateway.observe.limit_metrics import Usage
 from gateway.observe.metrics import Metrics
 from gateway.ports import CallReport, ReplayOutcome
 from tests.observe.charts import A0, CANARY, NOW, WALL, healthy, held_off, tokenless, troubled
@@ -302,3 +304,19 @@ def test_who_writes_them_pauses_and_leaves_nothing_out(
 
     assert series(body) == series(encode(told.registry))
     assert len(pauses) > len(body.splitlines()) / 60
+
+
+def test_limits_and_what_is_used_of_them() -> None:
+    told = metrics()
+    told.limits.now = lambda: (Limits(calls=7), Usage(3, 5, 1000, 2000))
+    told.limits.reached("calls")
+    told.scrape(None)
+    assert value(told, "limit", limit="calls") == 7
+    assert value(told, "open_connections") == 5
+    assert value(told, "kept_bytes", place="memory") == 1000
+    assert value(told, "kept_bytes", place="disk") == 2000
+    assert value(told, "limit_hits_total", limit="calls") == 1
+    assert value(told, "limit_hits_total", limit="kept_disk") == 0
+    status = told.limits.status()
+    assert status["calls"] == {"limit": 7, "now": 3, "hits": 1}
+    assert status["header_fields"] == {"limit": 128, "now": None, "hits": 0}

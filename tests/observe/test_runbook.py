@@ -134,6 +134,9 @@ def slugs() -> set[str]:
     found = set()
     for file in ("core/errors.py", "web/spool.py"):
         found |= set(re.findall(r'slug\b.* = "(\w+)"', (ROOT / "gateway" / file).read_text()))
+    for page in (ROOT / "gateway" / "web").glob("*.py"):
+        said = r'(?:CallRefusedError|Problem)\(\s*\d{3},\s*"(\w+)"'
+        found |= set(re.findall(said, page.read_text()))
     return found
 
 

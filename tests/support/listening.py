@@ -1,6 +1,7 @@
 """The proxy on a real socket, between a caller and an upstream in memory."""
 
 import asyncio
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -10,12 +11,14 @@ from gateway.core.endpoint import Endpoint
 from gateway.core.events import TokenEvent
 from gateway.core.headers import CallerHeaders
 from gateway.core.hosts import HostNames
+from gateway.core.limits import Limits
 from gateway.core.trace import CallTrace
 from gateway.ports import CallReport, Upstream
 from gateway.web.accounts import AccountContext, Accounts
 from gateway.web.admit import Access
 from gateway.web.connection import Connection
 from gateway.web.listener import ProxyServer
+from gateway.web.meters import Allowance, Meters
 from gateway.web.proxy import Hooks, Proxy, ProxyParts
 from gateway.web.spool import SpoolConfig
 from tests.support.raw_http import Caller
@@ -78,6 +81,9 @@ class Listening:
     unhandled: list[BaseException]
     unknown_ids: list[str]
     spool_failures: list[OSError]
+    meters: Meters
+    reached: list[str]
+    """The limits that were, in that order."""
 
     @property
     def connections(self) -> list[Connection]:
@@ -106,6 +112,8 @@ async def listening(
     real_upstream: Upstream | None = None,
     trace_of: Callable[[CallerHeaders, float], CallTrace | None] = lambda *_: None,
     propagate: bool = False,
+    limits: Limits | None = None,
+    tls: ssl.SSLContext | None = None,
     access: Access | None = None,
 ) -> AsyncIterator[Listening]:
     """`accounts` come beside `default`, if there is one; its Zoom id is `acc-default`."""
@@ -116,6 +124,12 @@ async def listening(
     unhandled: list[BaseException] = []
     unknown_ids: list[str] = []
     spool_failures: list[OSError] = []
+    reached: list[str] = []
+    limits = limits or Limits()
+    meters = Meters(reached.append)
+    spool = SpoolConfig(
+        memory_limit, disk_limit, directory, spool_failures.append, Allowance(limits, meters)
+    )
     proxy = Proxy(
         ProxyParts(
             accounts=Accounts([default, *accounts] if has_default else accounts),
@@ -124,14 +138,16 @@ async def listening(
             observer=reports,
             clock=MonotonicClock(),
             endpoint_of=endpoint_of,
-            spool=SpoolConfig(memory_limit, disk_limit, directory, spool_failures.append),
+            spool=spool,
             access=access or Access(HostNames(["api.zoom.us"])),
             hooks=Hooks(unhandled.append, unknown_ids.append),
             trace_of=trace_of,
+            limits=limits,
+            meters=meters,
             propagate=propagate,
         )
     )
-    server = ProxyServer(proxy)
+    server = ProxyServer(proxy, tls=tls)
     address = await server.start("127.0.0.1", 0)
     try:
         yield Listening(
@@ -144,9 +160,13 @@ async def listening(
             unhandled,
             unknown_ids,
             spool_failures,
+            meters,
+            reached,
         )
     finally:
         await server.finish(1.0)
     assert unhandled == [], unhandled
     assert len(reports.began) == len(reports.ended)
     assert server.inflight == 0
+    used = (meters.calls, meters.connections, meters.kept_memory, meters.kept_disk)
+    assert used == (0, 0, 0, 0)

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from gateway.core.errors import UpstreamBrokenError, UpstreamTimeoutError
+from gateway.core.limits import Limits
 from gateway.ports import ReplayOutcome
-from gateway.web import connection as connection_module
 from tests.support.listening import KIB, listening, until
 from tests.support.raw_http import Caller, request
 from tests.support.scripted_tokens import ScriptedTokens
@@ -181,11 +181,10 @@ async def test_a_slow_caller_slows_zoom_down() -> None:
         assert (await running.reports.get())[0].bytes_out == size
 
 
-async def test_a_caller_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection_module, "STALL", 0.1)
+async def test_a_caller_that_takes_nothing_is_given_up() -> None:
     reply = Reply(200, [], [b"x" * 64 * KIB] * 2000)
     async with (
-        listening(ScriptedUpstream(reply)) as running,
+        listening(ScriptedUpstream(reply), limits=Limits(send_timeout=0.1)) as running,
         await running.caller(limit=KIB) as caller,
     ):
         await caller.send(request())
@@ -193,6 +192,8 @@ async def test_a_caller_that_takes_nothing_is_given_up(monkeypatch: pytest.Monke
         (report,) = await running.reports.get()
         assert report.bytes_out < 2000 * 64 * KIB
         assert running.upstream.sent[0].closed
+        assert running.reached == ["send_timeout"]
+        await until(lambda: not running.connections)
 
 
 async def test_a_slow_upstream_slows_the_caller_down() -> None:

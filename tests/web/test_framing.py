@@ -5,8 +5,7 @@ import json
 
 import pytest
 
-from gateway.web import connection as connection_module
-from gateway.web import request as request_module
+from gateway.core.limits import Limits
 from tests.support.listening import KIB, Listening, listening, until
 from tests.support.raw_http import Heard, request
 from tests.support.scripted_upstream import Reply, ScriptedUpstream, refusal
@@ -291,9 +290,8 @@ async def test_a_big_head_that_is_refused_still_hears_why() -> None:
         assert await caller.ended() == b""
 
 
-async def test_a_head_that_comes_too_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection_module, "HEAD_TIMEOUT", 0.05)
-    async with listening() as running:
+async def test_a_head_that_comes_too_slowly() -> None:
+    async with listening(limits=Limits(header_timeout=0.5)) as running:
         async with await running.caller() as caller:
             assert (await caller.call(request())).status == 200
             await caller.send(b"\r\n")  # what old clients send behind a body is no head
@@ -305,23 +303,24 @@ async def test_a_head_that_comes_too_slowly(monkeypatch: pytest.MonkeyPatch) -> 
         assert (report.status, report.method, report.account) == (408, "other", "unknown")
 
 
-async def test_a_head_in_pieces_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection_module, "HEAD_TIMEOUT", 0.05)
+async def test_a_head_in_pieces_in_time() -> None:
     slow = asyncio.Event()
     async with (
-        listening(ScriptedUpstream(Reply(waits=slow))) as running,
+        listening(
+            ScriptedUpstream(Reply(waits=slow)), limits=Limits(header_timeout=1.0)
+        ) as running,
         await running.caller() as caller,
     ):
         await caller.send(request()[:10])
         await until(lambda: any(c._head_timer for c in running.connections))
         await caller.send(request()[10:])
-        asyncio.get_running_loop().call_later(0.1, slow.set)
+        asyncio.get_running_loop().call_later(1.2, slow.set)
         assert (await caller.hear()).status == 200
 
 
-async def test_a_body_that_comes_too_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(request_module, "STALL", 0.05)
-    async with listening() as running, await running.caller() as caller:
+async def test_a_body_that_comes_too_slowly() -> None:
+    limits = Limits(body_timeout=0.05)
+    async with listening(limits=limits) as running, await running.caller() as caller:
         await caller.send(request(method=b"POST", body=b"x" * 10)[:-5])
         heard = await caller.hear()
         assert (heard.status, heard.slug) == (408, "body_timeout")

@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
+from gateway.core.limits import Limits
+from gateway.web.meters import Allowance, Meters
 from gateway.web.spool import BodyLostError, Spool, SpoolConfig
+from tests.support.descriptors import without_descriptors
 from tests.support.listening import KIB, until
 
 
@@ -45,7 +48,8 @@ def spool_of(
 ) -> Spool:
     told = failures if failures is not None else []
     where = None if directory is None else str(directory)
-    return Spool(source.read, SpoolConfig(memory, disk, where, told.append), declared)
+    allowance = Allowance(Limits(), Meters())
+    return Spool(source.read, SpoolConfig(memory, disk, where, told.append, allowance), declared)
 
 
 async def drain(spool: Spool) -> bytes:
@@ -361,3 +365,38 @@ def test_closing_after_the_loop_has_ended(tmp_path: Path) -> None:
     assert file is not None
     spool.close()
     assert file.closed
+
+
+async def test_no_descriptor_for_a_file_costs_the_replay_alone(tmp_path: Path) -> None:
+    failures: list[OSError] = []
+    data = pattern(64 * KIB)
+    spool = spool_of(Source(*pieces(data, 8 * KIB)), directory=tmp_path, failures=failures)
+    # The thread that writes is there already: making one may need a file of its own.
+    await asyncio.to_thread(os.getpid)
+    with without_descriptors():
+        assert await drain(spool) == data
+    assert [one.errno for one in failures] == [errno.EMFILE]
+    assert not spool.replayable
+    spool.close()
+
+
+async def test_what_bodies_take_is_given_back(tmp_path: Path) -> None:
+    meters = Meters()
+    limits = Limits(kept_memory=100 * KIB, kept_disk=400 * KIB)
+    config = SpoolConfig(
+        1024 * KIB, 4096 * KIB, str(tmp_path), lambda _: None, Allowance(limits, meters)
+    )
+    data = pattern(90 * KIB)
+    spools = [Spool(Source(*pieces(data, 10 * KIB)).read, config) for _ in range(8)]
+    for spool in spools:
+        assert await drain(spool) == data
+        assert meters.kept_memory <= 100 * KIB
+        assert meters.kept_disk <= 400 * KIB
+    again = [spool for spool in spools if spool.replayable]
+    assert 4 <= len(again) < 8
+    for spool in again:
+        assert await drain(spool) == data
+    for spool in spools:
+        spool.close()
+        spool.close()
+    assert (meters.kept_memory, meters.kept_disk) == (0, 0)

@@ -6,9 +6,10 @@ import ssl
 
 import pytest
 
-from gateway.core.errors import ConfigurationError, UpstreamConnectError
+from gateway.core.errors import ConfigurationError, DescriptorsError, UpstreamConnectError
 from gateway.zoom.upstream import HttpUpstream
 from gateway.zoom.upstream.dial import default_tls, parse_origin
+from tests.support.descriptors import without_descriptors
 from tests.zoom.peer import (
     OK,
     Peer,
@@ -198,4 +199,14 @@ async def test_small_writes_are_not_held_back() -> None:
         await read_and_close(await upstream.send(get()))
         sock = upstream._pool._idle[0]._sock
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        await upstream.close()
+
+
+@on_every_loop
+async def test_no_file_descriptor_is_free() -> None:
+    async with Peer(answering(OK)) as peer:
+        upstream = HttpUpstream(peer.url)
+        with without_descriptors(), pytest.raises(DescriptorsError, match="Too many open files"):
+            await upstream.send(get())
+        assert await read_and_close(await upstream.send(get())) == b"ok"
         await upstream.close()

@@ -19,6 +19,9 @@ class Code(StrEnum):
     SPOOL_OK = "spool_ok"
     SPOOL_UNWRITABLE = "spool_unwritable"
     SPOOL_SPACE_LOW = "spool_space_low"
+    KEPT_DISK_TOO_LARGE = "kept_disk_too_large"
+    LIMITS_OK = "limits_ok"
+    DESCRIPTORS_TOO_FEW = "descriptors_too_few"
 
     # Where the gateway listens.
     LISTENER_FREE = "listener_free"

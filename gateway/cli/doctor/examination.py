@@ -11,6 +11,7 @@ from gateway.cli.doctor import (
     environment,
     files,
     invalidation,
+    limits,
     listeners,
     minting,
     store,
@@ -61,6 +62,7 @@ def _harmless(case: Case) -> list[Section]:
     return [
         Section("Configuration", [partial(_configuration, case), partial(files.files, case)]),
         Section("Listeners", [partial(listeners.listeners, case)]),
+        Section("Limits", [partial(limits.limits, case)]),
         Section("Bodies", [partial(files.spool, case)]),
         Section("Store", [partial(store.store, case)]),
         *(_way(case, way) for way in wiring.zoom_ways(case.settings)),

@@ -144,7 +144,19 @@ def _stored(directory: Path) -> Iterator[Finding]:
 
 
 async def spool(case: Case) -> AsyncIterator[Finding]:
-    yield await asyncio.to_thread(_spool, case.settings)
+    finding = await asyncio.to_thread(_spool, case.settings)
+    yield finding
+    free, most = finding.details.get("free_bytes"), case.settings.limits.kept_disk
+    if free is not None and free < most:
+        yield Finding(
+            Code.KEPT_DISK_TOO_LARGE,
+            Level.WARNING,
+            "limits.kept_disk",
+            f"All bodies together may take {_size(most)} (limits.kept_disk), and {_size(free)} are "
+            f"free in {finding.details['directory']}.",
+            "Make room there, name another directory in replay.dir, or lower limits.kept_disk.",
+            {"free_bytes": free, "kept_disk": most},
+        )
 
 
 def _spool(settings: Settings) -> Finding:

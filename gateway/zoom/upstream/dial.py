@@ -1,6 +1,8 @@
 """From a URL to a connection: names, addresses, TCP and TLS."""
 
 import asyncio
+import errno
+import os
 import socket
 import ssl
 from collections.abc import Callable
@@ -10,7 +12,7 @@ from urllib.parse import urlsplit
 
 import aiohappyeyeballs
 
-from gateway.core.errors import ConfigurationError, UpstreamConnectError
+from gateway.core.errors import ConfigurationError, DescriptorsError, UpstreamConnectError
 from gateway.zoom.upstream.connection import Connection
 from gateway.zoom.words import describe
 
@@ -68,7 +70,9 @@ def default_tls() -> ssl.SSLContext:
 async def dial(
     origin: Origin, factory: Callable[[socket.socket], Connection], connect_timeout: float
 ) -> Connection:
-    """Connect, TLS included. Raises UpstreamConnectError; when cancelled, leaves nothing."""
+    """Connect, TLS included. Raises UpstreamConnectError, which is a DescriptorsError if none was
+    free; when cancelled, leaves nothing.
+    """
     try:
         async with asyncio.timeout(connect_timeout):
             return await _connect(origin, factory)
@@ -78,7 +82,18 @@ async def dial(
         why = "its name is no host name"
     except OSError as error:
         why = describe(error)
+        if _starved():
+            raise DescriptorsError(f"{origin}: {why}") from None
     raise UpstreamConnectError(f"Zoom cannot be reached at {origin}: {why}")
+
+
+def _starved() -> bool:
+    """Whether no file descriptor is free; a resolver that finds none only says that it failed."""
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError as problem:
+        return problem.errno in {errno.EMFILE, errno.ENFILE}
+    return False
 
 
 async def _connect(origin: Origin, factory: Callable[[socket.socket], Connection]) -> Connection:

@@ -238,6 +238,19 @@ async def test_a_directory_of_the_store_that_others_can_write_to(tmp_path: Path)
     assert f"write to the store's directory {tmp_path}" in found.one("file_exposed")["sentence"]
 
 
+async def test_connections_that_the_process_may_not_have() -> None:
+    async with simulator() as sim:
+        variables = {**credentials(sim), "ZOOM_GATEWAY_LIMITS__CALLS": "10"}
+        found = await check(**variables, ZOOM_GATEWAY_LIMITS__CONNECTIONS="20")
+        assert found.one("limits_ok")["details"]["connections"] == 20
+        # More than the system gives any process.
+        found = await check(**variables, ZOOM_GATEWAY_LIMITS__CONNECTIONS=str(1 << 30))
+    few = found.one("descriptors_too_few")
+    assert (few["level"], few["about"]) == ("warning", "limits.connections")
+    assert few["details"]["connections"] == 1 << 30
+    assert "lower limits.connections to" in few["advice"]
+
+
 async def test_where_bodies_are_kept(tmp_path: Path) -> None:
     async with simulator() as sim:
         variables = {**credentials(sim), "ZOOM_GATEWAY_REPLAY__DIR": str(tmp_path)}
@@ -248,6 +261,9 @@ async def test_where_bodies_are_kept(tmp_path: Path) -> None:
         assert list(tmp_path.iterdir()) == []
         found = await check(**variables, ZOOM_GATEWAY_REPLAY__DISK_LIMIT=str(1 << 60))
         assert "less than 4 bodies" in found.one("spool_space_low")["sentence"]
+        found = await check(**variables, ZOOM_GATEWAY_LIMITS__KEPT_DISK=str(1 << 60))
+        large = found.one("kept_disk_too_large")
+        assert (large["level"], large["details"]["kept_disk"]) == ("warning", 1 << 60)
         variables["ZOOM_GATEWAY_REPLAY__DIR"] = "/proc"
         found = await check(**variables)
     assert "No file can be written in /proc" in found.one("spool_unwritable")["sentence"]

@@ -1,0 +1,177 @@
+"""Takes connections of a listening socket, or says at once that there are too many.
+
+The event loops' own servers are of no use for that: uvloop's closes the listening socket for good
+when no file descriptor is free, and neither asks whether a connection may come.
+"""
+
+import asyncio
+import contextlib
+import errno
+import socket
+import ssl
+import uuid
+from collections import deque
+from typing import Any, Final, Protocol
+
+from gateway.core.caller import caller_at
+from gateway.web.crowd import Group, group_of
+from gateway.web.errors import Problem, error_answer, reason
+from gateway.web.limits import ACCEPT_PAUSE, ACCEPTED, FAREWELL, FAREWELLS
+
+STARVED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+"""What says that the process, or the machine, has nothing left for one more connection."""
+
+_PASSES: Final = frozenset({errno.EAGAIN, errno.EINTR, errno.ECONNABORTED, errno.EPROTO})
+
+_TOO_MANY: Final = Problem(503, "too_many_connections", "The gateway has too many connections.")
+
+_DROPPED: Final = 65_536
+"""Bytes of a refused call that are dropped, so that no reset destroys its answer."""
+
+
+class House(Protocol):
+    """What is behind the door."""
+
+    def make_room(self, group: Group) -> str:
+        """For one more connection; give why there is none, or `""`."""
+
+    def connection(self, group: Group) -> asyncio.Protocol:
+        """Make one, which counts from now on."""
+
+    def gone(self, connection: Any) -> None:
+        """It did not come in after all."""
+
+    def starved(self) -> None:
+        """No file descriptor is free: let one go, if there is one."""
+
+    def unhandled(self, error: BaseException) -> None:
+        """Hear of an error that nobody expected."""
+
+    @property
+    def patience(self) -> float:
+        """Seconds for a TLS handshake."""
+
+
+class Door:
+    """One listening socket. `open` it inside the running loop."""
+
+    def __init__(
+        self, listener: socket.socket, house: House, tls: ssl.SSLContext | None = None
+    ) -> None:
+        self._listener = listener
+        self._house = house
+        self._tls = tls
+        self._loop = asyncio.get_running_loop()
+        self._coming: set[asyncio.Task[None]] = set()
+        """Connections on their way in: TLS takes a while."""
+        self._refused: deque[socket.socket] = deque()
+        self._resuming: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    def open(self) -> None:
+        self._listener.setblocking(False)
+        self._loop.add_reader(self._listener.fileno(), self._accept)
+
+    async def close(self) -> None:
+        """Take nothing more; what is not through the door yet is ended."""
+        self.shut()
+        for task in self._coming:
+            task.cancel()
+        if self._coming:
+            await asyncio.wait(self._coming)
+        while self._refused:
+            self._let_go()
+
+    def shut(self) -> None:
+        """Take nothing more. Idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._resuming is not None:
+            self._resuming.cancel()
+        else:
+            self._loop.remove_reader(self._listener.fileno())
+        self._listener.close()
+
+    def _accept(self) -> None:
+        for _ in range(ACCEPTED):
+            try:
+                sock, address = self._listener.accept()
+            except OSError as problem:
+                if problem.errno in _PASSES:
+                    return
+                self._rest(problem)
+                return
+            sock.setblocking(False)
+            self._take(sock, address)
+
+    def _rest(self, problem: OSError) -> None:
+        """Leave what comes to the kernel for a while: trying again at once would only spin."""
+        if problem.errno in STARVED:
+            self._house.starved()
+        self._loop.remove_reader(self._listener.fileno())
+        self._resuming = self._loop.call_later(ACCEPT_PAUSE, self._resume)
+
+    def _resume(self) -> None:
+        self._resuming = None
+        self._loop.add_reader(self._listener.fileno(), self._accept)
+
+    def _take(self, sock: socket.socket, address: Any) -> None:
+        group = group_of(caller_at(address[0] if isinstance(address, tuple) else ""))
+        if self._house.make_room(group):
+            self._refuse(sock)
+            return
+        task = self._loop.create_task(self._let_in(sock, group))
+        self._coming.add(task)
+        task.add_done_callback(self._came)
+
+    def _came(self, task: "asyncio.Task[None]") -> None:
+        self._coming.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._house.unhandled(error)
+
+    async def _let_in(self, sock: socket.socket, group: Group) -> None:
+        connection = self._house.connection(group)
+        try:
+            await self._loop.connect_accepted_socket(
+                lambda: connection,
+                sock,
+                ssl=self._tls,
+                ssl_handshake_timeout=None if self._tls is None else self._house.patience,
+            )
+        except BaseException as problem:
+            self._house.gone(connection)
+            sock.close()
+            if not isinstance(problem, OSError):  # gone already, or no TLS that is understood
+                raise
+
+    def _refuse(self, sock: socket.socket) -> None:
+        if self._tls is None:
+            with contextlib.suppress(OSError):
+                sock.send(_refusal())
+                sock.shutdown(socket.SHUT_WR)
+        self._refused.append(sock)
+        if len(self._refused) > FAREWELLS:
+            self._let_go()
+        self._loop.call_later(FAREWELL, self._over, sock)
+
+    def _over(self, sock: socket.socket) -> None:
+        if self._refused and self._refused[0] is sock:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        sock = self._refused.popleft()
+        with contextlib.suppress(OSError):
+            sock.recv(_DROPPED)
+        sock.close()
+
+
+def _refusal() -> bytes:
+    fields, body = error_answer(_TOO_MANY)
+    fields += [
+        (b"Content-Length", b"%d" % len(body)),
+        (b"Connection", b"close"),
+        (b"X-Request-Id", uuid.uuid4().hex.encode()),
+    ]
+    lines = b"".join(b"%b: %b\r\n" % field for field in fields)
+    return b"HTTP/1.1 503 %b\r\n%b\r\n%b" % (reason(503), lines, body)
