@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 from gateway.core.endpoint import Endpoint
 from gateway.core.errors import CallRefusedError, GatewayError
-from gateway.core.headers import CallerHeaders, authorized, read_caller
+from gateway.core.headers import CallerHeaders, authorized, dropping, read_caller
 from gateway.core.request_id import request_id
 from gateway.core.routes import METHODS, OTHER
 from gateway.core.token import Token
@@ -23,6 +23,7 @@ from gateway.ports import (
     Upstream,
     UpstreamRequest,
 )
+from gateway.web.access import Access
 from gateway.web.accounts import Accounts
 from gateway.web.admit import Admission, Call, body_of
 from gateway.web.answer import Answer
@@ -71,6 +72,7 @@ class ProxyParts:
     spool: SpoolConfig
     hooks: Hooks
     trace_of: Callable[[CallerHeaders, float], CallTrace | None]
+    access: Access
     propagate: bool = False
 
 
@@ -92,6 +94,8 @@ class Proxy:
         self._hooks = parts.hooks
         self._trace_of = parts.trace_of
         self._propagate = parts.propagate
+        self._access = parts.access
+        self._dropped = dropping(parts.access.key_header)
         self._admission = Admission(parts.accounts, parts.endpoint_of, parts.host.encode())
         self._stub = OAuthStub(parts.accounts, parts.hooks.unknown_account_id)
         self._background: set[asyncio.Task[None]] = set()
@@ -137,7 +141,7 @@ class Proxy:
         return Visit(request, answer, report, self._now())
 
     def _admit(self, visit: Visit) -> Call:
-        headers = read_caller(visit.request.head)
+        headers = read_caller(visit.request.head, dropped=self._dropped)
         report = visit.report
         report.request_id = request_id(headers.values(b"x-request-id"), _fresh_id)
         report.trace = trace = self._trace_of(headers, visit.began)
@@ -148,6 +152,7 @@ class Proxy:
         call = self._admission.admit(visit.request, headers, visit.body)
         report.account = call.account.name
         report.route = call.endpoint.route
+        self._access.check(call, visit.request.wire.peer, report)
         return call
 
     async def _attend(self, visit: Visit, call: Call | Exception) -> Answer:

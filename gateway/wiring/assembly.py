@@ -15,9 +15,12 @@ from gateway.settings.changes import same_store
 from gateway.tokens.heartbeat import Heartbeat
 from gateway.tokens.manager import ManagerParts, TokenManager
 from gateway.tokens.probing import ProbeTarget
+from gateway.web.access import Access
 from gateway.web.accounts import AccountContext, Accounts
 from gateway.web.proxy import Hooks, Proxy, ProxyParts
+from gateway.wiring.access import policy
 from gateway.wiring.credentials import credentials_print, identities
+from gateway.wiring.key_files import KeyFiles
 from gateway.wiring.lines import Lines
 from gateway.wiring.spooling import Spooling
 from gateway.wiring.store import token_store
@@ -98,6 +101,11 @@ class Assembly:
             self.spooling = former.spooling
         else:
             self.spooling = Spooling(settings, commons.lines)
+        self.key_files: KeyFiles
+        if former and former.settings.access.keys == settings.access.keys:
+            self.key_files = former.key_files
+        else:
+            self.key_files = KeyFiles(settings, commons.lines.key_unreadable, commons.lines.defect)
         known = former.keepers if former and _alike(former.settings, settings) else {}
         self.keepers: dict[str, Keeper] = {
             name: known[name]
@@ -162,6 +170,11 @@ class Assembly:
             spool=self.spooling.config,
             hooks=Hooks(commons.lines.defect, commons.lines.unknown_account_id),
             trace_of=commons.traces.trace_of,
+            access=Access(
+                policy(self.settings),
+                self.key_files.current,
+                self.settings.access.key_header.lower().encode(),
+            ),
             propagate=self.settings.tracing.propagate,
         )
 
@@ -170,6 +183,8 @@ class Assembly:
         others = list(others)
         if all(other.heartbeat is not self.heartbeat for other in others):
             self.heartbeat.start()
+        if all(other.key_files is not self.key_files for other in others):
+            self.key_files.start()
         if self._commons.first and all(other.spooling is not self.spooling for other in others):
             self.spooling.tell()
         running = {id(keeper) for other in others for keeper in other.keepers.values()}
@@ -182,6 +197,7 @@ class Assembly:
         keepers = self.keepers.values()
         yield [
             (self.heartbeat, self.heartbeat.close),
+            (self.key_files, self.key_files.close),
             *((keeper.manager, keeper.manager.close) for keeper in keepers),
         ]
         yield [(keeper.minter, keeper.minter.close) for keeper in keepers]

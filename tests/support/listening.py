@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from gateway.core.endpoint import Endpoint
 from gateway.core.events import TokenEvent
 from gateway.core.headers import CallerHeaders
+from gateway.core.keys import DEFAULT_FIELD, Keys
 from gateway.core.trace import CallTrace
 from gateway.ports import CallReport, Upstream
+from gateway.web.access import Access
 from gateway.web.accounts import AccountContext, Accounts
 from gateway.web.connection import Connection
 from gateway.web.listener import ProxyServer
@@ -104,6 +106,7 @@ async def listening(
     real_upstream: Upstream | None = None,
     trace_of: Callable[[CallerHeaders, float], CallTrace | None] = lambda *_: None,
     propagate: bool = False,
+    access: Access | None = None,
 ) -> AsyncIterator[Listening]:
     """`accounts` come beside `default`, if there is one; its Zoom id is `acc-default`."""
     scripted = upstream or ScriptedUpstream()
@@ -124,6 +127,7 @@ async def listening(
             spool=SpoolConfig(memory_limit, disk_limit, directory, spool_failures.append),
             hooks=Hooks(unhandled.append, unknown_ids.append),
             trace_of=trace_of,
+            access=access or Access(None, lambda: Keys({}), DEFAULT_FIELD),
             propagate=propagate,
         )
     )
