@@ -95,6 +95,7 @@ _ERROR_SHARE: Final = (
     # Without a call in the range none failed; a division by 0 is no number.
     f" / (sum(rate({_select('requests_total')}{_RATE})) > 0) or vector(0)"
 )
+_DENIED: Final = f"sum by (reason) (rate({_select('access_denied_total', of=FLEET)}{_RATE}))"
 _ADDED: Final = (
     f"({_rate('account', 'request_duration_seconds_sum')}"
     f" - {_rate('account', 'upstream_duration_seconds_sum')})"
@@ -198,6 +199,13 @@ _CALLS: Final = (
         "Whose calls they are. Bad: many of `unknown`, which were refused before their account was"
         " known.",
         (_rate("account", "requests_total"), "{{account}}"),
+    ),
+    _stack(
+        "Calls denied",
+        "reqps",
+        "By the access policy. Good: none. After a change of the rules, or of a caller: in the log,"
+        " `rule` says which rule. `key`: somebody guesses, or has an old key.",
+        (_DENIED, "{{reason}}"),
     ),
 )
 
