@@ -16,6 +16,7 @@ from gateway.core.patterns import (
     PatternTree,
     Selection,
     TemplateKey,
+    shape_of,
 )
 from gateway.core.routes import Operation, RouteTable
 from gateway.core.spelling import is_plain, readings, segments_of, with_whole_uuids
@@ -240,6 +241,17 @@ class Policy:
         if hits and template is not None:
             hits = tuple(n for n in hits if self._patterns[n].template in (None, template))
         return Sight(method, template, hits)
+
+    def judges(self, rules: Iterable[str], operation: Operation) -> bool:
+        """Whether an operation of the table is allowed where only the rules of these names fit."""
+        names = frozenset(rules)
+        folded = [step.lower() for step in shape_of(operation.path)]
+        sight = self._sight(operation.method, operation.path, self._tree.hits(folded))
+        for one in self.rules:
+            fits = one.rule.name in names and one.rule.has_method(operation.method)
+            if fits and _selects(one, sight):
+                return one.rule.allows
+        return self._default.allowed
 
     def may_call(self, caller: Caller, key: str | None, account: str | None) -> Decision:
         """Whether the caller may call anything at all; None: of any account."""

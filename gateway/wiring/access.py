@@ -11,13 +11,18 @@ from gateway.settings.access_rules import AccessRule
 
 def policy(settings: Settings) -> Policy | None:
     """None: everybody may call everything."""
+    made = access_policy(settings)
+    return None if made.idle else made
+
+
+def access_policy(settings: Settings) -> Policy:
+    """What the rules say, even if that is nothing."""
     access = settings.access
-    made = Policy(
+    return Policy(
         [rule(one) for one in access.rules],
         default_allows=access.default == "allow",
         operations=load_operations() if access.rules else (),
     )
-    return None if made.idle else made
 
 
 def rule(settings: AccessRule) -> Rule:

@@ -48,8 +48,12 @@ def _files(settings: Settings, config: Path | None) -> Iterator[Finding]:
 
 
 def _secret_files(settings: Settings, config: Path | None) -> Iterator[tuple[str, Path]]:
-    inline = settings.store.password is not None or any(
-        app.client_secret is not None for one in settings.accounts.values() for app in one.apps
+    inline = (
+        settings.store.password is not None
+        or any(key.key is not None for key in settings.access.keys.values())
+        or any(
+            app.client_secret is not None for one in settings.accounts.values() for app in one.apps
+        )
     )
     if config is not None and inline:
         yield "the configuration file", config
@@ -58,6 +62,9 @@ def _secret_files(settings: Settings, config: Path | None) -> Iterator[tuple[str
             for path in (app.client_secret_file, app.previous_client_secret_file):
                 if path is not None:
                     yield f"the secret file of accounts.{name}, app {app.name},", path
+    for name, one in settings.access.keys.items():
+        if one.key_file is not None:
+            yield f"access.keys.{name}.key_file", one.key_file
     for key in STORE_SECRETS:
         path = getattr(settings.store, key)
         if path is not None:
