@@ -55,11 +55,6 @@ class Rule:
     operations: tuple[str, ...] = ()
     """As the configuration has them; `Catalogue.select` reads them."""
 
-    @property
-    def about_calls(self) -> bool:
-        """Whether it looks at more than who calls."""
-        return bool(self.accounts or self.methods or self.operations)
-
     def has_method(self, method: str) -> bool:
         return (
             not self.methods
@@ -178,18 +173,14 @@ class Policy:
         return self._decide_readings(group, methods, text)
 
     def _decide_readings(self, group: _Group, methods: Sequence[str], path: str) -> Decision:
-        split = readings(path)
-        if split is None:
-            return Decision(False, SPELLING)
         whole_path = with_whole_uuids(path)
-        if whole_path is None:
-            return _all_of(group, self._all_sights(methods, split))
-        whole = readings(whole_path)
-        if whole is None:
+        split = readings(path)
+        whole = split if whole_path is None else readings(whole_path)
+        if split is None or whole is None:
             return Decision(False, SPELLING)
         sights = self._all_sights(methods, whole)
         decision = _all_of(group, sights)
-        if not decision.allowed:
+        if whole_path is None or not decision.allowed:
             return decision
         # A UUID in pieces counts only where the pieces are something: an operation of the table
         # or a path of the rules that the call is not anyhow.
@@ -199,9 +190,9 @@ class Policy:
             pieces = self._sights(methods, text)
             new = any(set(sight.hits) - known for sight in pieces)
             if new or self._templates([text]) - templates:
-                decision = _all_of(group, pieces)
-                if not decision.allowed:
-                    return decision
+                hidden = _all_of(group, pieces)
+                if not hidden.allowed:
+                    return hidden
         return decision
 
     def _templates(self, texts: Iterable[str]) -> set[str | None]:

@@ -5,6 +5,7 @@ injects `ZOOM_GATEWAY_PORT=tcp://...` and the like for a Service of this name. N
 it injects for a Service `zoom-gateway--canary`: whoever made it must not keep us from starting.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -69,12 +70,26 @@ def layers(environ: Mapping[str, str]) -> tuple[list[Tree], list[str]]:
 def _by_place(tree: Tree, path: tuple[str, ...]) -> Any:
     """The tree, its mappings of places made Items."""
     made = {
-        step: _by_place(value, (*path, step)) if isinstance(value, dict) else value
+        step: _by_place(value, (*path, step))
+        if isinstance(value, dict)
+        else _list_or_text(value, (*path, step))
         for step, value in tree.items()
     }
     if schema.children(path) == [schema.INDEX]:
         return Items({int(place): item for place, item in made.items()})
     return made
+
+
+def _list_or_text(value: Any, path: tuple[str, ...]) -> Any:
+    """A list in JSON that the library left as text, as it does below items of a list."""
+    key = schema.find(path)
+    if key is None or not isinstance(value, str) or not (key.words or "").startswith("a list"):
+        return value
+    try:
+        decoded = json.loads(value)
+    except (ValueError, RecursionError):
+        return value
+    return decoded if isinstance(decoded, list) else value
 
 
 def _of_a_service(name: str, environ: Mapping[str, str]) -> bool:

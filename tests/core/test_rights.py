@@ -66,7 +66,11 @@ EU = frozenset({"eu"})
         (Rule("a", operations=("/v2/**",)), Rule("b", operations=("/v2/users/*",)), True),
         (Rule("a", operations=("/v2/**",)), Rule("b", operations=("user",)), True),
         (Rule("a", operations=("/v2/users/{id}",)), Rule("b", operations=("user",)), True),
-        (Rule("a", operations=("/v2/users/{id}",)), Rule("b", operations=("operation:users", "user")), False),
+        (
+            Rule("a", operations=("/v2/users/{id}",)),
+            Rule("b", operations=("operation:users", "user")),
+            False,
+        ),
         (Rule("a", operations=("product:users",)), Rule("b", operations=("user",)), True),
         (Rule("a", operations=("user",)), Rule("b", operations=("product:users",)), False),
         (Rule("a", operations=("user",)), Rule("b", operations=("/v2/users/{id}",)), False),
