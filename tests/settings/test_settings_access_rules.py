@@ -1,13 +1,11 @@
 """`access.rules`, `access.keys` and what belongs to them."""
 
 import json
-import re
 from pathlib import Path
 
 import pytest
 
 from gateway.settings import Settings
-from gateway.wiring import access_policy
 from tests.settings.configured import SECRET, SHORT, problem, problems, settings
 
 KEY = SECRET * 2
@@ -245,16 +243,3 @@ def test_the_environment_changes_single_keys_of_the_files_rules() -> None:
     ]
     whole = of_environment(text, RULES='[{"name": "other"}]').access.rules
     assert [one.name for one in whole] == ["other"]
-
-
-def test_the_examples_of_the_page_can_be_used(tmp_path: Path) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "access.md").read_text()
-    blocks = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
-    assert len(blocks) == 5
-    for name in re.findall(r"/run/secrets/([\w-]+)", page):
-        (tmp_path / name).write_text(f"{name}-{KEY}")
-    accounts = "accounts:\n  default: {}\n  eu:\n    account_id: e\n    apps: [{client_id: c, client_secret: s}]\n"
-    for block in blocks:
-        loaded = settings(accounts + block.replace("/run/secrets", str(tmp_path)))
-        assert loaded.access.rules
-        assert access_policy(loaded).rules

@@ -63,12 +63,12 @@ async def test_who_may_use_what(dead: dict[str, str]) -> None:
 
 
 async def test_every_operation_by_name(dead: dict[str, str]) -> None:
-    rule = {"name": "all", "operations": ["meetingCreate", "recordingsList"]}
+    rule = {"name": "all", "operations": ["meetingCreate", "userAssistantDelete"]}
     found = await check("--rules", **dead, **access(rule))
     first = found.one("access_rights")
     assert first["sentence"].startswith("All callers may use 2 of")
     assert sorted(first["details"]["operations"]) == [
-        "GET /v2/users/{userId}/recordings (recordingsList)",
+        "DELETE /v2/users/{userId}/assistants/{assistantId} (userAssistantDelete)",
         "POST /v2/users/{userId}/meetings (meetingCreate)",
     ]
     words = await said("--rules", **dead, **access(rule))
@@ -130,7 +130,7 @@ async def test_scopes_that_the_token_lacks(sim: str) -> None:
     assert lacking["details"]["count"] == sum(counts.values())
     # The simulator's token may read users, and the table knows no scopes of the telephone's.
     assert counts == {"users": 2}
-    assert "user:delete:user:master" in lacking["details"]["scopes"]
+    assert "user:delete:user:admin" in lacking["details"]["scopes"]
     assert found.exit_code == 0
     found = await check("--mint", **credentials(sim))
     assert found.lacks("access_scopes")
