@@ -51,16 +51,8 @@ class Access:
             decision = self.policy.decide(
                 caller, key, call.account.name, call.method, call.target.path
             )
-            if decision.allowed and not _OVERRIDES.isdisjoint(
-                [name.lower() for name, _ in call.headers.kept]
-            ):
-                _refuse(
-                    report,
-                    "rule",
-                    "",
-                    "A field such as X-HTTP-Method-Override is not taken where rules say who may"
-                    " call what: send the call as it is meant.",
-                )
+            if decision.allowed:
+                _refuse_overrides(call, report)
         if not decision.allowed:
             _refuse(
                 report,
@@ -83,6 +75,17 @@ class Access:
                 "The key of this call is none that is known here, or there are several. Send one"
                 " that is in force, and ask who runs the gateway for it.",
             )
+
+
+def _refuse_overrides(call: Call, report: CallReport) -> None:
+    if not _OVERRIDES.isdisjoint([name.lower() for name, _ in call.headers.kept]):
+        _refuse(
+            report,
+            "rule",
+            "",
+            "A field such as X-HTTP-Method-Override is not taken where rules say who may call"
+            " what: send the call as it is meant.",
+        )
 
 
 def _refuse(report: CallReport, reason: str, rule: str, message: str) -> NoReturn:

@@ -29,7 +29,7 @@ from tests.support.raw_http import Heard
 
 T = TypeVar("T")
 
-BATCHES: Final = int(os.environ.get("SPELLINGS", "40"))
+BATCHES: Final = int(os.environ.get("SPELLINGS", "25"))
 BATCH: Final = 25
 
 OPERATIONS: Final = load_operations()

@@ -97,15 +97,16 @@ async def test_rules_that_do_nothing(dead: dict[str, str]) -> None:
 
 
 async def test_networks_behind_loopback(dead: dict[str, str]) -> None:
-    def rule(*networks: str) -> dict[str, str]:
-        return access({"name": "near", "callers": {"networks": list(networks)}})
-
-    found = await check(**dead, **rule("10.0.0.0/8"))
-    assert found.one("rule_networks_loopback")["about"] == "access.rules[0].callers"
-    for networks in (("127.0.0.0/8", "::1"), ("unix",), ("0.0.0.0/0",)):
-        assert (await check(**dead, **rule(*networks))).lacks("rule_networks_loopback")
+    networks = [["10.0.0.0/8"], ["127.0.0.0/8", "::1"], ["unix"], ["0.0.0.0/0"]]
+    rules = access(
+        *({"name": f"r{n}", "callers": {"networks": one}} for n, one in enumerate(networks))
+    )
+    found = await check(**dead, **rules)
+    assert [one["about"] for one in found.all("rule_networks_loopback")] == [
+        "access.rules[0].callers"
+    ]
     everywhere = {"ZOOM_GATEWAY_LISTEN__HOST": "0.0.0.0"}
-    assert (await check(**dead, **everywhere, **rule("10.0.0.0/8"))).lacks("rule_networks_loopback")
+    assert (await check(**dead, **everywhere, **rules)).lacks("rule_networks_loopback")
 
 
 async def test_keys_in_clear_and_keys_of_no_rule(dead: dict[str, str], tmp_path: Path) -> None:
