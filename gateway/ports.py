@@ -264,6 +264,10 @@ class CallReport:
     """`x-zm-trackingid`: what Zoom's support asks for."""
     error: str = ""
     """The slug of an answer that the gateway itself made."""
+    denied: str = ""
+    """Why the access policy refused the call: `rule`, `default` or `key`; empty: it did not."""
+    rule: str = ""
+    """What decided that: a rule's name, `default`, or `spelling`."""
     trace: CallTrace | None = None
     """None: the call belongs to no trace."""
 

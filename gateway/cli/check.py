@@ -59,6 +59,7 @@ UNUSABLE: Final = 2
     show_default=True,
     help="Seconds for all checks together.",
 )
+@click.option("--rules", is_flag=True, help="Name every operation that callers may use.")
 @click.option("--json", "plain", is_flag=True, help="Print the findings as a list of objects.")
 def check(config: Path | None, ignored: tuple[str, ...], *, plain: bool, **wishes: Any) -> None:
     for code in sorted(set(ignored) - set(Code)):

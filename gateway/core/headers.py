@@ -6,10 +6,11 @@ replace the caller's: set, never added.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from gateway.core.errors import CallRefusedError, UpstreamBrokenError
+from gateway.core.keys import DEFAULT_FIELD
 
 Field = tuple[bytes, bytes]
 
@@ -46,7 +47,17 @@ caller would be shared by all. Every other `x-forwarded-*` goes with them."""
 _TRACE: Final = frozenset({b"traceparent", b"tracestate", b"baggage"})
 """Who traces what inside the house; `gateway.core.trace` says what of it goes on, if any."""
 
-_REQUEST_DROPPED: Final = _HOP | _OURS | _PRIVATE | _TRACE
+_REQUEST_DROPPED: Final = _HOP | _OURS | _PRIVATE | _TRACE | {DEFAULT_FIELD}
+
+
+def dropping(key_header: bytes) -> frozenset[bytes]:
+    """The fields of a call that do not go on, where callers show keys in `key_header`.
+
+    The field that shows keys by default is among them in any case: a caller may be ahead of, or
+    behind, a change.
+    """
+    return _REQUEST_DROPPED | {key_header.lower()}
+
 
 _CORS: Final = frozenset(
     {
@@ -135,8 +146,10 @@ class AnswerHeaders(NamedTuple):
     tracking_id: bytes
 
 
-def read_caller(raw: Sequence[Field], limit: int = MAX_HEAD) -> CallerHeaders:
-    """Split a call's header fields.
+def read_caller(
+    raw: Sequence[Field], limit: int = MAX_HEAD, dropped: Container[bytes] = _REQUEST_DROPPED
+) -> CallerHeaders:
+    """Split a call's header fields; those `dropped`, named in lower case, are special.
 
     Raises CallRefusedError if one could smuggle another, or if together they have more than
     `limit` bytes.
@@ -157,7 +170,7 @@ def read_caller(raw: Sequence[Field], limit: int = MAX_HEAD) -> CallerHeaders:
     special: dict[bytes, list[bytes]] = {}
     for field in raw:
         name = field[0].lower()
-        if name in _REQUEST_DROPPED:
+        if name in dropped:
             special.setdefault(name, []).append(field[1])
         elif not name.startswith(b"x-forwarded-"):
             kept.append(field)

@@ -110,10 +110,14 @@ class RouteTable:
         templates of GET.
         """
         path = _path(target)
-        root = self._roots.get(method)
-        if root is None or not path.startswith("/"):
+        if not path.startswith("/"):
             return None
-        return root.find(path[1:].removesuffix("/").split("/"))
+        return self.find(method, path[1:].removesuffix("/").split("/"))
+
+    def find(self, method: str, segments: list[str]) -> str | None:
+        """As `match`, for a path that was split already."""
+        root = self._roots.get(method)
+        return None if root is None else root.find(segments)
 
 
 class Endpoints:

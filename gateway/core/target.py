@@ -9,9 +9,9 @@ import re
 from collections.abc import Sequence
 from enum import Enum
 from typing import Final, NamedTuple
-from urllib.parse import unquote_to_bytes
 
 from gateway.core.errors import CallRefusedError
+from gateway.core.spelling import leniently
 
 MAX_TARGET: Final = 8192
 """Bytes. nginx takes 8 KiB for the request line, Apache 8,190 bytes."""
@@ -33,10 +33,6 @@ _MAYBE_ACCOUNT: Final = re.compile(
 )
 
 _MAYBE_OAUTH: Final = re.compile(rb"oauth|%", re.IGNORECASE)
-
-_DECODINGS: Final = 5
-"""How often percent-encoding is undone before a path is compared; one or two is what proxies
-and servers do."""
 
 _PLACEHOLDER_BEARER: Final = re.compile(
     rb"bearer[ \t]+" + PLACEHOLDER.encode() + rb"\.(.+)", re.IGNORECASE
@@ -91,7 +87,7 @@ def read_target(raw: bytes, host: bytes | None) -> Target:
     if (
         account is None
         and _MAYBE_ACCOUNT.match(path)
-        and b"".join(_segments(path)[:1]).startswith(b"@")
+        and b"".join(leniently(path)[:1]).startswith(b"@")
     ):
         # Read leniently it names an account; sent on as it is, it would be the default one's call.
         raise CallRefusedError(
@@ -153,28 +149,10 @@ def _rooted(rest: bytes) -> bytes:
 
 def _emulated(path: bytes) -> Emulated | None:
     emulated = _EMULATED.get(path)
-    if emulated is None and _MAYBE_OAUTH.search(path) and _segments(path) in _EMULATED_SEGMENTS:
+    if emulated is None and _MAYBE_OAUTH.search(path) and leniently(path) in _EMULATED_SEGMENTS:
         raise CallRefusedError(
             404,
             "oauth_not_forwarded",
             "Token requests are not forwarded to Zoom. Ask /oauth/token, spelled like this.",
         )
     return emulated
-
-
-def _segments(path: bytes) -> tuple[bytes, ...]:
-    """Read a path as the most lenient of servers would.
-
-    Encoded more than once, slashes doubled, reversed or trailing, dots resolved, parameters
-    (`;x`) and blanks dropped, in any case.
-    """
-    for _ in range(_DECODINGS):
-        path = unquote_to_bytes(path)
-    segments: list[bytes] = []
-    for part in re.split(rb"[?#]", path, maxsplit=1)[0].replace(b"\\", b"/").split(b"/"):
-        segment = part.partition(b";")[0].strip(b"\0\t\n\r\x0b\x0c ").lower()
-        if segment == b"..":
-            del segments[-1:]
-        elif segment not in {b"", b"."}:
-            segments.append(segment)
-    return tuple(segments)

@@ -95,6 +95,8 @@ def _fields(report: CallReport) -> dict[str, Any]:
         fields["tracking_id"] = report.tracking_id
     if report.error:
         fields["error"] = report.error
+    if report.rule:
+        fields["rule"] = report.rule
     if report.trace is not None:
         fields["trace_id"] = report.trace.context.trace_id
         fields["span_id"] = report.trace.context.span_id

@@ -36,6 +36,7 @@ ALLOWED: Final = frozenset(
         "bytes_out",
         "tracking_id",
         "error",
+        "rule",
         "trace_id",
         "span_id",
         "sample_rate",

@@ -106,6 +106,14 @@ class GatewayLog:
         tell = self._log.warning if inflight else self._log.info
         tell("stopped", message=text, inflight=inflight)
 
+    def key_unreadable(self, problem: str) -> None:
+        """A file of `access.keys` cannot be used any more; `problem` names it."""
+        self._log.warning(
+            "key_unreadable",
+            message=f"The keys of callers stay as they were: {problem}.",
+            problems=[problem],
+        )
+
     def defect(self, error: BaseException) -> None:
         """Nobody expected this error: its type and place, never its text."""
         about = describe(error)

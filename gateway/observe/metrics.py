@@ -46,6 +46,9 @@ SUCCESS: Final = "success"
 PREVIOUS_SECRET: Final = "previous_secret"  # noqa: S105  a label, no secret
 """The results of mints that succeeded; the others are the values of `MintFailure`."""
 
+DENIED: Final = ("host", "origin", "rule", "default", "key")
+"""Why the access policy refuses calls."""
+
 Observe = Callable[[float], None]
 
 
@@ -77,6 +80,7 @@ class _Families:
             "token_mints", "Mints tried.", "account", "app", "index", "reason", "result"
         )
         self.refusals = counter("token_refusals", "Refusals by Zoom.", "account", "cause")
+        self.denied = counter("access_denied", "Calls that the access policy refused.", "reason")
         self.foreign = counter("token_foreign_mints", "Tokens others killed.", "account")
 
 
@@ -126,6 +130,8 @@ class Metrics:
     def prepare(self, accounts: Mapping[str, Iterable[SlotId]]) -> None:
         """A rate over a series that is born with its first event misses that event."""
         families = self._families
+        for reason in DENIED:
+            families.denied.labels(reason)
         for account, slots in accounts.items():
             families.foreign.labels(account)
             for outcome in ReplayOutcome:
@@ -164,6 +170,8 @@ class Metrics:
         durations[0](report.duration)
         if report.upstream_duration:
             durations[1](report.upstream_duration)
+        if report.denied:
+            self._families.denied.labels(report.denied).inc()
         if report.outcome is not None:
             self._families.replays.labels(account, report.outcome.value).inc()
 

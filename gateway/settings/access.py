@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
+from gateway.settings.access_rules import Action, KeyHeader, KeySettings, RuleSettings
 from gateway.settings.kinds import Kind, is_host
 from gateway.settings.section import Section
 
@@ -63,4 +64,19 @@ class AccessSettings(Section):
         description="Origins of web pages whose calls are taken. Of all others, a call that a"
         " browser made is refused. No answer has CORS headers in any case, so pages read nothing:"
         " this is for development servers that pass on what a browser sent.",
+    )
+    default: Action = Field(
+        default="allow",
+        description="What becomes of a call that no rule fits. Without rules, `deny` refuses all.",
+    )
+    key_header: KeyHeader = Field(
+        default="X-Zoom-Gateway-Key",
+        description="The header field in which callers show a key; `Authorization`: as `Bearer"
+        " KEY`. Neither it nor `X-Zoom-Gateway-Key` ever goes to Zoom.",
+    )
+    keys: KeySettings = Field(
+        default_factory=dict, description="Keys that callers may show, by name."
+    )
+    rules: RuleSettings = Field(
+        default=(), description="Who may call what; the first rule that fits decides."
     )

@@ -5,6 +5,7 @@ injects `ZOOM_GATEWAY_PORT=tcp://...` and the like for a Service of this name. N
 it injects for a Service `zoom-gateway--canary`: whoever made it must not keep us from starting.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -52,7 +53,7 @@ def path_of(name: str) -> tuple[str, ...]:
 def layers(environ: Mapping[str, str]) -> tuple[list[Tree], list[str]]:
     """What the variables set, as layers to be merged in this order, and the problems.
 
-    The second layer has the keys of single apps (`...__APPS__0__CLIENT_ID`): they change the
+    The second layer has the keys of single items (`...__APPS__0__CLIENT_ID`): they change the
     list that the file or the first layer (`...__APPS=[...]`) has. An empty variable counts as
     unset.
     """
@@ -61,15 +62,34 @@ def layers(environ: Mapping[str, str]) -> tuple[list[Tree], list[str]]:
         problem for name in ours if (problem := _unknown(name)) and not _of_a_service(name, environ)
     ]
     keys = {name: key for name in ours if (key := schema.find(path_of(name)))}
-    of_apps = {name: ours[name] for name, key in keys.items() if schema.INDEX in key.path}
-    whole = {name: ours[name] for name in keys if name not in of_apps}
-    return [_Variables(whole)(), _by_place(_Variables(of_apps)())], problems
+    of_items = {name: ours[name] for name, key in keys.items() if schema.INDEX in key.path}
+    whole = {name: ours[name] for name in keys if name not in of_items}
+    return [_Variables(whole)(), _by_place(_Variables(of_items)(), ())], problems
 
 
-def _by_place(tree: Tree) -> Tree:
-    for account in tree.get("accounts", {}).values():
-        account["apps"] = Items({int(place): app for place, app in account["apps"].items()})
-    return tree
+def _by_place(tree: Tree, path: tuple[str, ...]) -> Any:
+    """The tree, its mappings of places made Items."""
+    made = {
+        step: _by_place(value, (*path, step))
+        if isinstance(value, dict)
+        else _list_or_text(value, (*path, step))
+        for step, value in tree.items()
+    }
+    if schema.children(path) == [schema.INDEX]:
+        return Items({int(place): item for place, item in made.items()})
+    return made
+
+
+def _list_or_text(value: Any, path: tuple[str, ...]) -> Any:
+    """A list in JSON that the library left as text, as it does below items of a list."""
+    key = schema.find(path)
+    if key is None or not isinstance(value, str) or not (key.words or "").startswith("a list"):
+        return value
+    try:
+        decoded = json.loads(value)
+    except (ValueError, RecursionError):
+        return value
+    return decoded if isinstance(decoded, list) else value
 
 
 def _of_a_service(name: str, environ: Mapping[str, str]) -> bool:

@@ -47,13 +47,23 @@ def _entry(key: schema.Key) -> Iterator[str]:
     first_of_item = before[-1:] == (schema.INDEX,) and schema.children(before)[0] == step
     before_key = indent.removesuffix(_INDENT) if first_of_item else indent
     yield from _comment(_about(key), before_key)
-    # What has no default is to be filled in first, and there is no default account.
-    off = "#" if key.path[0] == "accounts" or _default(key) is _FILL_IN else ""
+    # What has no default is to be filled in first, and there is no default account, rule or key.
+    off = "#" if _is_named(key) or _default(key) is _FILL_IN else ""
     yield f"{before_key}{off}{'- ' if first_of_item else ''}{_key(key)}"
 
 
+_NAMES: Final = {"accounts": shorthand.DEFAULT, "access": "reports"}
+"""What stands for NAME below each section."""
+
+
+def _is_named(key: schema.Key) -> bool:
+    """Whether it is a list or a mapping of named things, or part of one."""
+    named = {schema.NAME, schema.INDEX}
+    return not named.isdisjoint((*key.path, *schema.children(key.path)))
+
+
 def _key(key: schema.Key) -> str:
-    step = shorthand.DEFAULT if key.path[-1] == schema.NAME else key.path[-1]
+    step = _NAMES[key.path[0]] if key.path[-1] == schema.NAME else key.path[-1]
     if key.field is None or key.section is not None:
         return f"{step}:"
     default = _default(key)

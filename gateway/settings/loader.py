@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from gateway.core.errors import ConfigurationError
-from gateway.settings import environment, file, problems, shorthand
+from gateway.settings import access_names, environment, file, problems, shorthand
 from gateway.settings.merge import merge
 from gateway.settings.model import Settings
 
@@ -31,6 +31,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     # By hand: the library takes names with an underscore for options of its own.
     found += [problems.unknown((key,)) for key in tree if key not in Settings.model_fields]
     found += problems.duplicates(tree)
+    found += access_names.wrong(tree)
     settings = _validated(tree, environ, found)
     if found or settings is None:
         raise ConfigurationError(found)

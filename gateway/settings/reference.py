@@ -43,8 +43,9 @@ From the strongest to the weakest:
    make that account only if they are complete; to apps that are configured they never add one;
 4. the default.
 
-- The name of a variable is the key's path with `__` between its steps. `NAME` stands for an
-  account's name, `N` for a place in the list of apps, counted from 0.
+- The name of a variable is the key's path with `__` between its steps. `NAME` stands for the
+  name of an account (or of a caller's key), `N` for a place in the list of apps (or of rules),
+  counted from 0.
 - A list or a mapping in a variable is JSON:
   `ZOOM_GATEWAY_ACCOUNTS__DEFAULT__APPS='[{"client_id": "...", "client_secret_file": "..."}]'`
   replaces the file's list, `ZOOM_GATEWAY_ACCOUNTS__DEFAULT__APPS__0__TOKEN_INDEXES='[0, 1]'`
@@ -63,8 +64,9 @@ Each secret is either a value or a file:
   around its content, such as the newline at its end, does not count. It is read again for each
   new token, so a secret that is rotated on disk is used without a restart.
 
-The passwords of the store have the same two forms. Its encryption keys are files alone, and so
-is what a collector of spans asks for (`tracing.headers_file`).
+The passwords of the store and the keys of callers ([access](access.md)) have the same two forms.
+The store's encryption keys are files alone, and so is what a collector of spans asks for
+(`tracing.headers_file`).
 
 While a secret is rotated, Zoom takes the old and the new one for up to 30 days: put the old one
 into `previous_client_secret` or `previous_client_secret_file`.

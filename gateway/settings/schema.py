@@ -15,7 +15,7 @@ from gateway.settings.model import Settings
 from gateway.settings.shown import shown_key
 
 NAME: Final = "NAME"
-"""Stands for an account's name in a path."""
+"""Stands for a name in a path: an account's, a key's."""
 
 INDEX: Final = "N"
 """Stands for a place in a list, counted from 0."""
@@ -23,8 +23,8 @@ INDEX: Final = "N"
 PREFIX: Final = "ZOOM_GATEWAY_"
 DELIMITER: Final = "__"
 
-_INDEX_DIGITS: Final = 2
-"""A list of more than 100 apps is a slip of the hand."""
+INDEX_DIGITS: Final = 3
+"""A list of more than 1,000 is a slip of the hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Key:
 
     path: tuple[str, ...]
     field: FieldInfo | None
-    """None for one account or one app: the model describes it by its keys alone."""
+    """None for an item of a mapping or a list: the model describes it by its keys alone."""
     section: type[BaseModel] | None
     """The model of the keys below; None for a key that holds a value."""
 
@@ -53,7 +53,7 @@ class Key:
 
 def _fits(step: str, given: str) -> bool:
     if step == INDEX and given.isdecimal():
-        return len(given) <= _INDEX_DIGITS
+        return len(given) <= INDEX_DIGITS
     return step in (NAME, given)
 
 

@@ -15,7 +15,7 @@ from gateway.settings import schema, shorthand
 _CONFIG: Final = "ZOOM_GATEWAY_CONFIG"
 """A name of ours that is no key: the file's."""
 
-_WILD: Final = {schema.NAME: r"(\w+?)", schema.INDEX: r"(\d{1,2})"}
+_WILD: Final = {schema.NAME: r"(\w+?)", schema.INDEX: rf"(\d{{1,{schema.INDEX_DIGITS}}})"}
 """What the steps of a path that stand for others match."""
 
 _LIKE: Final = 0.87

@@ -1,15 +1,13 @@
 """Admission: everything that is decided about a call before anything is awaited."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from gateway.core.endpoint import Endpoint
-from gateway.core.errors import CallRefusedError
 from gateway.core.headers import CallerHeaders, Field, for_upstream, framing
-from gateway.core.hosts import HostNames, cross_site
 from gateway.core.target import Target, chosen_account, read_target
 from gateway.web.accounts import AccountContext, Accounts
-from gateway.web.errors import HOST_REFUSED, METHODS, MethodRefusedError
+from gateway.web.errors import METHODS, MethodRefusedError
 from gateway.web.request import CallerBody, Request
 
 _CONTINUE: Final = b"100-continue"
@@ -34,13 +32,6 @@ class Call(NamedTuple):
     declared: int | None
 
 
-class Access(NamedTuple):
-    """Under which names, and from which pages (origins in lower case), calls may come."""
-
-    hosts: HostNames
-    origins: frozenset[bytes] = frozenset()
-
-
 class Admission:
     """Turns requests into calls."""
 
@@ -49,10 +40,8 @@ class Admission:
         accounts: Accounts,
         endpoint_of: Callable[[str, bytes], Endpoint],
         host: bytes,
-        access: Access,
     ) -> None:
         """`host` is the upstream's authority, as its `Host` field says it."""
-        self._access = access
         self._accounts = accounts
         self._endpoint_of = endpoint_of
         self._host = host
@@ -69,7 +58,6 @@ class Admission:
             )
         frame = framing(headers, http11=request.http11)
         hosts = headers.values(b"host")
-        self._check_source(headers, hosts)
         target = read_target(request.target, hosts[0] if hosts else None)
         name = chosen_account(
             target, headers.values(b"x-zoom-account"), headers.values(b"authorization")
@@ -89,21 +77,6 @@ class Admission:
             body,
             int(frame[1]) if frame is not None and frame[1].isdigit() else None,
         )
-
-    def _check_source(self, headers: CallerHeaders, hosts: Sequence[bytes]) -> None:
-        """Refuse what a stranger's web page may have made a browser send."""
-        if not all(map(self._access.hosts.allow, hosts)):
-            raise CallRefusedError(403, "host_refused", HOST_REFUSED)
-        sites, origins = headers.values(b"sec-fetch-site"), headers.values(b"origin")
-        if not (sites or origins):
-            return
-        if cross_site(sites, origins, hosts[0] if hosts else None, self._access.origins):
-            raise CallRefusedError(
-                403,
-                "cross_site",
-                "A browser made this call for a page of another origin. Call from a program, or "
-                "list the page's origin in access.origins.",
-            )
 
 
 def body_of(request: Request, headers: CallerHeaders) -> CallerBody | None:

@@ -13,7 +13,7 @@ from gateway.core.errors import (
     GatewayError,
     UpstreamStaleError,
 )
-from gateway.core.headers import CallerHeaders, authorized, read_caller
+from gateway.core.headers import CallerHeaders, authorized, dropping, read_caller
 from gateway.core.limits import Limits
 from gateway.core.request_id import request_id
 from gateway.core.routes import METHODS, OTHER
@@ -29,8 +29,9 @@ from gateway.ports import (
     Upstream,
     UpstreamRequest,
 )
+from gateway.web.access import Access
 from gateway.web.accounts import Accounts
-from gateway.web.admit import Access, Admission, Call, body_of
+from gateway.web.admit import Admission, Call, body_of
 from gateway.web.answer import Answer
 from gateway.web.deadlines import Deadlines
 from gateway.web.errors import Problem, problem_of
@@ -39,6 +40,7 @@ from gateway.web.meters import Meters
 from gateway.web.oauth_stub import OAuthStub
 from gateway.web.received import Received
 from gateway.web.request import Request
+from gateway.web.sources import Sources
 from gateway.web.spool import Spool, SpoolConfig
 from gateway.web.visit import Visit
 from gateway.web.wire import CallerGoneError
@@ -81,9 +83,10 @@ class ProxyParts:
     clock: Clock
     endpoint_of: Callable[[str, bytes], Endpoint]
     spool: SpoolConfig
-    access: Access
+    sources: Sources
     hooks: Hooks
     trace_of: Callable[[CallerHeaders, float], CallTrace | None]
+    access: Access
     limits: Limits
     meters: Meters
     propagate: bool = False
@@ -110,9 +113,10 @@ class Proxy:
         self._hooks = parts.hooks
         self._trace_of = parts.trace_of
         self._propagate = parts.propagate
-        self._admission = Admission(
-            parts.accounts, parts.endpoint_of, parts.host.encode(), parts.access
-        )
+        self._sources = parts.sources
+        self._access = parts.access
+        self._dropped = dropping(parts.access.key_header)
+        self._admission = Admission(parts.accounts, parts.endpoint_of, parts.host.encode())
         self._stub = OAuthStub(parts.accounts, parts.hooks.unknown_account_id)
         self._background: set[asyncio.Task[None]] = set()
         self._quiet: asyncio.Event = asyncio.Event()
@@ -177,7 +181,7 @@ class Proxy:
         return Visit(request, answer, report, self._now())
 
     def _admit(self, visit: Visit) -> Call:
-        headers = read_caller(visit.request.head, self.limits.header_bytes)
+        headers = read_caller(visit.request.head, self.limits.header_bytes, self._dropped)
         report = visit.report
         report.request_id = request_id(headers.values(b"x-request-id"), _fresh_id)
         report.trace = trace = self._trace_of(headers, visit.began)
@@ -188,6 +192,8 @@ class Proxy:
         call = self._admission.admit(visit.request, headers, visit.body)
         report.account = call.account.name
         report.route = call.endpoint.route
+        self._sources.check(headers, report)
+        self._access.check(call, visit.request.wire.peer, report)
         return call
 
     async def _attend(self, visit: Visit, call: Call | Exception) -> Answer:

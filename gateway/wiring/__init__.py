@@ -3,6 +3,7 @@
 Everything else receives what it needs. Nobody else reads settings or the environment.
 """
 
+from gateway.wiring.access import access_policy
 from gateway.wiring.credentials import credentials_print, identities
 from gateway.wiring.gateway import Gateway, Worker
 from gateway.wiring.limits import descriptors
@@ -14,6 +15,7 @@ __all__ = [
     "Gateway",
     "Way",
     "Worker",
+    "access_policy",
     "credentials_print",
     "descriptors",
     "identities",

@@ -15,11 +15,13 @@ from gateway.settings.changes import same_store
 from gateway.tokens.heartbeat import Heartbeat
 from gateway.tokens.manager import ManagerParts, TokenManager
 from gateway.tokens.probing import ProbeTarget
+from gateway.web.access import Access
 from gateway.web.accounts import AccountContext, Accounts
 from gateway.web.meters import Allowance, Meters
 from gateway.web.proxy import Hooks, Proxy, ProxyParts
-from gateway.wiring.access import access
+from gateway.wiring.access import policy, sources
 from gateway.wiring.credentials import credentials_print, identities
+from gateway.wiring.key_files import KeyFiles
 from gateway.wiring.limits import limits_of
 from gateway.wiring.lines import Lines
 from gateway.wiring.spooling import Spooling
@@ -103,6 +105,11 @@ class Assembly:
             self.spooling = former.spooling
         else:
             self.spooling = Spooling(settings, commons.lines)
+        self.key_files: KeyFiles
+        if former and former.settings.access.keys == settings.access.keys:
+            self.key_files = former.key_files
+        else:
+            self.key_files = KeyFiles(settings, commons.lines.key_unreadable, commons.lines.defect)
         known = former.keepers if former and _alike(former.settings, settings) else {}
         self.keepers: dict[str, Keeper] = {
             name: known[name]
@@ -110,7 +117,7 @@ class Assembly:
             else self._keeper(name, account)
             for name, account in settings.accounts.items()
         }
-        self.access = access(settings)
+        self.sources = sources(settings)
         self.proxy = Proxy(self._proxy_parts())
 
     def _keeper(self, name: str, account: AccountSettings) -> Keeper:
@@ -166,9 +173,14 @@ class Assembly:
             clock=commons.clock,
             endpoint_of=commons.endpoints.endpoint,
             spool=replace(self.spooling.config, allowance=Allowance(self.limits, commons.meters)),
-            access=self.access,
+            sources=self.sources,
             hooks=Hooks(commons.lines.defect, commons.lines.unknown_account_id),
             trace_of=commons.traces.trace_of,
+            access=Access(
+                policy(self.settings),
+                self.key_files.current,
+                self.settings.access.key_header.lower().encode(),
+            ),
             limits=self.limits,
             meters=commons.meters,
             propagate=self.settings.tracing.propagate,
@@ -179,6 +191,8 @@ class Assembly:
         others = list(others)
         if all(other.heartbeat is not self.heartbeat for other in others):
             self.heartbeat.start()
+        if all(other.key_files is not self.key_files for other in others):
+            self.key_files.start()
         if self._commons.first and all(other.spooling is not self.spooling for other in others):
             self.spooling.tell()
         running = {id(keeper) for other in others for keeper in other.keepers.values()}
@@ -191,6 +205,7 @@ class Assembly:
         keepers = self.keepers.values()
         yield [
             (self.heartbeat, self.heartbeat.close),
+            (self.key_files, self.key_files.close),
             *((keeper.manager, keeper.manager.close) for keeper in keepers),
         ]
         yield [(keeper.minter, keeper.minter.close) for keeper in keepers]

@@ -198,7 +198,7 @@ class Gateway:
 
     def _may_come(self, host: bytes) -> bool:
         """Whether the admin port answers under this name."""
-        return self._assembly.access.hosts.allow(host)
+        return self._assembly.sources.hosts.allow(host)
 
     def rotate(self, account: str, caller: str) -> Asked | None:
         """Somebody at the address `caller` wants a new token; None: there is no such account."""

@@ -35,6 +35,9 @@ class Lines:
     def unknown_account_id(self, account_id: str) -> None:
         self.gateway.unknown_account_id(account_id)
 
+    def key_unreadable(self, problem: str) -> None:
+        self.gateway.key_unreadable(problem)
+
     def spans_lost(self, reason: str) -> None:
         self.gateway.spans_lost(reason)
 

@@ -7,6 +7,7 @@ from gateway.core.headers import (
     CHUNKED,
     Field,
     authorized,
+    dropping,
     for_upstream,
     framing,
     read_answer,
@@ -258,3 +259,11 @@ def test_all_fields_together_have_a_limit() -> None:
     with pytest.raises(CallRefusedError) as error:
         read_caller(fields, 999)
     assert (error.value.status, error.value.close) == (431, True)
+
+
+def test_fields_that_show_keys_are_dropped_and_read() -> None:
+    raw = [(b"X-Team", b"key"), (b"X-Zoom-Gateway-Key", b"old"), (b"Accept", b"*/*")]
+    caller = read_caller(raw, dropped=dropping(b"X-TEAM"))
+    assert caller.kept == [(b"Accept", b"*/*")]
+    assert caller.values(b"x-team") == [b"key"]
+    assert read_caller(raw).kept == [(b"X-Team", b"key"), (b"Accept", b"*/*")]

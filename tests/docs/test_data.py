@@ -59,7 +59,12 @@ def filled_in(text: str, directory: Path) -> str:
     certificates.make_ca(directory / "ca.pem")
 
     def there(path: re.Match[str]) -> str:
-        return str(directory / ("ca.pem" if path[0].endswith((".pem", ".crt")) else "secret"))
+        name = path[0].rpartition("/")[2]
+        if name.startswith("gateway-"):
+            # The keys of callers, of which no two may be the same.
+            (directory / name).write_text(f"{name}-{_KEY}")
+            return str(directory / name)
+        return str(directory / ("ca.pem" if name.endswith((".pem", ".crt")) else "secret"))
 
     text = re.sub(r": \.\.\.(?=[ ,}\n])", ": filled-in", text)
     text = re.sub(r"file:///[\w./-]+", f"file://{directory / 'tokens'}", text)

@@ -96,7 +96,10 @@ def calls() -> list[CallReport]:
     traced.trace = CallTrace(context)
     failed = CallReport("77d2c0ee", "10.1.4.20", "default", "GET", "other", 503, 8.0, 0.0, 8.0)
     failed.bytes_out, failed.error = 121, "token_unavailable"
-    return [good, replayed, traced, failed]
+    denied = CallReport("5be0d1a4", "10.1.4.21", "default", "DELETE", "/v2/users/{userId}", 403)
+    denied.bytes_out, denied.error = 190, "not_allowed"
+    denied.denied, denied.rule = "rule", "no-deletions"
+    return [good, replayed, traced, failed, denied]
 
 
 def chosen_call() -> CallReport:
@@ -120,6 +123,7 @@ def write_all(log: FilteringBoundLogger) -> None:
         "the token file /tokens/default.json cannot be read (it is no JSON); it was kept as "
         "/tokens/default.json.1"
     )
+    gateway.key_unreadable("reports.key_file: /run/keys/reports cannot be read: No such file")
     gateway.spans_lost("ConnectionError")
     gateway.no_replay_directory(None, 1_048_576, OSError(errno.EROFS, "Read-only file system"))
     gateway.rotation_requested("default", "10.1.4.17", began=True)

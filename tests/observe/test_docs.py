@@ -13,7 +13,7 @@ from gateway.core.slots import Phase
 from gateway.core.token import Cause
 from gateway.observe.fields import ALLOWED, ALWAYS
 from gateway.observe.logs import configure
-from gateway.observe.metrics import PREVIOUS_SECRET, SUCCESS
+from gateway.observe.metrics import DENIED, PREVIOUS_SECRET, SUCCESS
 from gateway.ports import ReplayOutcome
 from tests.observe.charts import WALL
 from tests.observe.lines import write_all
@@ -66,7 +66,7 @@ def test_every_metric_is_documented_and_no_other() -> None:
     ("label", "values"),
     [
         ("outcome", {one.value for one in ReplayOutcome}),
-        ("reason", {one.value for one in Cause} | DENIALS),
+        ("reason", {one.value for one in Cause} | set(DENIED)),
         ("result", {one.value for one in MintFailure} | {SUCCESS, PREVIOUS_SECRET, RELOAD_FAILED}),
         ("cause", {one.value for one in RefusalCause}),
         ("phase", {one.name.lower() for one in Phase}),

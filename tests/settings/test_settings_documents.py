@@ -18,6 +18,10 @@ CONFIG = ROOT / "config"
 KEYS = [key for key in schema.all_keys() if key.section is None]
 
 
+NAMED = {("accounts",), ("access", "keys")}
+"""Mappings whose keys are names."""
+
+
 def uncommented(path: Path) -> Any:
     """The file with every key switched on."""
     return yaml.safe_load(re.sub(r"(?m)^( *)#(?=[^ #\n])", r"\1", path.read_text()))
@@ -25,8 +29,8 @@ def uncommented(path: Path) -> Any:
 
 def leaves(tree: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
     if isinstance(tree, dict):
-        steps = ((key if path != ("accounts",) else "NAME", tree[key]) for key in tree)
-    elif isinstance(tree, list) and path[-1:] == ("apps",):
+        steps = ((key if path not in NAMED else "NAME", tree[key]) for key in tree)
+    elif isinstance(tree, list) and path[-1:] in {("apps",), ("rules",)}:
         steps = (("N", item) for item in tree)
     else:
         return {path: tree}

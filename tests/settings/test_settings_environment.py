@@ -123,7 +123,7 @@ class TestNamesThatAreNoKeys:
             ),
             ("LOG__LEVEL__X", "ZOOM_GATEWAY_LOG__LEVEL has nothing below it"),
             ("ACCOUNTS__A__APPS__X", "known here are ZOOM_GATEWAY_ACCOUNTS__A__APPS__N"),
-            ("ACCOUNTS__A__APPS__100__NAME", "known here are ZOOM_GATEWAY_ACCOUNTS__A__APPS__N"),
+            ("ACCOUNTS__A__APPS__1000__NAME", "known here are ZOOM_GATEWAY_ACCOUNTS__A__APPS__N"),
             (
                 "ACCOUNTS__A__APPS__0__CLIENT_SECRETS",
                 "did you mean ZOOM_GATEWAY_ACCOUNTS__A__APPS__0__CLIENT_SECRET?",

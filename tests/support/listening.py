@@ -11,15 +11,17 @@ from gateway.core.endpoint import Endpoint
 from gateway.core.events import TokenEvent
 from gateway.core.headers import CallerHeaders
 from gateway.core.hosts import HostNames
+from gateway.core.keys import DEFAULT_FIELD, Keys
 from gateway.core.limits import Limits
 from gateway.core.trace import CallTrace
 from gateway.ports import CallReport, Upstream
+from gateway.web.access import Access
 from gateway.web.accounts import AccountContext, Accounts
-from gateway.web.admit import Access
 from gateway.web.connection import Connection
 from gateway.web.listener import ProxyServer
 from gateway.web.meters import Allowance, Meters
 from gateway.web.proxy import Hooks, Proxy, ProxyParts
+from gateway.web.sources import Sources
 from gateway.web.spool import SpoolConfig
 from tests.support.raw_http import Caller
 from tests.support.scripted_tokens import ScriptedTokens
@@ -114,6 +116,7 @@ async def listening(
     propagate: bool = False,
     limits: Limits | None = None,
     tls: ssl.SSLContext | None = None,
+    sources: Sources | None = None,
     access: Access | None = None,
 ) -> AsyncIterator[Listening]:
     """`accounts` come beside `default`, if there is one; its Zoom id is `acc-default`."""
@@ -139,9 +142,10 @@ async def listening(
             clock=MonotonicClock(),
             endpoint_of=endpoint_of,
             spool=spool,
-            access=access or Access(HostNames(["api.zoom.us"])),
+            sources=sources or Sources(HostNames(["api.zoom.us"])),
             hooks=Hooks(unhandled.append, unknown_ids.append),
             trace_of=trace_of,
+            access=access or Access(None, lambda: Keys({}), DEFAULT_FIELD),
             limits=limits,
             meters=meters,
             propagate=propagate,

@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.core.hosts import HostNames
-from gateway.web.admit import Access
+from gateway.web.sources import Sources
 from tests.support.listening import Listening, listening
 from tests.support.raw_http import Heard
 from tests.support.scripted_upstream import Reply, ScriptedUpstream
@@ -59,7 +59,7 @@ async def test_a_name_of_our_own(host: bytes) -> None:
 
 
 async def test_a_name_that_is_listed() -> None:
-    async with listening(access=Access(HostNames(["zoom.example.com"]))) as running:
+    async with listening(sources=Sources(HostNames(["zoom.example.com"]))) as running:
         assert (await call(running, host=b"Zoom.example.com:443")).status == 200
         assert (await call(running, host=b"zoom.example.org")).status == 403
 
@@ -117,8 +117,8 @@ async def test_a_program_the_user_or_our_own_origin(fields: tuple[bytes, ...]) -
 
 
 async def test_a_page_whose_origin_is_listed() -> None:
-    access = Access(HostNames(), frozenset({b"http://localhost:3000"}))
-    async with listening(access=access) as running:
+    sources = Sources(HostNames(), frozenset({b"http://localhost:3000"}))
+    async with listening(sources=sources) as running:
         origin = b"Origin: http://localhost:3000"
         heard = await call(running, origin, b"Sec-Fetch-Site: same-site", method=b"DELETE")
         assert heard.status == 200
@@ -135,9 +135,9 @@ async def test_no_answer_says_that_pages_may_read_it() -> None:
         (b"Content-Length", b"0"),
         (b"X-Kept", b"1"),
     ]
-    access = Access(HostNames(), frozenset({b"http://localhost:3000"}))
+    sources = Sources(HostNames(), frozenset({b"http://localhost:3000"}))
     upstream = ScriptedUpstream(Reply(200, fields), Reply(204, fields))
-    async with listening(upstream, access=access) as running:
+    async with listening(upstream, sources=sources) as running:
         for method in (b"GET", b"OPTIONS"):
             heard = await call(running, b"Origin: http://localhost:3000", method=method)
             names = {name.lower() for name, _ in heard.headers}

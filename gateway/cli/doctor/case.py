@@ -16,5 +16,7 @@ class Case:
     environ: Mapping[str, str]
     reached: dict[str, bool] = field(default_factory=dict)
     """By key of a way: whether an answer came."""
+    scopes: dict[str, frozenset[str]] = field(default_factory=dict)
+    """By account: what its tokens allow, as far as some were minted."""
     live: list[str] = field(default_factory=list)
     """Accounts whose token in the store is in use."""

@@ -23,6 +23,16 @@ class Code(StrEnum):
     LIMITS_OK = "limits_ok"
     DESCRIPTORS_TOO_FEW = "descriptors_too_few"
 
+    # Who may call what.
+    ACCESS_RIGHTS = "access_rights"
+    ACCESS_SCOPES = "access_scopes"
+    ACCESS_SCOPES_UNCLEAR = "access_scopes_unclear"
+    RULES_IDLE = "rules_idle"
+    RULE_SHADOWED = "rule_shadowed"
+    RULE_NETWORKS_LOOPBACK = "rule_networks_loopback"
+    KEYS_UNUSED = "keys_unused"
+    KEYS_IN_CLEAR = "keys_in_clear"
+
     # Where the gateway listens.
     LISTENER_FREE = "listener_free"
     LISTENER_IS_GATEWAY = "listener_is_gateway"

@@ -7,6 +7,7 @@ from functools import partial
 
 from gateway import wiring
 from gateway.cli.doctor import (
+    access,
     consent,
     environment,
     files,
@@ -36,6 +37,8 @@ class Wish:
     probe: bool
     yes: bool
     """Go on without asking."""
+    rules: bool = False
+    """Name every operation that callers may use."""
 
 
 def examine(case: Case, wish: Wish, deadline: Deadline, told: Told) -> None:
@@ -47,7 +50,7 @@ def examine(case: Case, wish: Wish, deadline: Deadline, told: Told) -> None:
     wiring.load_clients(case.settings)
     with asyncio.Runner() as runner:
         runner.get_loop().set_default_executor(DaemonThreads())
-        first = _harmless(case)
+        first = _harmless(case, wish)
         runner.run(run(first, deadline))
         way_out = Section("Proxy", [partial(environment.proxies, case)])
         runner.run(run([way_out], deadline))
@@ -56,11 +59,15 @@ def examine(case: Case, wish: Wish, deadline: Deadline, told: Told) -> None:
         for section in _minting(case, wish, deadline):
             runner.run(run([section], deadline))
             told(section)
+        after = Section("Scopes", [partial(access.scopes, case, listing=wish.rules)])
+        runner.run(run([after], deadline))
+        told(after)
 
 
-def _harmless(case: Case) -> list[Section]:
+def _harmless(case: Case, wish: Wish) -> list[Section]:
     return [
         Section("Configuration", [partial(_configuration, case), partial(files.files, case)]),
+        Section("Access", [partial(access.rules, case, listing=wish.rules)]),
         Section("Listeners", [partial(listeners.listeners, case)]),
         Section("Limits", [partial(limits.limits, case)]),
         Section("Bodies", [partial(files.spool, case)]),

@@ -50,7 +50,7 @@ def ignoring(found: Iterable[Finding], codes: Iterable[str]) -> list[Finding]:
 
 
 def report(heading: str, found: list[Finding], echo: Callable[[str], None]) -> None:
-    """A line each, advice below it."""
+    """A line each; advice, and the operations that it is about, below it."""
     if not found:
         return
     if heading:
@@ -59,6 +59,8 @@ def report(heading: str, found: list[Finding], echo: Callable[[str], None]) -> N
         echo(f"{finding.level.value:<{_WIDTH}}  {printable(finding.sentence)}")
         if finding.advice:
             echo(f"{'':<{_WIDTH}}  -> {printable(finding.advice)}")
+        for line in finding.details.get("operations", ()):
+            echo(f"{'':<{_WIDTH}}     {printable(line)}")
     echo("")
 
 

@@ -89,6 +89,9 @@ class Bench:
 
     def _granted(self, slot: SlotId, grant: Grant) -> Iterator[Finding]:
         where, scopes = self.where(slot), grant.scope.split()
+        # Any of the account's tokens may be the one that a call goes with.
+        known = self.case.scopes.get(self.account, frozenset(scopes))
+        self.case.scopes[self.account] = known & frozenset(scopes)
         text = f"{where}: Zoom gave a token for {grant.lifetime:.0f} s with {len(scopes)} scopes."
         details = {"lifetime": grant.lifetime, "scopes": scopes}
         yield Finding(Code.MINT_OK, Level.OK, where, text, details=details)

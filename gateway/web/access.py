@@ -1,0 +1,93 @@
+"""Whether a call may be made: the keys, and the rules."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, NoReturn
+
+from gateway.core.caller import Caller
+from gateway.core.errors import CallRefusedError
+from gateway.core.headers import CallerHeaders
+from gateway.core.keys import Keys, WrongKeyError
+from gateway.core.policy import DEFAULT, Policy
+from gateway.ports import CallReport
+from gateway.web.accounts import UNDECIDED
+from gateway.web.admit import Call
+
+_OVERRIDES: Final = frozenset(
+    {
+        b"x-http-method-override",
+        b"x-http-method",
+        b"x-method-override",
+        b"x-original-url",
+        b"x-rewrite-url",
+    }
+)
+"""Fields by which some servers take a call for another one than its first line says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """`keys` gives the keys as they are now, shown in the field `key_header` (in lower case).
+
+    `policy` None: everybody may call everything.
+    """
+
+    policy: Policy | None
+    keys: Callable[[], Keys]
+    key_header: bytes
+
+    def check(self, call: Call, caller: Caller, report: CallReport) -> None:
+        """Raises CallRefusedError, and says in the report why, for who may not make the call."""
+        known = self.keys()
+        if self.policy is None and not known:
+            return
+        key = self._key(known, call.headers, report)
+        if self.policy is None:
+            return
+        if call.target.emulated is not None:
+            account = None if call.account is UNDECIDED else call.account.name
+            decision = self.policy.may_call(caller, key, account)
+        else:
+            decision = self.policy.decide(
+                caller, key, call.account.name, call.method, call.target.path
+            )
+            if decision.allowed:
+                _refuse_overrides(call, report)
+        if not decision.allowed:
+            _refuse(
+                report,
+                "default" if decision.rule == DEFAULT else "rule",
+                decision.rule,
+                "This caller may not make this call. Who runs the gateway finds the rule that"
+                " refused it in the log, by X-Request-Id, and can allow it (access.rules).",
+            )
+
+    def _key(self, known: Keys, headers: CallerHeaders, report: CallReport) -> str | None:
+        if not known:
+            return None
+        try:
+            return known.name_in(self.key_header, headers.values(self.key_header))
+        except WrongKeyError:
+            _refuse(
+                report,
+                "key",
+                "",
+                "The key of this call is none that is known here, or there are several. Send one"
+                " that is in force, and ask who runs the gateway for it.",
+            )
+
+
+def _refuse_overrides(call: Call, report: CallReport) -> None:
+    if not _OVERRIDES.isdisjoint([name.lower() for name, _ in call.headers.kept]):
+        _refuse(
+            report,
+            "rule",
+            "",
+            "A field such as X-HTTP-Method-Override is not taken where rules say who may call"
+            " what: send the call as it is meant.",
+        )
+
+
+def _refuse(report: CallReport, reason: str, rule: str, message: str) -> NoReturn:
+    report.denied, report.rule = reason, rule
+    raise CallRefusedError(403, "not_allowed", message)
