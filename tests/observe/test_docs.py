@@ -17,7 +17,7 @@ from gateway.observe.metrics import DENIED, PREVIOUS_SECRET, SUCCESS
 from gateway.ports import ReplayOutcome
 from tests.observe.charts import WALL
 from tests.observe.lines import write_all
-from tests.observe.promised import DENIALS, LIMITS
+from tests.observe.promised import LIMITS
 from tests.observe.promised import METRICS as PROMISED
 from tests.observe.promql import RELOAD_FAILED, registry
 
