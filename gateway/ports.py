@@ -265,6 +265,10 @@ class CallReport:
     """The slug of an answer that the gateway itself made."""
     trace: CallTrace | None = None
     """None: the call belongs to no trace."""
+    caller_name: str = ""
+    """A name of the caller's certificate; empty if it showed none."""
+    secure: bool = False
+    """Whether the caller spoke TLS."""
 
 
 class Observer(Protocol):

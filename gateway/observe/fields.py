@@ -22,6 +22,7 @@ ALLOWED: Final = frozenset(
         # calls
         "request_id",
         "caller",
+        "caller_name",
         "account",
         "method",
         "route",
@@ -66,6 +67,9 @@ ALLOWED: Final = frozenset(
         "inflight",
         "changed",
         "problems",
+        # TLS for callers
+        "names",
+        "expires",
         # workers
         "worker",
         "exit_code",

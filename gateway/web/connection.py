@@ -2,8 +2,10 @@
 
 import asyncio
 import socket
+import ssl
 import struct
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final, cast
 
@@ -11,7 +13,7 @@ from aiohttp import web
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
-from gateway.core.caller import Caller, caller_at
+from gateway.core.caller import Caller, caller_at, names_in
 from gateway.core.errors import CallRefusedError, GatewayError
 from gateway.core.headers import MAX_HEAD
 from gateway.web.answer import Answer
@@ -26,6 +28,7 @@ from gateway.web.limits import (
     MAX_LINE,
     READ_BUFFER,
     STALL,
+    WRITE_BUFFER,
 )
 from gateway.web.request import Request, parse_refusal, too_large
 from gateway.web.wire import CallerGoneError
@@ -52,6 +55,7 @@ class Connection(RequestHandler):
         "_head_timer",
         "_socket",
         "caller",
+        "caller_name",
         "peer",
         "receiving",
     )
@@ -82,6 +86,7 @@ class Connection(RequestHandler):
         self.receiving: StreamReader | None = None
         self.peer = _NOBODY
         self.caller = ""
+        self.caller_name = ""
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -134,10 +139,16 @@ class Connection(RequestHandler):
         self._broken = framing_broken
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.peer = _peer(transport)
-        self.caller = str(self.peer)
         self._socket = cast(asyncio.Transport, transport)
         super().connection_made(transport)
+        certificate = transport.get_extra_info("peercert")
+        self.peer = _peer(transport, certificate)
+        self.caller = str(self.peer)
+        self.caller_name = self.peer.name
+        if self.secure:
+            self._socket.set_write_buffer_limits(high=WRITE_BUFFER)
+            if certificate and _ended(certificate):
+                self.cut(reset=False)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._stop_head_timer()
@@ -195,12 +206,17 @@ class Connection(RequestHandler):
         return handler
 
     async def _linger_broken(self) -> None:
-        """Let the answer arrive before the end does: unread bytes would turn it into a reset."""
+        """Let the answer arrive before the end does: unread bytes would turn it into a reset.
+
+        TLS has no half that could be closed: there the caller learns from the answer alone that
+        it is to leave.
+        """
         self._close = True
         transport = self.transport
-        if transport is None or transport.is_closing() or not transport.can_write_eof():
+        if transport is None or transport.is_closing():
             return
-        transport.write_eof()
+        if transport.can_write_eof():
+            transport.write_eof()
         self._resume_transport_reading()
         await asyncio.sleep(LINGER_BROKEN)  # a lost connection cancels this
 
@@ -243,8 +259,15 @@ class Connection(RequestHandler):
             )
 
 
-def _peer(transport: asyncio.BaseTransport) -> Caller:
+def _peer(transport: asyncio.BaseTransport, certificate: Mapping[str, Any] | None) -> Caller:
     peer = transport.get_extra_info("peername")
+    # OpenSSL gives a certificate only once it has verified it.
+    names = names_in((certificate or {}).get("subjectAltName", ()))
     if isinstance(peer, tuple):
-        return caller_at(str(peer[0]))
-    return _NOBODY if peer is None else caller_at("")
+        return caller_at(str(peer[0]), names)
+    return _NOBODY if peer is None else caller_at("", names)
+
+
+def _ended(certificate: Mapping[str, Any]) -> bool:
+    """Whether it holds no more: a session of TLS 1.2 that is resumed is not verified again."""
+    return ssl.cert_time_to_seconds(certificate["notAfter"]) <= time.time()

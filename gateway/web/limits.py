@@ -52,3 +52,18 @@ too."""
 BACKGROUND: Final = 64
 """Refusals of calls that cannot be sent again, reported to the token manager behind their
 callers' backs. More at once would tell it nothing new."""
+
+HANDSHAKE: Final = 10.0
+"""From a connection's beginning to the end of its TLS handshake: some round trips, and a client
+that has not enough time for them within this has none for its call. nginx waits 60, HAProxy's
+usual 10."""
+
+HANDSHAKES: Final = 1024
+"""Handshakes under way at once; one more ends the oldest, which is the likeliest to be nobody's."""
+
+FAREWELL: Final = 5.0
+"""How long the caller's own end of TLS is waited for after ours (asyncio: 30)."""
+
+WRITE_BUFFER: Final = 64 * 1024
+"""Bytes of an answer that wait for a caller over TLS before its writing pauses, as without TLS;
+asyncio would keep 512 KiB for each."""

@@ -3,7 +3,8 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway.core.errors import CallRefusedError
@@ -13,6 +14,7 @@ from gateway.web.limits import BACKLOG
 from gateway.web.proxy import Proxy
 from gateway.web.request import Request
 from gateway.web.server import HttpServer
+from gateway.web.tls import Acceptor, Failed
 
 _FLUSH: Final = 1.0
 """Seconds for the last bytes of the last answers to leave, after all calls have ended."""
@@ -21,16 +23,31 @@ _TURNS: Final = 8
 """Of the loop, in which it accepts and reads what the kernel holds: more than it takes."""
 
 
+_GREETING: Final = 2.0
+"""Seconds for handshakes under way when it accepts nothing more: those who began them call next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """How callers are spoken to over TLS."""
+
+    context: Callable[[], ssl.SSLContext]
+    """The one for a new connection, a `gateway.web.tls.Context`."""
+    failed: Callable[[Failed], None]
+    """Hears of each connection that came to nothing. It must not raise or wait."""
+
+
 class ProxyServer:
     """Listens, and hands calls to a proxy. Implements `CallHandler`."""
 
-    def __init__(self, proxy: Proxy, *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, proxy: Proxy, *, tls: Tls | None = None) -> None:
         self._proxy = proxy
         self._proxies = [proxy]
         """All that have calls in hand, or may get some."""
         self._tls = tls
         self._http: HttpServer | None = None
         self._listeners: list[asyncio.Server] = []
+        self._acceptor: Acceptor | None = None
 
     @property
     def inflight(self) -> int:
@@ -60,10 +77,14 @@ class ProxyServer:
     async def serve(self, sockets: Sequence[socket.socket]) -> None:
         """Take calls from `sockets`, which listen already."""
         self._http = HttpServer(self)
+        if self._tls is not None:
+            self._acceptor = Acceptor(sockets, self._http, self._tls.context, self._tls.failed)
+            self._acceptor.start()
+            return
         for one in sockets:
             self._listeners.append(
                 await asyncio.get_running_loop().create_server(
-                    self._http, sock=one, ssl=self._tls, backlog=BACKLOG
+                    self._http, sock=one, backlog=BACKLOG
                 )
             )
 
@@ -100,6 +121,10 @@ class ProxyServer:
             await asyncio.sleep(0)
         for listener in self._listeners:
             listener.close()
+        if self._acceptor is not None:
+            self._acceptor.close()
+            await _within(min(timeout, _GREETING), self._acceptor.settled())
+            await self._acceptor.abort()
         for connection in self._http.callers:
             if connection.idle:
                 connection.force_close()

@@ -26,14 +26,16 @@ from gateway.observe.history import History
 from gateway.observe.metrics import Metrics
 from gateway.observe.shared import Shared
 from gateway.observe.totals import Totals
-from gateway.settings import Settings, load_operations
+from gateway.settings import ListenSettings, Settings, load_operations
 from gateway.settings.changes import Changes, applicable, changes
 from gateway.web import sockets
 from gateway.web.admin import AdminSources
 from gateway.web.admin_server import AdminServer
-from gateway.web.listener import ProxyServer
+from gateway.web.listener import ProxyServer, Tls
 from gateway.web.status_page import DETAILED
+from gateway.web.unix_sockets import UnixSocket
 from gateway.wiring.assembly import Assembly, Commons
+from gateway.wiring.certificates import Certificates, TlsNews
 from gateway.wiring.credentials import identities
 from gateway.wiring.lines import Lines
 from gateway.wiring.traces import Traces
@@ -71,14 +73,17 @@ class Gateway:
         self._history = History(settings.accounts, self._clock.now, self._clock.wall)
         self._commons = self._make_commons(first=worker is None or worker.number == 1)
         self._address = ""
-        """Of the proxy, `host:port`."""
+        """Of the proxy, `host:port` or `unix:/path`."""
         self._since = self._clock.wall()
         self._assembly = Assembly(settings, self._commons)
         self._traces.use(settings)
         self._living = [self._assembly]
         """The configurations that calls in hand began with, and the one in force, the last."""
         self._retiring: set[asyncio.Task[None]] = set()
-        self._proxy = ProxyServer(self._assembly.proxy)
+        self._certificates = self._make_certificates(settings)
+        self._proxy = ProxyServer(self._assembly.proxy, tls=self._tls())
+        self._unix: UnixSocket | None = None
+        """The one that was made here; workers get theirs."""
         self._admin = AdminServer(self._admin_sources())
         self._history.listener = self._admin.poke
         self._draining = False
@@ -103,6 +108,18 @@ class Gateway:
             self._store_failed,
             first=first,
         )
+
+    def _make_certificates(self, settings: Settings) -> Certificates | None:
+        if not settings.tls.on:
+            return None
+        told = TlsNews(self._metrics, lambda: self.log)
+        made = Certificates(settings.tls, told, self._clock.wall)
+        self._metrics.show_certificate(lambda: made.certificate.ends)
+        return made
+
+    def _tls(self) -> Tls | None:
+        made = self._certificates
+        return None if made is None else Tls(made.context, made.told.handshake_failed)
 
     def _admin_sources(self) -> AdminSources:
         return AdminSources(
@@ -144,7 +161,12 @@ class Gateway:
         now, wall = self._clock.now(), self._clock.wall()
         totals = (self._shared or self._totals).totals()
         replica = replace(self._replica, sighting=self._assembly.heartbeat.sighting)
-        return snapshot(charts, self._judge(charts), replica, now, wall, totals, most=most)
+        found = snapshot(charts, self._judge(charts), replica, now, wall, totals, most=most)
+        return {**found, "listener": self._listener()}
+
+    def _listener(self) -> dict[str, Any]:
+        made = self._certificates
+        return {"address": self._address, "tls": made.status() if made else None}
 
     def rotate(self, account: str, caller: str) -> Asked | None:
         """Somebody at the address `caller` wants a new token; None: there is no such account."""
@@ -176,32 +198,43 @@ class Gateway:
     # Life.
 
     async def start(self) -> tuple[str, str]:
-        """Listen and begin to mint; give both listeners' addresses, `host:port`.
+        """Listen and begin to mint; give both listeners' addresses, `host:port` or `unix:/path`.
 
         Raises OSError, with the address in `filename`, if one cannot be bound; nothing is left
         running then.
         """
         settings = self.settings
         try:
-            listen = sockets.listen(settings.listen.host, settings.listen.port)
+            listen = self._listen(settings.listen)
             await self._proxy.serve(listen)
             admin = sockets.listen(settings.admin.host, settings.admin.port)
         except OSError:
             await self.stop(0.0)
             raise
-        addresses = sockets.written(sockets.bound(listen)), sockets.written(sockets.bound(admin))
-        await self._admin.serve(admin)
-        self._address = _named(listen)
-        self._assembly.start()
+        addresses = sockets.named(listen), sockets.named(admin)
+        await self._begin(listen, admin)
         store = settings.store.url.partition(":")[0]
-        self.log.started(__version__, *addresses, store, list(settings.accounts))
+        self.log.started(
+            __version__, *addresses, store, list(settings.accounts), tls=settings.tls.on
+        )
         return addresses
+
+    def _listen(self, settings: ListenSettings) -> list[socket.socket]:
+        if settings.socket is None:
+            return sockets.listen(settings.host, settings.port)
+        self._unix = UnixSocket(settings.socket, settings.mode)
+        return [self._unix.listening]
 
     async def serve(self, listen: Sequence[socket.socket], admin: Sequence[socket.socket]) -> None:
         """As `start`, with sockets that listen already."""
         await self._proxy.serve(listen)
-        await self._admin.serve(admin)
+        await self._begin(listen, admin)
+
+    async def _begin(self, listen: Sequence[socket.socket], admin: Sequence[socket.socket]) -> None:
         self._address = _named(listen)
+        await self._admin.serve(admin)
+        if self._certificates is not None:
+            self._certificates.start()
         self._assembly.start()
 
     def log_to(self, log: FilteringBoundLogger) -> None:
@@ -218,6 +251,8 @@ class Gateway:
         found = changes(former.settings, settings)
         if self._draining or not found.applied:
             return found
+        if self._certificates is not None and settings.tls.on:
+            self._certificates.use(settings.tls)
         assembly = Assembly(applicable(former.settings, settings), self._commons, former)
         if _tracing(former.settings) != _tracing(settings):
             self._traces.use(settings)
@@ -232,6 +267,11 @@ class Gateway:
         self._retiring.add(task)
         task.add_done_callback(self._retired)
         return found
+
+    async def look_at_certificates(self) -> None:
+        """Read the files of section `tls` if they changed."""
+        if self._certificates is not None:
+            await self._certificates.look()
 
     async def _retire(self, former: Assembly) -> None:
         await self._proxy.retire(former.proxy)
@@ -262,6 +302,10 @@ class Gateway:
     async def stop(self, timeout: float) -> int:  # noqa: ASYNC109  calls get it as a whole
         """Finish the calls in hand within `timeout` seconds; keep the tokens. Gives those cut."""
         cut = await self._proxy.finish(timeout)
+        if self._unix is not None:
+            self._unix.remove()
+        if self._certificates is not None:
+            await self._certificates.close()
         if self._retiring:
             await asyncio.wait(self._retiring, timeout=_LAST)
         closed: set[int] = set()
@@ -283,7 +327,12 @@ def _tracing(settings: Settings) -> object:
 
 
 def _named(listen: Sequence[socket.socket]) -> str:
-    """Where the proxy is found, `host:port`: by the host's name if it listens on all addresses."""
+    """Where the proxy is found, `host:port`: by the host's name if it listens on all addresses.
+
+    `unix:/path` is found on this machine alone.
+    """
+    if listen[0].family == socket.AF_UNIX:
+        return sockets.named(listen)
     host, port = sockets.bound(listen)
     return sockets.written((socket.gethostname() if host in {"0.0.0.0", "::"} else host, port))  # noqa: S104
 
