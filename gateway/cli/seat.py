@@ -1,6 +1,7 @@
 """A worker's place: the sockets that outlive it, and the process that has it now."""
 
 import asyncio
+import contextlib
 import os
 import socket
 import sys
@@ -25,15 +26,12 @@ class Places:
         self.admin = (settings.admin.host, settings.admin.port)
         self.unix: UnixSocket | None = None
         """A Unix socket is one for all: workers accept from it in turn."""
-        path, tried = settings.listen.socket, []
-        try:
+        path = settings.listen.socket
+        with contextlib.ExitStack() as tried:
             # Without sharing: two gateways on one port would each get half of the calls. And both
             # at once: so would the proxy and the admin pages.
-            for address in (self.admin, *(() if path else (self.listen,))):
-                tried.append(sockets.listen(*address))
-        finally:
-            for one in tried:
-                sockets.close(one)
+            for address in (*(() if path else (self.listen,)), self.admin):
+                tried.callback(sockets.close, sockets.listen(*address))
         if path is not None:
             self.unix = UnixSocket(path, settings.listen.mode)
 

@@ -48,6 +48,7 @@ class Connection(RequestHandler):
     """
 
     __slots__ = (
+        "_begun",
         "_broken",
         "_calls",
         "_failed",
@@ -78,6 +79,9 @@ class Connection(RequestHandler):
         self._calls = calls
         self._socket: asyncio.Transport | None = None
         """Like `transport`, which aiohttp forgets as soon as it starts to close it."""
+        self._begun = False
+        """A call was received, or is waited for. Over TLS, bytes may come before the request loop
+        has its first turn."""
         self._failed = False
         self._broken = False
         self._head_timer: asyncio.TimerHandle | None = None
@@ -234,7 +238,7 @@ class Connection(RequestHandler):
 
     def _watch_head(self, data: bytes) -> None:
         """Give a header HEAD_TIMEOUT seconds to arrive, from its first byte."""
-        if self._waiter is None or self._waiter.done():
+        if not self._awaits_head():
             self._stop_head_timer()
             return
         if self._head_timer is None and data.strip(b"\r\n"):
@@ -243,6 +247,11 @@ class Connection(RequestHandler):
         if self._head_size > MAX_HEAD and not self._failed:
             self._failed = True
             self._fail(too_large("The header is too long."))
+
+    def _awaits_head(self) -> bool:
+        waiter = self._waiter
+        self._begun = self._begun or waiter is not None or bool(self._messages)
+        return not self._begun if waiter is None else not waiter.done()
 
     def _stop_head_timer(self) -> None:
         self._head_size = 0

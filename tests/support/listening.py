@@ -1,6 +1,7 @@
 """The proxy on a real socket, between a caller and an upstream in memory."""
 
 import asyncio
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -13,7 +14,7 @@ from gateway.core.trace import CallTrace
 from gateway.ports import CallReport, Upstream
 from gateway.web.accounts import AccountContext, Accounts
 from gateway.web.connection import Connection
-from gateway.web.listener import ProxyServer
+from gateway.web.listener import ProxyServer, Tls
 from gateway.web.proxy import Hooks, Proxy, ProxyParts
 from gateway.web.spool import SpoolConfig
 from tests.support.raw_http import Caller
@@ -76,14 +77,25 @@ class Listening:
     unhandled: list[BaseException]
     unknown_ids: list[str]
     spool_failures: list[OSError]
+    tls: ssl.SSLContext | None = None
+    """What callers connect with, unless they say otherwise."""
 
     @property
     def connections(self) -> list[Connection]:
         assert self.server._http is not None
         return self.server._http.callers
 
-    async def caller(self, *, limit: int = 65536) -> Caller:
-        return await Caller.connect(self.address, limit=limit)
+    async def caller(
+        self, *, limit: int = 65536, tls: ssl.SSLContext | None = None
+    ) -> Caller:
+        return await Caller.connect(self.address, limit=limit, tls=tls or self.tls)
+
+
+class Spoken:
+    """What `listening` speaks unless it is told otherwise: nothing, or TLS."""
+
+    tls: Tls | None = None
+    client: ssl.SSLContext | None = None
 
 
 def endpoint_of(method: str, path: bytes) -> Endpoint:
@@ -104,6 +116,8 @@ async def listening(
     real_upstream: Upstream | None = None,
     trace_of: Callable[[CallerHeaders, float], CallTrace | None] = lambda *_: None,
     propagate: bool = False,
+    tls: Tls | None = None,
+    client: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Listening]:
     """`accounts` come beside `default`, if there is one; its Zoom id is `acc-default`."""
     scripted = upstream or ScriptedUpstream()
@@ -127,7 +141,7 @@ async def listening(
             propagate=propagate,
         )
     )
-    server = ProxyServer(proxy)
+    server = ProxyServer(proxy, tls=tls or Spoken.tls)
     address = await server.start("127.0.0.1", 0)
     try:
         yield Listening(
@@ -140,6 +154,7 @@ async def listening(
             unhandled,
             unknown_ids,
             spool_failures,
+            client or Spoken.client,
         )
     finally:
         await server.finish(1.0)
