@@ -90,6 +90,9 @@ class View:
             f"{replica['pid']}, up for {span(replica['uptime'])}",
             "dim",
         )
+        # An older gateway does not tell.
+        if listener := body.get("listener"):
+            self._say(_listener(listener), "dim")
 
     def _advise(self, found: Mapping[str, Any]) -> None:
         if found["since"]:
@@ -207,6 +210,18 @@ class View:
         for cells in map(_replica, replicas):
             table.add_row(*cells)
         self._console.print(table)
+
+
+def _listener(one: Mapping[str, Any]) -> str:
+    tls = one["tls"]
+    if tls is None:
+        return f"takes calls on {one['address']}"
+    names = ", ".join(tls["names"]) or "no names"
+    asked = tls["client_certificates"]
+    return (
+        f"takes calls on {one['address']} over TLS; its certificate ({names}) is good until "
+        f"{_moment(tls['expires_at'])}; client certificates: {asked or 'not asked for'}"
+    )
 
 
 def _replica(one: Mapping[str, Any]) -> Iterator["RenderableType"]:

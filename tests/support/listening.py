@@ -85,9 +85,7 @@ class Listening:
         assert self.server._http is not None
         return self.server._http.callers
 
-    async def caller(
-        self, *, limit: int = 65536, tls: ssl.SSLContext | None = None
-    ) -> Caller:
+    async def caller(self, *, limit: int = 65536, tls: ssl.SSLContext | None = None) -> Caller:
         return await Caller.connect(self.address, limit=limit, tls=tls or self.tls)
 
 

@@ -76,8 +76,13 @@ SAME: list[Callable[..., Any]] = [
     test_passing_through.test_the_head_and_every_piece_come_without_delay,
     test_passing_through.test_large_bodies_go_through_both_ways_at_once,
     test_passing_through.test_http_1_0_gets_no_chunks_but_the_connections_end,
-    partial(test_refusals.test_a_refused_post_is_sent_again_with_its_whole_body, reads="some", size=900 * KIB, chunked=True),
-]  # fmt: skip
+    partial(
+        test_refusals.test_a_refused_post_is_sent_again_with_its_whole_body,
+        reads="some",
+        size=900 * KIB,
+        chunked=True,
+    ),
+]
 
 
 def name(test: Callable[..., Any]) -> str:
@@ -135,11 +140,13 @@ async def _an_upstream_that_reads_nothing() -> None:
     async with listening(upstream) as running, await running.caller() as caller:
         await caller.send(request(b"/v2/x", b"Content-Length: %d" % size, method=b"POST"))
         sent = 0
-        with pytest.raises(TimeoutError):
-            while sent < size:
+        while sent < size:
+            try:
                 async with asyncio.timeout(1):
                     await caller.send(b"x" * 64 * KIB)
-                sent += 64 * KIB
+            except TimeoutError:
+                break
+            sent += 64 * KIB
         assert sent < 15_000 * KIB
         go.set()
         assert (await caller.hear()).status == 200

@@ -58,6 +58,8 @@ def _secret_files(settings: Settings, config: Path | None) -> Iterator[tuple[str
             for path in (app.client_secret_file, app.previous_client_secret_file):
                 if path is not None:
                     yield f"the secret file of accounts.{name}, app {app.name},", path
+    if settings.tls.key_file is not None:
+        yield "tls.key_file", settings.tls.key_file
     for key in STORE_SECRETS:
         path = getattr(settings.store, key)
         if path is not None:
