@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+import dashboard_tls
 from dashboard_panels import FLEET, OURS, ROWS, Panel
 
 COLUMNS: Final = 24
@@ -97,7 +98,7 @@ def _variables() -> Iterator[Json]:
 def _panels() -> Iterator[Json]:
     """Left to right, row by row; each takes the next free place."""
     top = number = 0
-    for title, panels in ROWS:
+    for title, panels in (*ROWS, *dashboard_tls.ROWS):
         number += 1
         yield {
             "id": number,

@@ -37,17 +37,17 @@ def _socket(path: Path) -> Path:
 
 
 def _mode(value: object) -> object:
-    # YAML reads 0660 without quotes as 432, and 660 as 660.
+    # What another reader of YAML took for a number may be 0660 or 432.
     text = value if isinstance(value, str) else ""
     if not _MODE.fullmatch(text):
-        raise ValueError('must be three octal digits in quotes, such as "0660"')
+        raise ValueError("must be three octal digits, such as 0660")
     if int(text, 8) & _OWNER != _OWNER:
         raise ValueError("must let the owner read and write: 0600, 0660 or 0666")
     return text
 
 
 SocketPath = Annotated[Path, AfterValidator(_socket), Kind("the path of a Unix socket")]
-SocketMode = Annotated[str, BeforeValidator(_mode), Kind('octal digits, such as "0660"')]
+SocketMode = Annotated[str, BeforeValidator(_mode), Kind("octal digits, such as 0660")]
 
 
 class ListenSettings(Section):

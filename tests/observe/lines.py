@@ -96,7 +96,10 @@ def calls() -> list[CallReport]:
     traced.trace = CallTrace(context)
     failed = CallReport("77d2c0ee", "10.1.4.20", "default", "GET", "other", 503, 8.0, 0.0, 8.0)
     failed.bytes_out, failed.error = 121, "token_unavailable"
-    return [good, replayed, traced, failed]
+    known = CallReport("5be1a0d3", "10.1.4.17", "default", "GET", route, 200, 0.2, 0.199, 0.0)
+    known.generation, known.bytes_out = 6, 1843
+    known.caller_name = "spiffe://cluster.local/ns/reports/sa/nightly"
+    return [good, replayed, traced, failed, known]
 
 
 def chosen_call() -> CallReport:
@@ -131,6 +134,11 @@ def write_all(log: FilteringBoundLogger) -> None:
     except LookupError as error:
         gateway.defect(error)
     logging.getLogger("aiohttp.server").error("Error handling request from %s", "10.1.4.17")
+    names, expires = ["gateway.example.com"], "2027-01-31T12:00:00Z"
+    gateway.tls.reloaded(names, expires)
+    gateway.tls.reload_failed(["tls.key_file: /tls/tls.key holds no private key in PEM"])
+    gateway.tls.certificate_old(names, expires, "due")
+    gateway.tls.handshake_failed("bad_certificate", "10.1.4.17", "certificate has expired")
     gateway.reloaded(["token", "accounts.sales"])
     gateway.reload_failed(["token.rotate_at: must be auto, or a share of the life"])
     gateway.restart_needed(["listen.port"])

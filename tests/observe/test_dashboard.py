@@ -47,6 +47,7 @@ def test_panels_stand_below_their_row_in_the_order_of_the_questions() -> None:
         "Who refuses what?",
         "Where is the time lost?",
         "Which replica is it?",
+        "Can callers connect?",
     ]
 
 

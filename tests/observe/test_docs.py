@@ -34,7 +34,7 @@ def rows(text: str, heading: str) -> dict[str, list[str]]:
 
 def documented_metrics() -> dict[str, tuple[str, set[str]]]:
     found = {}
-    for heading in ("Calls", "Tokens", "The process"):
+    for heading in ("Calls", "Tokens", "TLS of the proxy port", "The process"):
         for name, (kind, labels, meaning, _) in rows(METRICS, heading).items():
             assert meaning
             found[name] = (kind, set(re.findall(r"`(\w+)`", labels)))

@@ -15,7 +15,6 @@ import pytest
 import uvloop
 
 from gateway.settings.tls import TlsSettings
-from gateway.web import connection as connection_module
 from gateway.web import tls as tls_module
 from gateway.web.listener import Tls
 from gateway.web.tls import Acceptor, Context, Failed, Failure
@@ -268,7 +267,7 @@ async def test_no_session_outlives_the_certificate_or_the_ca_it_began_with(
             # OpenSSL does not look at the certificate again.
             later = time.time() + 2 * 86400
             with monkeypatch.context() as patch:
-                patch.setattr(connection_module.time, "time", lambda: later)
+                patch.setattr("gateway.web.connection.time.time", lambda: later)
                 ended = await asyncio.to_thread(talk, running.address, context, session)
                 assert ended[0] == b""
             world.context = world.make()
