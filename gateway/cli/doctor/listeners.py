@@ -49,7 +49,7 @@ async def _on_tcp(case: Case, place: Place) -> AsyncIterator[Finding]:
     yield await asyncio.to_thread(_listener, place)
     if section == "listen" and case.settings.tls.asked == "required":
         return  # whoever reaches it must show who it is
-    if host in ALL or not _is_local(host):
+    if host in ALL or not await asyncio.to_thread(_is_local, host):
         yield _everywhere(place)
 
 

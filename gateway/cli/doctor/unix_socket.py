@@ -13,6 +13,9 @@ from gateway.settings import ListenSettings
 
 ABOUT: Final = "listen.socket"
 
+_NOBODY: Final = b"GET /@check./v2 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+"""A path that no gateway passes on: an account's name has no dot."""
+
 _SECONDS: Final = 2.0
 """For an answer of what listens there."""
 
@@ -42,17 +45,26 @@ def _place(path: Path) -> Finding:
             "Name a path in a directory that exists and that the gateway's user may write to.",
             details,
         )
-    if answers(path):
+    heard = _ask(path)
+    if heard is None:
+        text = f"listen can make its socket at {path}."
+        return Finding(Code.LISTENER_FREE, Level.OK, ABOUT, text, details=details)
+    if b"x-zoom-gateway-error:" in heard.lower():
         return Finding(
-            Code.LISTENER_TAKEN,
+            Code.LISTENER_IS_GATEWAY,
             Level.NOTICE,
             ABOUT,
-            f"A program listens on {path} already: it may be the gateway that runs.",
+            f"A gateway answers at {path} already.",
             "See how it is with: zoom-gateway status. A second one needs another path.",
             details,
         )
     return Finding(
-        Code.LISTENER_FREE, Level.OK, ABOUT, f"listen can make its socket at {path}.", "", details
+        Code.LISTENER_TAKEN,
+        Level.PROBLEM,
+        ABOUT,
+        f"Another program, which is no gateway, listens on {path}.",
+        "Stop it (ss -lxp shows which it is), or change listen.socket.",
+        details,
     )
 
 
@@ -71,15 +83,19 @@ def _problem(path: Path) -> str:
     return "" if stat.S_ISSOCK(found.st_mode) else "there is another file, which is no socket"
 
 
-def answers(path: Path) -> bool:
-    """Whether somebody listens there."""
+def _ask(path: Path) -> bytes | None:
+    """What is answered there, in part; None: nobody listens. Nothing of this reaches Zoom."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
         asking.settimeout(_SECONDS)
         try:
             asking.connect(os.fsencode(path))
         except OSError:
-            return False
-    return True
+            return None
+        try:
+            asking.sendall(_NOBODY)
+            return asking.recv(4096)
+        except OSError:
+            return b""
 
 
 def _directories(path: Path) -> Iterator[Finding]:
