@@ -56,9 +56,13 @@ def filled_in(text: str, directory: Path) -> str:
     """
     (directory / "secret").write_text(_KEY)
     (directory / "tokens").mkdir(mode=0o700)
-    certificates.make_ca(directory / "ca.pem")
+    certificates.make_ca(directory / "ca.pem", directory / "ca.key")
 
     def there(path: re.Match[str]) -> str:
+        if path[0].endswith("/tls.key"):
+            return str(directory / "ca.key")
+        if path[0].endswith(".sock"):
+            return path[0]
         return str(directory / ("ca.pem" if path[0].endswith((".pem", ".crt")) else "secret"))
 
     text = re.sub(r": \.\.\.(?=[ ,}\n])", ": filled-in", text)
