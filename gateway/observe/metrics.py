@@ -83,6 +83,8 @@ class _Families:
         self.foreign = counter("token_foreign_mints", "Tokens others killed.", "account")
         self.handshakes = counter("tls_handshake_failures", "TLS handshakes that failed.")
         self.reloads = counter("tls_reloads", "Readings of changed TLS files.", "result")
+        for result in (SUCCESS, FAILURE):
+            self.reloads.labels(result)
 
 
 class Metrics:
@@ -148,8 +150,6 @@ class Metrics:
     def show_certificate(self, ends: Callable[[], float]) -> None:
         """Tell when the proxy port's certificate ends. At most once."""
         self.registry.register(CertificateGauge(PREFIX, ends))
-        for result in (SUCCESS, FAILURE):
-            self._families.reloads.labels(result)
 
     def tls_handshake_failed(self) -> None:
         self._families.handshakes.inc()
