@@ -134,8 +134,9 @@ def _lock(handle: int) -> None:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            # Whoever may read the directory can hold its lock; that must keep nobody from starting.
             if time.monotonic() > end:
-                raise OSError(errno.EAGAIN, "another program has locked its directory") from None
+                return
             time.sleep(_AGAIN)
         except OSError:
             return  # a file system without locks: two that start at once are the rarer trouble
