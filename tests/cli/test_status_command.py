@@ -125,10 +125,7 @@ def test_where_calls_are_taken_and_what_is_spoken_there(gateway: Gateway, run: A
         ({"address": "unix:/run/p.sock", "tls": None}, "takes calls on unix:/run/p.sock"),
         (
             {"address": "10.0.0.1:8443", "tls": tls},
-            (
-                "takes calls on 10.0.0.1:8443 over TLS; its certificate (gateway.test, 10.0.0.1) is "
-                "good until 2027-01-31 12:00:00 UTC; client certificates: required"
-            ),
+            ("takes calls on 10.0.0.1:8443 over TLS; its certificate (gateway.test, 10.0.0.1)"),
         ),
         (
             {"address": "a:1", "tls": {**tls, "names": [], "client_certificates": None}},
