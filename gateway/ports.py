@@ -270,6 +270,10 @@ class CallReport:
     """What decided that: a rule's name, `default`, or `spelling`."""
     trace: CallTrace | None = None
     """None: the call belongs to no trace."""
+    caller_name: str = ""
+    """A name of the caller's certificate; empty if it showed none."""
+    secure: bool = False
+    """Whether the caller spoke TLS."""
 
 
 class Observer(Protocol):

@@ -67,10 +67,13 @@ def complain(error: ConfigurationError, config: Path | None) -> None:
 
 def cannot_listen(problem: OSError) -> None:
     """Say so; `problem` has the address in `filename`."""
-    privilege = " Ports below 1024 need a privilege." if problem.errno == errno.EACCES else ""
+    unix = str(problem.filename).startswith("unix:")
+    ports = problem.errno == errno.EACCES and not unix
+    privilege = " Ports below 1024 need a privilege." if ports else ""
+    keys = "listen.socket" if unix else "listen.host, listen.port, admin.host or admin.port"
     click.echo(
         f"zoom-gateway: cannot listen on {problem.filename}: {problem.strerror}.{privilege} "
-        "Change listen.host, listen.port, admin.host or admin.port.",
+        f"Change {keys}.",
         err=True,
     )
 

@@ -185,6 +185,8 @@ async def _reload(gateway: Gateway, reread: Reread) -> Changes | None:
         settings = await asyncio.to_thread(reread)
         former = gateway.settings.log
         found = gateway.reload(settings)
+        # In force by the time that it is said to be.
+        await gateway.look_at_certificates()
     except ConfigurationError as error:
         gateway.log.reload_failed(error.problems)
         return None

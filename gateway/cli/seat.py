@@ -1,6 +1,7 @@
 """A worker's place: the sockets that outlive it, and the process that has it now."""
 
 import asyncio
+import contextlib
 import os
 import socket
 import sys
@@ -10,6 +11,7 @@ from typing import Final
 from gateway.cli.workers import VARIABLE, Assignment
 from gateway.settings import Settings
 from gateway.web import sockets
+from gateway.web.unix_sockets import UnixSocket
 
 _NO_CALLERS: Final = 2.0
 """Seconds: while a worker stays away longer, its callers are sent to the others."""
@@ -22,9 +24,26 @@ class Places:
         """Raises OSError, with the address in `filename`, if somebody listens there already."""
         self.listen = (settings.listen.host, settings.listen.port)
         self.admin = (settings.admin.host, settings.admin.port)
-        for address in (self.listen, self.admin):
-            # Without sharing: two gateways on one port would each get half of the calls.
-            sockets.close(sockets.listen(*address))
+        self.unix: UnixSocket | None = None
+        """A Unix socket is one for all: workers accept from it in turn."""
+        path = settings.listen.socket
+        with contextlib.ExitStack() as tried:
+            # Without sharing: two gateways on one port would each get half of the calls. And both
+            # at once: so would the proxy and the admin pages.
+            for address in (*(() if path else (self.listen,)), self.admin):
+                tried.callback(sockets.close, sockets.listen(*address))
+        if path is not None:
+            self.unix = UnixSocket(path, settings.listen.mode)
+
+    def close(self) -> None:
+        """Take no call any more but those that workers accept."""
+        if self.unix is not None:
+            self.unix.listening.close()
+
+    def remove(self) -> None:
+        """Leave nothing behind."""
+        if self.unix is not None:
+            self.unix.remove()
 
 
 class Seat:
@@ -39,7 +58,7 @@ class Seat:
         self._places = places
         self._sockets: list[list[socket.socket]] = []
         self.addresses = ("", "")
-        """Of the proxy and the admin listener, `host:port`."""
+        """Of the proxy and the admin listener, `host:port`; of the former perhaps `unix:/path`."""
         self.process: asyncio.subprocess.Process | None = None
         self.serving = False
         """The process takes calls."""
@@ -51,16 +70,16 @@ class Seat:
         if self._sockets:
             return
         places = self._places
-        listen = sockets.listen(*places.listen, sharing=True)
+        if places.unix is not None:
+            listen = [places.unix.listening.dup()]
+        else:
+            listen = sockets.listen(*places.listen, sharing=True)
+            places.listen = (places.listen[0], sockets.bound(listen)[1])
         self._sockets = [listen]
         admin = sockets.listen(*places.admin, sharing=True)
         self._sockets = [listen, admin]
-        places.listen = (places.listen[0], sockets.bound(listen)[1])
         places.admin = (places.admin[0], sockets.bound(admin)[1])
-        self.addresses = (
-            sockets.written(sockets.bound(listen)),
-            sockets.written(sockets.bound(admin)),
-        )
+        self.addresses = (sockets.named(listen), sockets.named(admin))
 
     def leave(self) -> None:
         """Take no connection any more but those that the process accepts."""

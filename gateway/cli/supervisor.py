@@ -51,6 +51,7 @@ def supervise(
         )
         return 1
     seats: list[Seat] = []
+    places: Places | None = None
     try:
         workers.metrics_in(directory.path).mkdir()
         source = workers.Source(config, directory.path)
@@ -59,7 +60,7 @@ def supervise(
         for number in range(1, count + 1):
             seats.append(Seat(number, places))
             seats[-1].listen()
-        return asyncio.run(Supervisor(settings, log, source, directory, seats).run())
+        return asyncio.run(Supervisor(settings, log, source, directory, seats, places).run())
     except ConfigurationError as error:
         refuse(error, config)
     except OSError as problem:
@@ -68,6 +69,9 @@ def supervise(
     finally:
         for seat in seats:
             seat.leave()
+        if places is not None:
+            places.close()
+            places.remove()
         directory.remove()
 
 
@@ -96,11 +100,13 @@ class Supervisor:
         source: workers.Source,
         directory: PrivateDirectory,
         seats: list[Seat],
+        places: Places,
     ) -> None:
         self._settings = settings
         self._source = source
         self._directory = directory
         self._seats = seats
+        self._places = places
         self._use(log)
         self._code = 0
         self._stopping = asyncio.Event()
@@ -199,6 +205,7 @@ class Supervisor:
                 *seat.addresses,
                 settings.store.url.partition(":")[0],
                 list(settings.accounts),
+                tls=settings.tls.on,
             )
 
     def _fails(self, number: int, ended: Ended) -> bool:
@@ -229,6 +236,7 @@ class Supervisor:
                 seat.kill()
             return
         self._stopping.set()
+        self._places.close()
         for seat in self._seats:
             # Else what still comes would wait for a worker that does not accept any more.
             seat.leave()

@@ -89,6 +89,8 @@ def _fields(report: CallReport) -> dict[str, Any]:
         "bytes_in": report.bytes_in,
         "bytes_out": report.bytes_out,
     }
+    if report.caller_name:
+        fields["caller_name"] = report.caller_name
     if report.outcome is not None:
         fields["replay_outcome"] = report.outcome.value
     if report.tracking_id:

@@ -22,6 +22,7 @@ ALLOWED: Final = frozenset(
         # calls
         "request_id",
         "caller",
+        "caller_name",
         "account",
         "method",
         "route",
@@ -69,6 +70,9 @@ ALLOWED: Final = frozenset(
         "problems",
         "limit",
         "most",
+        # TLS for callers
+        "names",
+        "expires",
         # workers
         "worker",
         "exit_code",

@@ -8,6 +8,7 @@ from structlog.typing import FilteringBoundLogger
 
 from gateway.observe.failure import describe
 from gateway.observe.throttle import Later, Throttle, call_later
+from gateway.observe.tls_log import TlsLog
 
 FAULTS_PERIOD = 1.0
 """Seconds between two lines about faults of the same kind."""
@@ -45,18 +46,29 @@ class GatewayLog:
 
     def __init__(self, log: FilteringBoundLogger, later: Later = call_later) -> None:
         self._log = log
+        self.tls = TlsLog(log, later)
         self._faults = Throttle(FAULTS_PERIOD, later)
         self._strangers = Throttle(STRANGERS_PERIOD, later)
         self._exports = Throttle(EXPORTS_PERIOD, later)
         self._limits = Throttle(LIMITS_PERIOD, later)
 
     def started(
-        self, version: str, listen: str, admin: str, store: str, accounts: Sequence[str]
+        self,
+        version: str,
+        listen: str,
+        admin: str,
+        store: str,
+        accounts: Sequence[str],
+        *,
+        tls: bool = False,
     ) -> None:
-        """The listeners take calls. Addresses as `host:port`; `store` is the URL's scheme alone."""
+        """The listeners take calls. Addresses as `host:port`, that of calls perhaps `unix:/path`;
+        `store` is the URL's scheme alone.
+        """
+        where = f"{listen} over TLS" if tls else listen
         self._log.info(
             "started",
-            message=f"zoom-gateway {version} takes calls on {listen}; its state is on {admin}.",
+            message=f"zoom-gateway {version} takes calls on {where}; its state is on {admin}.",
             version=version,
             listen=listen,
             admin=admin,

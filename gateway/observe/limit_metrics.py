@@ -26,7 +26,10 @@ class Usage:
 
 
 class LimitMetrics:
-    """`now` gives what is in force and in use; it is asked whenever `refresh` is called."""
+    """`now` gives what is in force and in use here, and how many processes have as much.
+
+    It is asked whenever `refresh` is called.
+    """
 
     def __init__(self, prefix: str, registry: CollectorRegistry | None) -> None:
         self._hits = Counter(
@@ -34,7 +37,7 @@ class LimitMetrics:
         )
         self._limit = Gauge(
             f"{prefix}_limit",
-            "Limits in force, of each process.",
+            "Limits in force, of all processes.",
             ("limit",),
             registry=registry,
             multiprocess_mode="livemax",
@@ -55,7 +58,7 @@ class LimitMetrics:
         # A rate over a series that is born with its first event misses that event.
         self._reached = {name: self._hits.labels(name).inc for name in NAMES}
         self._counts = dict.fromkeys(NAMES, 0)
-        self.now: Callable[[], tuple[Limits, Usage]] = lambda: (Limits(), Usage())
+        self.now: Callable[[], tuple[Limits, Usage, int]] = lambda: (Limits(), Usage(), 1)
         self.refresh()
 
     def reached(self, limit: str) -> None:
@@ -64,16 +67,16 @@ class LimitMetrics:
 
     def refresh(self) -> None:
         """Set the gauges: what they tell is not told as it happens."""
-        limits, usage = self.now()
+        limits, usage, processes = self.now()
         for name, value in asdict(limits).items():
-            self._limit.labels(name).set(value)
+            self._limit.labels(name).set(value * processes if name in _USED else value)
         self._connections.set(usage.connections)
         self._kept.labels("memory").set(usage.kept_memory)
         self._kept.labels("disk").set(usage.kept_disk)
 
     def status(self) -> dict[str, dict[str, Any]]:
         """For the status page: by limit its value, what is in use (None: nothing is) and hits."""
-        limits, usage = self.now()
+        limits, usage, _ = self.now()
         return told(limits, asdict(usage), self._counts)
 
 

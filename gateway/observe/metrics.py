@@ -26,6 +26,7 @@ from gateway.core.events import ForeignMint, Minted, MintFailed, RefusalCause, R
 from gateway.core.presence import Sighting
 from gateway.core.routes import METHODS, OTHER
 from gateway.core.token import Cause, SlotId
+from gateway.observe.certificate_gauge import CertificateGauge
 from gateway.observe.fleet_gauges import FleetGauges
 from gateway.observe.limit_metrics import LimitMetrics
 from gateway.observe.paced import Paced
@@ -43,6 +44,9 @@ UNKNOWN: Final = "unknown"
 """The account of a call that was refused before its account was known."""
 
 SUCCESS: Final = "success"
+FAILURE: Final = "failure"
+"""Of reading TLS files, as is the one before."""
+
 PREVIOUS_SECRET: Final = "previous_secret"  # noqa: S105  a label, no secret
 """The results of mints that succeeded; the others are the values of `MintFailure`."""
 
@@ -82,6 +86,10 @@ class _Families:
         self.refusals = counter("token_refusals", "Refusals by Zoom.", "account", "cause")
         self.denied = counter("access_denied", "Calls that the access policy refused.", "reason")
         self.foreign = counter("token_foreign_mints", "Tokens others killed.", "account")
+        self.handshakes = counter("tls_handshake_failures", "TLS handshakes that failed.")
+        self.reloads = counter("tls_reloads", "Readings of changed TLS files.", "result")
+        for result in (SUCCESS, FAILURE):
+            self.reloads.labels(result)
 
 
 class Metrics:
@@ -147,6 +155,16 @@ class Metrics:
     def show_fleet(self, sighting: Callable[[], Sighting]) -> None:
         """Tell of the other replicas, too, as they were seen last. At most once."""
         self.registry.register(FleetGauges(PREFIX, self._charts_now, sighting))
+
+    def show_certificate(self, ends: Callable[[], float]) -> None:
+        """Tell when the proxy port's certificate ends. At most once."""
+        self.registry.register(CertificateGauge(PREFIX, ends))
+
+    def tls_handshake_failed(self) -> None:
+        self._families.handshakes.inc()
+
+    def tls_reloaded(self, *, success: bool) -> None:
+        self._families.reloads.labels(SUCCESS if success else FAILURE).inc()
 
     # Observer.
 

@@ -106,8 +106,7 @@ class CallSpans:
         found: Attributes = {
             "http.request.method": self._method,
             "http.response.status_code": report.status,
-            # The listener speaks no TLS.
-            "url.scheme": "http",
+            "url.scheme": "https" if report.secure else "http",
             "zoom_gateway.account": report.account,
             "zoom_gateway.request_id": report.request_id,
             "zoom_gateway.replays": report.replays,

@@ -6,11 +6,10 @@ composition root reads them; docs/configuration.md is made from the model.
 
 from gateway.settings.accounts import AccountSettings, AppSettings
 from gateway.settings.limits import LimitSettings
+from gateway.settings.listen import AdminSettings, ListenSettings
 from gateway.settings.loader import load
 from gateway.settings.model import (
-    AdminSettings,
     DrainSettings,
-    ListenSettings,
     LogSettings,
     ReplaySettings,
     Settings,

@@ -28,7 +28,8 @@ class Changes:
 
 def changes(old: Settings, new: Settings) -> Changes:
     """What differs; never a value."""
-    names = [name for name in Settings.model_fields if name not in {"accounts", *_FIXED}]
+    fixed_sections = (*_FIXED, *(("tls",) if _switched(old, new) else ()))
+    names = [name for name in Settings.model_fields if name not in {"accounts", *fixed_sections}]
     sections = [
         *(
             name
@@ -44,7 +45,7 @@ def changes(old: Settings, new: Settings) -> Changes:
     ]
     fixed = [
         f"{section}.{key}"
-        for section in _FIXED
+        for section in fixed_sections
         for key in _differing(getattr(old, section), getattr(new, section))
         if key not in _LIVE
     ]
@@ -53,9 +54,16 @@ def changes(old: Settings, new: Settings) -> Changes:
 
 def applicable(old: Settings, new: Settings) -> Settings:
     """The new configuration, with what only a restart applies as it was."""
-    return new.model_copy(
-        update={name: _kept(getattr(old, name), getattr(new, name)) for name in _FIXED}
-    )
+    kept = {name: _kept(getattr(old, name), getattr(new, name)) for name in _FIXED}
+    return new.model_copy(update={**kept, **({"tls": old.tls} if _switched(old, new) else {})})
+
+
+def _switched(old: Settings, new: Settings) -> bool:
+    """Whether TLS for callers was switched on or off: they would not know what to speak.
+
+    While it is on, all of it but that needs no restart.
+    """
+    return old.tls.on != new.tls.on
 
 
 def _kept(old: Section, new: Section) -> Section:

@@ -1,6 +1,6 @@
 """Every key of the configuration, its default and its meaning."""
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -10,37 +10,12 @@ from gateway.settings.access import AccessSettings
 from gateway.settings.accounts import AccountSettings
 from gateway.settings.kinds import AccountName, Kind
 from gateway.settings.limits import LimitSettings
+from gateway.settings.listen import AdminSettings, ListenSettings, overlap
 from gateway.settings.section import Section
 from gateway.settings.store import StoreSettings
+from gateway.settings.tls import TlsSettings
 from gateway.settings.tracing import TracingSettings
 from gateway.settings.urls import ApiUrl, TokenUrl
-
-_ALL_ADDRESSES: Final = {"0.0.0.0", "::"}  # noqa: S104 - compared with, not bound
-
-
-class ListenSettings(Section):
-    """Where callers connect. Point their base URL here."""
-
-    host: kinds.Host = Field(
-        default="127.0.0.1",
-        description="The address to listen on: `0.0.0.0` or `::` for all. Who reaches it calls"
-        " Zoom with your token.",
-    )
-    port: kinds.Port = Field(default=8080, description="The port; 0 takes any free one.")
-
-
-class AdminSettings(Section):
-    """Where metrics, health and the status page are."""
-
-    host: kinds.Host = Field(
-        default="127.0.0.1", description="The address to listen on: `0.0.0.0` or `::` for all."
-    )
-    port: kinds.Port = Field(default=9090, description="The port; 0 takes any free one.")
-    allow_actions: kinds.Switch = Field(
-        default=False,
-        description="Whether who reaches the admin port may ask for a new token (`POST"
-        " /accounts/NAME/rotate`, and a button on the status page). False: it only ever reads.",
-    )
 
 
 class UpstreamSettings(Section):
@@ -152,6 +127,7 @@ class Settings(BaseSettings):
 
     listen: ListenSettings = ListenSettings()
     admin: AdminSettings = AdminSettings()
+    tls: TlsSettings = TlsSettings()
     access: AccessSettings = AccessSettings()
     upstream: UpstreamSettings = UpstreamSettings()
     accounts: Annotated[
@@ -181,14 +157,23 @@ class Settings(BaseSettings):
     @classmethod
     def _apart_from_listen(cls, admin: AdminSettings, info: ValidationInfo) -> AdminSettings:
         listen: ListenSettings | None = info.data.get("listen")
-        if listen is None or admin.port == 0 or admin.port != listen.port:
-            return admin
-        if admin.host == listen.host or _ALL_ADDRESSES & {admin.host, listen.host}:
+        if listen is not None and overlap(listen, admin):
             raise ValueError(
                 f"must listen elsewhere than listen ({listen.host}, port {listen.port}):"
                 " give one of them another port"
             )
         return admin
+
+    @field_validator("tls")
+    @classmethod
+    def _not_on_a_unix_socket(cls, tls: TlsSettings, info: ValidationInfo) -> TlsSettings:
+        listen: ListenSettings | None = info.data.get("listen")
+        if listen is not None and listen.socket is not None and tls.on:
+            raise ValueError(
+                "is for callers over TCP, and listen.socket is set: who may open a Unix socket is"
+                " said by its file's permissions; take away one of the two"
+            )
+        return tls
 
     @field_validator("accounts")
     @classmethod

@@ -13,7 +13,6 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 
-from gateway.core.caller import Caller, caller_at
 from gateway.core.errors import CallRefusedError, GatewayError
 from gateway.web.answer import Answer
 from gateway.web.crowd import Crowd, Group
@@ -26,15 +25,13 @@ from gateway.web.limits import (
     READ_BUFFER,
     WRITE_BUFFER,
 )
+from gateway.web.peer import NOBODY, has_ended, peer_of
 from gateway.web.request import Request, parse_refusal, too_large
 from gateway.web.trailers import TrailerGuard
 from gateway.web.wire import CallerGoneError
 
 _RESET: Final = struct.pack("ii", 1, 0)
 """SO_LINGER on, zero seconds: closing sends a reset instead of an orderly end."""
-
-_NOBODY: Final = caller_at("0.0.0.0")  # noqa: S104  compared with, not bound
-"""Who left before its address could be asked for; it must not pass for a Unix socket."""
 
 
 class Connection(RequestHandler):
@@ -45,6 +42,7 @@ class Connection(RequestHandler):
     """
 
     __slots__ = (
+        "_begun",
         "_broken",
         "_calls",
         "_crowd",
@@ -56,6 +54,7 @@ class Connection(RequestHandler):
         "_trailers",
         "_unsent_timer",
         "caller",
+        "caller_name",
         "group",
         "limits",
         "parked",
@@ -86,6 +85,9 @@ class Connection(RequestHandler):
         self.parked = False
         self._socket: asyncio.Transport | None = None
         """Like `transport`, which aiohttp forgets as soon as it starts to close it."""
+        self._begun = False
+        """A call was received, or is waited for. Over TLS, bytes may come before the request loop
+        has its first turn."""
         self._failed = False
         self._broken = False
         self._ending = False
@@ -96,8 +98,9 @@ class Connection(RequestHandler):
         self._head_size = 0
         """Bytes of a header that is not complete."""
         self.receiving: StreamReader | None = None
-        self.peer = _NOBODY
+        self.peer = NOBODY
         self.caller = ""
+        self.caller_name = ""
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -159,14 +162,19 @@ class Connection(RequestHandler):
         self._broken = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.peer = _peer(transport)
-        self.caller = str(self.peer)
         self._socket = wire = cast(asyncio.Transport, transport)
+        certificate = wire.get_extra_info("peercert")
+        self.peer = peer_of(wire, certificate)
+        self.caller = str(self.peer)
+        self.caller_name = self.peer.name
         if wire.get_extra_info("sslcontext") is not None:
-            wire.set_write_buffer_limits(WRITE_BUFFER)  # uvloop's own for TLS is 512 KiB
+            # Over TLS asyncio and uvloop would keep 512 KiB for each.
+            wire.set_write_buffer_limits(WRITE_BUFFER)
         super().connection_made(transport)
         self._expect_first_byte()
         self._crowd.park(self)
+        if certificate and has_ended(certificate):
+            self.cut(reset=False)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._crowd.leave(self)
@@ -244,13 +252,18 @@ class Connection(RequestHandler):
             self._broken = True
 
     async def _linger_broken(self) -> None:
-        """Let the answer arrive before the end does: unread bytes would turn it into a reset."""
+        """Let the answer arrive before the end does: unread bytes would turn it into a reset.
+
+        TLS has no half that could be closed: there the caller learns from the answer alone that
+        it is to leave.
+        """
         self._close = True
         self._lingering_time = 0.0
         transport = self.transport
-        if transport is None or transport.is_closing() or not transport.can_write_eof():
+        if transport is None or transport.is_closing():
             return
-        transport.write_eof()
+        if transport.can_write_eof():
+            transport.write_eof()
         self._resume_transport_reading()
         await asyncio.sleep(LINGER_BROKEN)  # a lost connection cancels this
 
@@ -349,7 +362,7 @@ class Connection(RequestHandler):
 
     def _watch_head(self, data: bytes) -> None:
         """Give a header `header_timeout` seconds to arrive, from its first byte."""
-        if self._waiter is None or self._waiter.done():
+        if not self._awaits_head():
             self._stop_head_timer()
             return
         if self._head_timer is None and data.strip(b"\r\n"):
@@ -358,6 +371,11 @@ class Connection(RequestHandler):
         if self._head_size > self.limits.header_bytes and not self._failed:
             self._failed = True
             self._fail(too_large("The header is too long."))
+
+    def _awaits_head(self) -> bool:
+        waiter = self._waiter
+        self._begun = self._begun or waiter is not None or bool(self._messages)
+        return not self._begun if waiter is None else not waiter.done()
 
     def _stop_head_timer(self) -> None:
         self._head_size = 0
@@ -378,10 +396,3 @@ class Connection(RequestHandler):
                     limit="header_timeout",
                 )
             )
-
-
-def _peer(transport: asyncio.BaseTransport) -> Caller:
-    peer = transport.get_extra_info("peername")
-    if isinstance(peer, tuple):
-        return caller_at(str(peer[0]))
-    return _NOBODY if peer is None else caller_at("")

@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import errno
 import socket
-import ssl
 import uuid
 from collections import deque
 from typing import Any, Final, Protocol
@@ -16,7 +15,8 @@ from typing import Any, Final, Protocol
 from gateway.core.caller import caller_at
 from gateway.web.crowd import Group, group_of
 from gateway.web.errors import Problem, error_answer, reason
-from gateway.web.limits import ACCEPT_PAUSE, ACCEPTED, FAREWELL, FAREWELLS
+from gateway.web.limits import ACCEPT_PAUSE, ACCEPTED, FAREWELL, FAREWELLS, HANDSHAKE
+from gateway.web.tls import Greeter
 
 STARVED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 """What says that the process, or the machine, has nothing left for one more connection."""
@@ -49,20 +49,21 @@ class House(Protocol):
 
     @property
     def patience(self) -> float:
-        """Seconds for a TLS handshake."""
+        """Seconds for a header; no TLS handshake takes as long."""
 
 
 class Door:
     """One listening socket. `open` it inside the running loop."""
 
     def __init__(
-        self, listener: socket.socket, house: House, tls: ssl.SSLContext | None = None
+        self, listener: socket.socket, house: House, greeter: Greeter | None = None
     ) -> None:
+        """With a `greeter`, callers must speak TLS."""
         self._listener = listener
         self._house = house
-        self._tls = tls
+        self._greeter = greeter
         self._loop = asyncio.get_running_loop()
-        self._coming: set[asyncio.Task[None]] = set()
+        self._coming: dict[asyncio.Task[None], tuple[socket.socket, asyncio.Protocol]] = {}
         """Connections on their way in: TLS takes a while."""
         self._refused: deque[socket.socket] = deque()
         self._resuming: asyncio.TimerHandle | None = None
@@ -72,13 +73,17 @@ class Door:
         self._listener.setblocking(False)
         self._loop.add_reader(self._listener.fileno(), self._accept)
 
+    async def settled(self) -> None:
+        """Return when nobody is on the way in."""
+        while self._coming:
+            await asyncio.wait(tuple(self._coming))
+
     async def close(self) -> None:
-        """Take nothing more; what is not through the door yet is ended."""
+        """Take nothing more; what is not through the door yet is ended. Idempotent."""
         self.shut()
-        for task in self._coming:
+        for task in tuple(self._coming):
             task.cancel()
-        if self._coming:
-            await asyncio.wait(self._coming)
+        await self.settled()
         while self._refused:
             self._let_go()
 
@@ -117,36 +122,35 @@ class Door:
         self._loop.add_reader(self._listener.fileno(), self._accept)
 
     def _take(self, sock: socket.socket, address: Any) -> None:
-        group = group_of(caller_at(address[0] if isinstance(address, tuple) else ""))
+        host = str(address[0]) if isinstance(address, tuple) else ""
+        group = group_of(caller_at(host))
         if self._house.make_room(group):
             self._refuse(sock)
             return
-        task = self._loop.create_task(self._let_in(sock, group))
-        self._coming.add(task)
+        connection = self._house.connection(group)
+        task = self._loop.create_task(self._let_in(sock, host, connection))
+        self._coming[task] = sock, connection
         task.add_done_callback(self._came)
 
     def _came(self, task: "asyncio.Task[None]") -> None:
-        self._coming.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
+        sock, connection = self._coming.pop(task)
+        error = None if task.cancelled() else task.exception()
+        if not task.cancelled() and error is None:
+            return
+        self._house.gone(connection)
+        sock.close()
+        if error is not None and not isinstance(error, OSError):  # gone, or no TLS of ours
             self._house.unhandled(error)
 
-    async def _let_in(self, sock: socket.socket, group: Group) -> None:
-        connection = self._house.connection(group)
-        try:
-            await self._loop.connect_accepted_socket(
-                lambda: connection,
-                sock,
-                ssl=self._tls,
-                ssl_handshake_timeout=None if self._tls is None else self._house.patience,
-            )
-        except BaseException as problem:
-            self._house.gone(connection)
-            sock.close()
-            if not isinstance(problem, OSError):  # gone already, or no TLS that is understood
-                raise
+    async def _let_in(self, sock: socket.socket, host: str, connection: asyncio.Protocol) -> None:
+        if self._greeter is None:
+            await self._loop.connect_accepted_socket(lambda: connection, sock)
+        else:
+            patience = min(HANDSHAKE, self._house.patience)
+            await self._greeter.greet(sock, host, lambda: connection, patience)
 
     def _refuse(self, sock: socket.socket) -> None:
-        if self._tls is None:
+        if self._greeter is None:
             with contextlib.suppress(OSError):
                 sock.send(_refusal())
                 sock.shutdown(socket.SHUT_WR)

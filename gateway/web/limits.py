@@ -56,3 +56,13 @@ FAREWELL: Final = 1.0
 
 FAREWELLS: Final = 64
 """How many of them at once: they take descriptors, too."""
+HANDSHAKE: Final = 10.0
+"""From a connection's beginning to the end of its TLS handshake: some round trips, and a client
+that has not enough time for them within this has none for its call. nginx waits 60, HAProxy's
+usual 10."""
+
+HANDSHAKES: Final = 1024
+"""Handshakes under way at once; one more ends the oldest, which is the likeliest to be nobody's."""
+
+TLS_FAREWELL: Final = 5.0
+"""How long the caller's own end of TLS is waited for after ours (asyncio: 30)."""

@@ -3,7 +3,8 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway.core.errors import CallRefusedError
@@ -13,6 +14,7 @@ from gateway.web.door import Door
 from gateway.web.proxy import Proxy
 from gateway.web.request import Request
 from gateway.web.server import HttpServer
+from gateway.web.tls import Failed, Greeter
 
 _FLUSH: Final = 1.0
 """Seconds for the last bytes of the last answers to leave, after all calls have ended."""
@@ -21,10 +23,24 @@ _TURNS: Final = 8
 """Of the loop, in which it accepts and reads what the kernel holds: more than it takes."""
 
 
+_GREETING: Final = 2.0
+"""Seconds for handshakes under way when it accepts nothing more: those who began them call next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """How callers are spoken to over TLS."""
+
+    context: Callable[[], ssl.SSLContext]
+    """The one for a new connection, a `gateway.web.tls.Context`."""
+    failed: Callable[[Failed], None]
+    """Hears of each connection that came to nothing. It must not raise or wait."""
+
+
 class ProxyServer:
     """Listens, and hands calls to a proxy. Implements `CallHandler`."""
 
-    def __init__(self, proxy: Proxy, *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, proxy: Proxy, *, tls: Tls | None = None) -> None:
         self._proxy = proxy
         self._proxies = [proxy]
         """All that have calls in hand, or may get some."""
@@ -60,8 +76,9 @@ class ProxyServer:
     async def serve(self, sockets: Sequence[socket.socket]) -> None:
         """Take calls from `sockets`, which listen already."""
         self._http = HttpServer(self, self._proxy.limits, self._proxy.meters)
+        greeter = None if self._tls is None else Greeter(self._tls.context, self._tls.failed)
         for one in sockets:
-            door = Door(one, self._http, self._tls)
+            door = Door(one, self._http, greeter)
             self._doors.append(door)
             door.open()
 
@@ -100,6 +117,9 @@ class ProxyServer:
             await asyncio.sleep(0)
         for door in self._doors:
             door.shut()
+        for door in self._doors:
+            await _within(min(timeout, _GREETING), door.settled())
+            await door.close()
         for connection in self._http.callers:
             if connection.idle:
                 connection.force_close()
@@ -110,8 +130,6 @@ class ProxyServer:
         await self._end_all(self._http, aborting=aborting)
         for proxy in tuple(self._proxies):
             await proxy.close()
-        for door in self._doors:
-            await door.close()
         return cut
 
     async def _end_all(self, http: HttpServer, *, aborting: bool) -> None:

@@ -177,7 +177,9 @@ class Proxy:
             keep_alive=request.keep_alive,
         )
         method = request.method if request.method in METHODS else OTHER
-        report = CallReport("", request.wire.caller, UNKNOWN, method, OTHER)
+        wire = request.wire
+        report = CallReport("", wire.caller, UNKNOWN, method, OTHER)
+        report.caller_name, report.secure = wire.caller_name, wire.secure
         return Visit(request, answer, report, self._now())
 
     def _admit(self, visit: Visit) -> Call:

@@ -51,6 +51,13 @@ def written(address: Address) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def named(sockets: Sequence[socket.socket]) -> str:
+    """Where they listen: `host:port`, or `unix:/path`."""
+    if sockets[0].family == socket.AF_UNIX:
+        return f"unix:{sockets[0].getsockname()}"
+    return written(bound(sockets))
+
+
 def close(sockets: Sequence[socket.socket]) -> None:
     for one in sockets:
         one.close()

@@ -30,12 +30,16 @@ class Wire(Protocol):
         """The caller's address, for logs; empty for a Unix socket."""
 
     @property
+    def caller_name(self) -> str:
+        """A name of the caller's certificate, for logs; empty if it showed none."""
+
+    @property
     def secure(self) -> bool:
         """Whether it is TLS."""
 
     @property
     def own_address(self) -> str:
-        """Our own end, `host:port`."""
+        """Our own end, `host:port`; `localhost` for a Unix socket."""
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop: ...

@@ -16,8 +16,7 @@ from gateway.clock import SystemClock
 from gateway.core.course import Asked
 from gateway.core.diagnosis import Chart
 from gateway.core.errors import StoreError
-from gateway.core.limits import Limits
-from gateway.core.posture import LimitStatus, ListenerStatus, Posture, diagnose_certificate
+from gateway.core.posture import ListenerStatus, Posture, diagnose_certificate
 from gateway.core.presence import Presence
 from gateway.core.routes import Endpoints, RouteTable
 from gateway.core.status import Readiness, ReadinessGate, Replica, snapshot
@@ -25,30 +24,27 @@ from gateway.core.token import SlotId
 from gateway.observe.fanout import Fanout
 from gateway.observe.gateway_log import GatewayLog
 from gateway.observe.history import History
-from gateway.observe.limit_metrics import Usage, of_all
-from gateway.observe.metrics import PREFIX, Metrics
+from gateway.observe.metrics import Metrics
 from gateway.observe.shared import Shared
 from gateway.observe.totals import Totals
-from gateway.settings import Settings, load_operations
+from gateway.settings import ListenSettings, Settings, load_operations
 from gateway.settings.changes import Changes, applicable, changes
 from gateway.web import sockets
 from gateway.web.admin import AdminSources
 from gateway.web.admin_server import AdminServer
-from gateway.web.listener import ProxyServer
-from gateway.web.meters import Meters
+from gateway.web.listener import ProxyServer, Tls
 from gateway.web.status_page import DETAILED
+from gateway.web.unix_sockets import UnixSocket
 from gateway.wiring.assembly import Assembly, Commons
+from gateway.wiring.certificates import Certificates, TlsNews
 from gateway.wiring.credentials import identities
+from gateway.wiring.in_use import InUse
 from gateway.wiring.lines import Lines
 from gateway.wiring.posture import posture
 from gateway.wiring.traces import Traces
 
 _LAST: Final = 10.0
 """Seconds for parts of former configurations to be closed, once no call needs them."""
-
-
-_PUBLISHED: Final = 1.0
-"""Seconds between two times that a worker tells the others what it has in use."""
 
 
 class Worker(NamedTuple):
@@ -76,23 +72,26 @@ class Gateway:
             _slots(settings), self.charts, self._clock.wall, __version__, self._shared
         )
         self._metrics.show_fleet(lambda: self._assembly.heartbeat.sighting)
-        self._meters = Meters(self._limit_reached, self._lines.descriptors_exhausted)
-        self._publishing: asyncio.TimerHandle | None = None
+        self._in_use = InUse(
+            self._metrics.limits, self._lines, self._shared, lambda: self._assembly.limits
+        )
         self._traces = Traces(self._replica, self._clock, self._lines)
         self._history = History(settings.accounts, self._clock.now, self._clock.wall)
         self._commons = self._make_commons(first=worker is None or worker.number == 1)
         self._address = ""
-        """Of the proxy, `host:port`, for other machines."""
+        """Of the proxy, for other machines: `host:port` or `unix:/path`."""
         self._listens = ""
         """The same, as it was bound."""
         self._since = self._clock.wall()
         self._assembly = Assembly(settings, self._commons)
-        self._metrics.limits.now = self._in_use
         self._traces.use(settings)
         self._living = [self._assembly]
         """The configurations that calls in hand began with, and the one in force, the last."""
         self._retiring: set[asyncio.Task[None]] = set()
-        self._proxy = ProxyServer(self._assembly.proxy)
+        self._certificates = self._make_certificates(settings)
+        self._proxy = ProxyServer(self._assembly.proxy, tls=self._tls())
+        self._unix: UnixSocket | None = None
+        """The one that was made here; workers get theirs."""
         self._admin = AdminServer(self._admin_sources())
         self._history.listener = self._admin.poke
         self._draining = False
@@ -113,11 +112,23 @@ class Gateway:
             self._lines,
             self._traces,
             Endpoints(RouteTable(load_operations())),
-            self._meters,
+            self._in_use.meters,
             self._presence,
             self._store_failed,
             first=first,
         )
+
+    def _make_certificates(self, settings: Settings) -> Certificates | None:
+        if not settings.tls.on:
+            return None
+        told = TlsNews(self._metrics, lambda: self.log)
+        made = Certificates(settings.tls, told, self._clock.wall)
+        self._metrics.show_certificate(lambda: made.certificate.ends)
+        return made
+
+    def _tls(self) -> Tls | None:
+        made = self._certificates
+        return None if made is None else Tls(made.context, made.told.handshake_failed)
 
     def _admin_sources(self) -> AdminSources:
         return AdminSources(
@@ -156,11 +167,12 @@ class Gateway:
         return self._gate.look(charts, tried, served, own)
 
     def _listener(self) -> ListenerStatus:
-        return ListenerStatus(self._listens)
+        return ListenerStatus(
+            self._listens, self._certificates.status() if self._certificates else None
+        )
 
     def _posture(self) -> Posture:
-        limits = {name: LimitStatus(**one) for name, one in self._limits_status().items()}
-        return posture(self.settings, self._listener(), limits)
+        return posture(self.settings, self._listener(), self._in_use.status())
 
     def status(self, most: int | None = None) -> dict[str, Any]:
         """Give the body of `/status.json`; with `most`, of so many accounts in full."""
@@ -173,28 +185,6 @@ class Gateway:
             posture=self._posture(),
         )
         return snapshot(charts, self._judge(charts), replica, now, wall, totals, most=most)
-
-    def _limits_status(self) -> dict[str, dict[str, Any]]:
-        if self._shared is None:
-            return self._metrics.limits.status()
-        self._metrics.limits.refresh()
-        workers = len(self._shared.pids())
-        return of_all(PREFIX, self._assembly.limits, self._shared.collect(), workers)
-
-    def _in_use(self) -> tuple[Limits, Usage]:
-        meters = self._meters
-        usage = Usage(meters.calls, meters.connections, meters.kept_memory, meters.kept_disk)
-        return self._assembly.limits, usage
-
-    def _limit_reached(self, limit: str) -> None:
-        self._metrics.limits.reached(limit)
-        self._lines.limit_reached(limit, getattr(self._assembly.limits, limit))
-
-    def _publish(self) -> None:
-        """What a worker has in use is seen by whoever is asked for the metrics of all."""
-        self._metrics.limits.refresh()
-        loop = asyncio.get_running_loop()
-        self._publishing = loop.call_later(_PUBLISHED, self._publish)
 
     def _may_come(self, host: bytes) -> bool:
         """Whether the admin port answers under this name."""
@@ -230,34 +220,45 @@ class Gateway:
     # Life.
 
     async def start(self) -> tuple[str, str]:
-        """Listen and begin to mint; give both listeners' addresses, `host:port`.
+        """Listen and begin to mint; give both listeners' addresses, `host:port` or `unix:/path`.
 
         Raises OSError, with the address in `filename`, if one cannot be bound; nothing is left
         running then.
         """
         settings = self.settings
         try:
-            listen = sockets.listen(settings.listen.host, settings.listen.port)
+            listen = self._listen(settings.listen)
             await self._proxy.serve(listen)
             admin = sockets.listen(settings.admin.host, settings.admin.port)
         except OSError:
             await self.stop(0.0)
             raise
-        addresses = sockets.written(sockets.bound(listen)), sockets.written(sockets.bound(admin))
-        self._address, self._listens = _named(listen), addresses[0]
-        await self._admin.serve(admin)
-        self._assembly.start()
+        addresses = sockets.named(listen), sockets.named(admin)
+        await self._begin(listen, admin)
         store = settings.store.url.partition(":")[0]
-        self.log.started(__version__, *addresses, store, list(settings.accounts))
+        self.log.started(
+            __version__, *addresses, store, list(settings.accounts), tls=settings.tls.on
+        )
         return addresses
+
+    def _listen(self, settings: ListenSettings) -> list[socket.socket]:
+        if settings.socket is None:
+            return sockets.listen(settings.host, settings.port)
+        self._unix = UnixSocket(settings.socket, settings.mode)
+        return [self._unix.listening]
 
     async def serve(self, listen: Sequence[socket.socket], admin: Sequence[socket.socket]) -> None:
         """As `start`, with sockets that listen already."""
         await self._proxy.serve(listen)
-        self._address, self._listens = _named(listen), sockets.written(sockets.bound(listen))
+        await self._begin(listen, admin)
+
+    async def _begin(self, listen: Sequence[socket.socket], admin: Sequence[socket.socket]) -> None:
+        self._address, self._listens = _named(listen), sockets.named(listen)
         await self._admin.serve(admin)
+        if self._certificates is not None:
+            self._certificates.start()
         self._assembly.start()
-        self._publish()
+        self._in_use.start()
 
     def log_to(self, log: FilteringBoundLogger) -> None:
         """Write to `log` from now on, as the settings in force say."""
@@ -273,6 +274,8 @@ class Gateway:
         found = changes(former.settings, settings)
         if self._draining or not found.applied:
             return found
+        if self._certificates is not None and settings.tls.on:
+            self._certificates.use(settings.tls)
         assembly = Assembly(applicable(former.settings, settings), self._commons, former)
         if _tracing(former.settings) != _tracing(settings):
             self._traces.use(settings)
@@ -287,6 +290,11 @@ class Gateway:
         self._retiring.add(task)
         task.add_done_callback(self._retired)
         return found
+
+    async def look_at_certificates(self) -> None:
+        """Read the files of section `tls` if they changed."""
+        if self._certificates is not None:
+            await self._certificates.look()
 
     async def _retire(self, former: Assembly) -> None:
         await self._proxy.retire(former.proxy)
@@ -317,8 +325,11 @@ class Gateway:
     async def stop(self, timeout: float) -> int:  # noqa: ASYNC109  calls get it as a whole
         """Finish the calls in hand within `timeout` seconds; keep the tokens. Gives those cut."""
         cut = await self._proxy.finish(timeout)
-        if self._publishing is not None:
-            self._publishing.cancel()
+        self._in_use.close()
+        if self._unix is not None:
+            self._unix.remove()
+        if self._certificates is not None:
+            await self._certificates.close()
         if self._retiring:
             await asyncio.wait(self._retiring, timeout=_LAST)
         closed: set[int] = set()
@@ -340,7 +351,12 @@ def _tracing(settings: Settings) -> object:
 
 
 def _named(listen: Sequence[socket.socket]) -> str:
-    """Where the proxy is found, `host:port`: by the host's name if it listens on all addresses."""
+    """Where the proxy is found, `host:port`: by the host's name if it listens on all addresses.
+
+    `unix:/path` is found on this machine alone.
+    """
+    if listen[0].family == socket.AF_UNIX:
+        return sockets.named(listen)
     host, port = sockets.bound(listen)
     return sockets.written((socket.gethostname() if host in {"0.0.0.0", "::"} else host, port))  # noqa: S104
 

@@ -56,7 +56,7 @@ def filled_in(text: str, directory: Path) -> str:
     """
     (directory / "secret").write_text(_KEY)
     (directory / "tokens").mkdir(mode=0o700)
-    certificates.make_ca(directory / "ca.pem")
+    certificates.make_ca(directory / "ca.pem", directory / "ca.key")
 
     def there(path: re.Match[str]) -> str:
         name = path[0].rpartition("/")[2]
@@ -64,6 +64,10 @@ def filled_in(text: str, directory: Path) -> str:
             # The keys of callers, of which no two may be the same.
             (directory / name).write_text(f"{name}-{_KEY}")
             return str(directory / name)
+        if name == "tls.key":
+            return str(directory / "ca.key")
+        if name.endswith(".sock"):
+            return path[0]
         return str(directory / ("ca.pem" if name.endswith((".pem", ".crt")) else "secret"))
 
     text = re.sub(r": \.\.\.(?=[ ,}\n])", ": filled-in", text)

@@ -99,7 +99,10 @@ def calls() -> list[CallReport]:
     denied = CallReport("5be0d1a4", "10.1.4.21", "default", "DELETE", "/v2/users/{userId}", 403)
     denied.bytes_out, denied.error = 190, "not_allowed"
     denied.denied, denied.rule = "rule", "no-deletions"
-    return [good, replayed, traced, failed, denied]
+    known = CallReport("5be1a0d3", "10.1.4.17", "default", "GET", route, 200, 0.2, 0.199, 0.0)
+    known.generation, known.bytes_out = 6, 1843
+    known.caller_name = "spiffe://cluster.local/ns/reports/sa/nightly"
+    return [good, replayed, traced, failed, denied, known]
 
 
 def chosen_call() -> CallReport:
@@ -138,6 +141,11 @@ def write_all(log: FilteringBoundLogger) -> None:
     except LookupError as error:
         gateway.defect(error)
     logging.getLogger("aiohttp.server").error("Error handling request from %s", "10.1.4.17")
+    names, expires = ["gateway.example.com"], "2027-01-31T12:00:00Z"
+    gateway.tls.reloaded(names, expires)
+    gateway.tls.reload_failed(["tls.key_file: /tls/tls.key holds no private key in PEM"])
+    gateway.tls.certificate_old(names, expires, "due")
+    gateway.tls.handshake_failed("bad_certificate", "10.1.4.17", "certificate has expired")
     gateway.reloaded(["token", "accounts.sales"])
     gateway.reload_failed(["token.rotate_at: must be auto, or a share of the life"])
     gateway.restart_needed(["listen.port"])

@@ -41,6 +41,7 @@ def registry() -> Metrics:
     """The metrics of a gateway to which everything has happened."""
     metrics = Metrics({"default": (A0,)}, lambda: {"default": healthy()}, lambda: WALL, "1")
     metrics.show_fleet(fleet)
+    metrics.show_certificate(lambda: WALL)
     for call in calls():
         metrics.call_ended(call)
     for event, *_ in EVERY:

@@ -308,10 +308,11 @@ def test_who_writes_them_pauses_and_leaves_nothing_out(
 
 def test_limits_and_what_is_used_of_them() -> None:
     told = metrics()
-    told.limits.now = lambda: (Limits(calls=7), Usage(3, 5, 1000, 2000))
+    told.limits.now = lambda: (Limits(calls=7), Usage(3, 5, 1000, 2000), 2)
     told.limits.reached("calls")
     told.scrape(None)
-    assert value(told, "limit", limit="calls") == 7
+    assert value(told, "limit", limit="calls") == 14  # of two processes
+    assert value(told, "limit", limit="header_fields") == 128
     assert value(told, "open_connections") == 5
     assert value(told, "kept_bytes", place="memory") == 1000
     assert value(told, "kept_bytes", place="disk") == 2000

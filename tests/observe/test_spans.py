@@ -97,6 +97,12 @@ def test_whose_status_is_an_error(
     assert dict(call.attributes or {}).get("error.type") == kind
 
 
+@pytest.mark.parametrize(("secure", "scheme"), [(True, "https"), (False, "http")])
+def test_what_the_caller_spoke(secure: bool, scheme: str) -> None:  # noqa: FBT001  a column
+    (call,) = spans(*traced(), secure=secure)
+    assert dict(call.attributes or {})["url.scheme"] == scheme
+
+
 def test_only_the_last_sending_is_what_the_call_failed_of() -> None:
     trace, steps = traced()
     steps.sent(1, 1.1)

@@ -228,7 +228,11 @@ class TestNoSecretIsShown:
 
     def test_described_they_are_masked_and_the_rest_is_plain(self, loaded: Settings) -> None:
         described = loaded.describe()
-        assert described["listen"] == {"host": "127.0.0.1", "port": 8080}
+        assert described["listen"] == {
+            "host": "127.0.0.1",
+            "port": 8080,
+            "socket_mode": "0660",
+        }
         assert described["accounts"]["default"] == {
             "account_id": "i",
             "apps": [

@@ -1,9 +1,11 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway.settings import load
 from gateway.settings.changes import applicable, changes, same_store
+from tests.stores.certificates import Authority, Issued
 
 BASE = {
     "ZOOM_ACCOUNT_ID": "acc",
@@ -48,6 +50,25 @@ def test_changes_are_named_in_the_order_of_the_configuration(
 def test_accounts_that_come_or_go_are_changes() -> None:
     one, two = load(None, BASE), load(None, {**BASE, **SALES})
     assert changes(one, two).applied == changes(two, one).applied == ("accounts.sales",)
+
+
+def test_tls_is_switched_by_a_restart_and_all_else_of_it_without(tmp_path: Path) -> None:
+    ca = Authority(tmp_path)
+    one, two = ca.issue("one.test"), ca.issue("two.test")
+
+    def tls(issued: Issued, **more: str) -> Any:
+        files = {"CERTIFICATE_FILE": str(issued.certificate), "KEY_FILE": str(issued.key), **more}
+        return settings(**{f"TLS__{name}": text for name, text in files.items()})
+
+    off, on, changed = settings(), tls(one), tls(two, CLIENT_CA_FILE=str(ca.file))
+    found = changes(on, changed)
+    assert (found.applied, found.ignored) == (("tls",), ())
+    assert applicable(on, changed).tls == changed.tls
+    for old, new in ((off, on), (on, off)):
+        found = changes(old, new)
+        assert found.applied == ()
+        assert found.ignored == ("tls.certificate_file", "tls.key_file")
+        assert applicable(old, new).tls == old.tls
 
 
 def test_addresses_need_a_restart_and_stay_as_they_were() -> None:

@@ -138,7 +138,8 @@ def test_listen_and_admin_must_differ(host: str) -> None:
 
 
 def test_sections_must_be_mappings() -> None:
-    assert problem("listen: 8080") == "listen: must be a mapping with the keys host, port"
+    keys = "host, port, socket, socket_mode"
+    assert problem("listen: 8080") == f"listen: must be a mapping with the keys {keys}"
     assert problem("token: [1]").startswith("token: must be a mapping with the keys rotate_at, ")
 
 

@@ -171,7 +171,7 @@ def test_what_has_no_end_is_refused(text: str) -> None:
         ("listne: {}", "listne: is not a key: did you mean listen?"),
         ("listen: {prot: 1}", "listen.prot: is not a key: did you mean port?"),
         ("log: {qqq: 1}", "log.qqq: is not a key: known here: format, level"),
-        ("_env_file: x", "_env_file: is not a key: known here: listen, admin, access, upstream,"),
+        ("_env_file: x", "_env_file: is not a key: known here: listen, admin, tls, access,"),
         (
             "accounts: {default: {apps: [{token_index: [0]}]}}",
             "accounts.default.apps[0].token_index: is not a key: did you mean token_indexes?",

@@ -1,6 +1,7 @@
 """A CA of the test's own, and contexts for its servers and clients."""
 
 import datetime as dt
+import re
 import ssl
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -39,7 +40,7 @@ class Authority:
         """For a server of these names, or for a client; good from and until, in days from now."""
         key = ec.generate_private_key(ec.SECP256R1())
         names = x509.SubjectAlternativeName([_host(host) for host in hosts or ("client",)])
-        stem = "-".join(hosts) or "client"
+        stem = re.sub(r"[^\w.-]+", "_", "-".join(hosts))[-64:] or "client"
         made = Issued(self._directory / f"{stem}.pem", self._directory / f"{stem}.key")
         self._write(
             made.certificate,
@@ -89,6 +90,10 @@ class Authority:
 
 
 def _host(host: str) -> x509.GeneralName:
+    if "://" in host:
+        return x509.UniformResourceIdentifier(host)
+    if "@" in host:
+        return x509.RFC822Name(host)
     try:
         return x509.IPAddress(ip_address(host))
     except ValueError:

@@ -18,7 +18,7 @@ from gateway.ports import CallReport, Upstream
 from gateway.web.access import Access
 from gateway.web.accounts import AccountContext, Accounts
 from gateway.web.connection import Connection
-from gateway.web.listener import ProxyServer
+from gateway.web.listener import ProxyServer, Tls
 from gateway.web.meters import Allowance, Meters
 from gateway.web.proxy import Hooks, Proxy, ProxyParts
 from gateway.web.sources import Sources
@@ -86,14 +86,23 @@ class Listening:
     meters: Meters
     reached: list[str]
     """The limits that were, in that order."""
+    tls: ssl.SSLContext | None = None
+    """What callers connect with, unless they say otherwise."""
 
     @property
     def connections(self) -> list[Connection]:
         assert self.server._http is not None
         return self.server._http.callers
 
-    async def caller(self, *, limit: int = 65536) -> Caller:
-        return await Caller.connect(self.address, limit=limit)
+    async def caller(self, *, limit: int = 65536, tls: ssl.SSLContext | None = None) -> Caller:
+        return await Caller.connect(self.address, limit=limit, tls=tls or self.tls)
+
+
+class Spoken:
+    """What `listening` speaks unless it is told otherwise: nothing, or TLS."""
+
+    tls: Tls | None = None
+    client: ssl.SSLContext | None = None
 
 
 def endpoint_of(method: str, path: bytes) -> Endpoint:
@@ -115,7 +124,8 @@ async def listening(
     trace_of: Callable[[CallerHeaders, float], CallTrace | None] = lambda *_: None,
     propagate: bool = False,
     limits: Limits | None = None,
-    tls: ssl.SSLContext | None = None,
+    tls: Tls | None = None,
+    client: ssl.SSLContext | None = None,
     sources: Sources | None = None,
     access: Access | None = None,
 ) -> AsyncIterator[Listening]:
@@ -151,7 +161,7 @@ async def listening(
             propagate=propagate,
         )
     )
-    server = ProxyServer(proxy, tls=tls)
+    server = ProxyServer(proxy, tls=tls or Spoken.tls)
     address = await server.start("127.0.0.1", 0)
     try:
         yield Listening(
@@ -166,6 +176,7 @@ async def listening(
             spool_failures,
             meters,
             reached,
+            client or Spoken.client,
         )
     finally:
         await server.finish(1.0)

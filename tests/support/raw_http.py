@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import ssl
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -50,8 +51,10 @@ class Caller:
         self.writer = writer
 
     @classmethod
-    async def connect(cls, address: tuple[str, int], *, limit: int = 65536) -> "Caller":
-        return cls(*await asyncio.open_connection(*address, limit=limit))
+    async def connect(
+        cls, address: tuple[str, int], *, limit: int = 65536, tls: ssl.SSLContext | None = None
+    ) -> "Caller":
+        return cls(*await asyncio.open_connection(*address, limit=limit, ssl=tls))
 
     async def __aenter__(self) -> Self:
         return self

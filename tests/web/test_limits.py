@@ -9,7 +9,10 @@ from collections.abc import Callable
 import pytest
 
 from gateway.core.limits import Limits
+from gateway.settings.tls import TlsSettings
 from gateway.web.connection import Connection
+from gateway.web.listener import Tls
+from gateway.web.tls import Context
 from tests.settings.certificates import make_ca
 from tests.support.listening import KIB, Listening, listening, until
 from tests.support.raw_http import Caller, request
@@ -399,17 +402,16 @@ async def test_a_body_that_may_be_kept_nowhere_is_forwarded_and_its_refusal_pass
 
 
 @pytest.fixture(scope="module")
-def tls(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
-    """A server's context, with a certificate that vouches for itself."""
+def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
+    """With a certificate that vouches for itself."""
     folder = tmp_path_factory.mktemp("tls")
     certificate, key = folder / "certificate.pem", folder / "key.pem"
     make_ca(certificate, key)
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificate, key)
-    return context
+    context = TlsSettings(certificate_file=certificate, key_file=key).context(Context)
+    return Tls(lambda: context, lambda _: None)
 
 
-async def test_a_handshake_counts_and_has_the_time_of_a_header(tls: ssl.SSLContext) -> None:
+async def test_a_handshake_counts_and_has_the_time_of_a_header(tls: Tls) -> None:
     limits = Limits(header_timeout=2.0, connections=2)
     trusting = ssl.create_default_context()
     trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
@@ -417,7 +419,7 @@ async def test_a_handshake_counts_and_has_the_time_of_a_header(tls: ssl.SSLConte
         async with await running.caller() as silent, await running.caller() as babbling:
             await until(lambda: running.meters.connections == 2)
             async with await running.caller() as third:
-                assert await third.ended() == b""  # nothing that is no TLS can be said
+                assert await third.ended() == b""  # before TLS nothing can be said
             assert running.reached == ["connections"]
             await babbling.send(request())  # no TLS either
             await babbling.ended()

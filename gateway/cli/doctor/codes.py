@@ -39,6 +39,14 @@ class Code(StrEnum):
     LISTENER_TAKEN = "listener_taken"
     LISTENER_IMPOSSIBLE = "listener_impossible"
     LISTENS_EVERYWHERE = "listens_everywhere"
+    SOCKET_EXPOSED = "socket_exposed"
+    CERTIFICATE_OK = "certificate_ok"
+    CERTIFICATE_DUE = "certificate_due"
+    CERTIFICATE_EXPIRED = "certificate_expired"
+    CERTIFICATE_NOT_YET_VALID = "certificate_not_yet_valid"
+    CERTIFICATE_WITHOUT_NAMES = "certificate_without_names"
+    CLIENT_CA_OK = "client_ca_ok"
+    CLIENT_CA_EXPIRED = "client_ca_expired"
 
     # The way to a host.
     DNS_OK = "dns_ok"

@@ -1,12 +1,15 @@
 """Whether the gateway could listen where it is told to, and who has the port if it could not."""
 
 import asyncio
+import contextlib
 import errno
 import socket
 from collections.abc import AsyncIterator
 from http.client import HTTPConnection, HTTPException
+from ipaddress import ip_address
 from typing import Final
 
+from gateway.cli.doctor import certificates, unix_socket
 from gateway.cli.doctor.case import Case
 from gateway.cli.doctor.codes import Code
 from gateway.cli.doctor.findings import Finding, Level
@@ -27,12 +30,35 @@ Place = tuple[str, str, int]
 
 
 async def listeners(case: Case) -> AsyncIterator[Finding]:
-    for section in ("listen", "admin"):
-        settings = getattr(case.settings, section)
-        place = (section, settings.host, settings.port)
-        yield await asyncio.to_thread(_listener, place)
-        if settings.host in ALL:
-            yield _everywhere(place)
+    listen, admin = case.settings.listen, case.settings.admin
+    if listen.socket is not None:
+        for finding in await asyncio.to_thread(lambda: list(unix_socket.look_at(listen))):
+            yield finding
+    else:
+        async for finding in _on_tcp(case, ("listen", listen.host, listen.port)):
+            yield finding
+    async for finding in _on_tcp(case, ("admin", admin.host, admin.port)):
+        yield finding
+    if case.settings.tls.on:
+        for finding in await asyncio.to_thread(lambda: list(certificates.look_at(case.settings))):
+            yield finding
+
+
+async def _on_tcp(case: Case, place: Place) -> AsyncIterator[Finding]:
+    section, host, _ = place
+    yield await asyncio.to_thread(_listener, place)
+    if section == "listen" and case.settings.tls.asked == "required":
+        return  # whoever reaches it must show who it is
+    if host in ALL or not await asyncio.to_thread(_is_local, host):
+        yield _everywhere(place)
+
+
+def _is_local(host: str) -> bool:
+    """Whether only this machine reaches it; a name that is not known is taken for one that does."""
+    with contextlib.suppress(OSError):
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        return all(ip_address(str(one[4][0]).partition("%")[0]).is_loopback for one in found)
+    return True
 
 
 def _listener(place: Place) -> Finding:
@@ -113,12 +139,13 @@ def _is_proxy(host: str, port: int) -> bool:
 def _everywhere(place: Place) -> Finding:
     section, host, port = place
     where = sockets.written((host, port))
+    what = f"on all addresses ({where})" if host in ALL else f"beyond this machine ({where})"
     if section == "admin":
         return Finding(
             Code.LISTENS_EVERYWHERE,
             Level.NOTICE,
             section,
-            f"admin listens on all addresses ({where}): who reaches {socket.gethostname()} sees "
+            f"admin listens {what}: who reaches {socket.gethostname()} sees "
             "the metrics and the status page, which hold no secret.",
             "Let only your monitoring reach the port (firewall, NetworkPolicy).",
         )
@@ -126,8 +153,9 @@ def _everywhere(place: Place) -> Finding:
         Code.LISTENS_EVERYWHERE,
         Level.WARNING,
         section,
-        f"listen takes calls on all addresses ({where}): who reaches {socket.gethostname()} has "
-        "the app's rights at Zoom, without a password.",
-        "Listen on 127.0.0.1, or let only your programs reach the port (firewall, NetworkPolicy); "
-        "then say --ignore listens_everywhere.",
+        f"listen takes calls {what}: who reaches {socket.gethostname()} has the app's rights at "
+        "Zoom, without a password.",
+        "Ask callers for certificates (tls.client_ca_file), listen on 127.0.0.1 or on a Unix "
+        "socket, or let only your programs reach the port (firewall, NetworkPolicy); in the last "
+        "case say --ignore listens_everywhere.",
     )
