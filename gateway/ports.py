@@ -263,6 +263,8 @@ class CallReport:
     """`x-zm-trackingid`: what Zoom's support asks for."""
     error: str = ""
     """The slug of an answer that the gateway itself made."""
+    reason: str = ""
+    """What is wrong with Zoom, or with the way there, in words; with some of the slugs."""
     trace: CallTrace | None = None
     """None: the call belongs to no trace."""
 

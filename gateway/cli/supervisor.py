@@ -199,6 +199,7 @@ class Supervisor:
                 *seat.addresses,
                 settings.store.url.partition(":")[0],
                 list(settings.accounts),
+                settings.upstream.shown_proxy(os.environ),
             )
 
     def _fails(self, number: int, ended: Ended) -> bool:

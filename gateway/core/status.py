@@ -66,6 +66,8 @@ class Replica:
     """All replicas, itself included, as it saw them last."""
     worker: int | None = None
     """Its number, if several processes are one gateway."""
+    ways: tuple[tuple[str, str | None], ...] = ()
+    """Zoom's hosts, and the egress proxy on the way to each, as `host:port`."""
 
 
 class ReadinessGate:
@@ -186,6 +188,7 @@ def snapshot(  # noqa: PLR0913  each is told of
             }
             for name, chart in charts.items()
         ],
+        "upstream": [{"host": host, "egress_proxy": proxy} for host, proxy in replica.ways],
         "fleet": _fleet(replica.sighting, replica.name),
     }
 

@@ -88,6 +88,8 @@ def _fields(report: CallReport) -> dict[str, Any]:
         fields["tracking_id"] = report.tracking_id
     if report.error:
         fields["error"] = report.error
+    if report.reason:
+        fields["reason"] = report.reason
     if report.trace is not None:
         fields["trace_id"] = report.trace.context.trace_id
         fields["span_id"] = report.trace.context.span_id

@@ -60,6 +60,7 @@ ALLOWED: Final = frozenset(
         "listen",
         "admin",
         "store",
+        "egress_proxy",
         "accounts",
         "account_id",
         "signal",

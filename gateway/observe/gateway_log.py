@@ -29,17 +29,25 @@ class GatewayLog:
         self._exports = Throttle(EXPORTS_PERIOD, later)
 
     def started(
-        self, version: str, listen: str, admin: str, store: str, accounts: Sequence[str]
+        self,
+        version: str,
+        listen: str,
+        admin: str,
+        store: str,
+        accounts: Sequence[str],
+        egress_proxy: str | None = None,
     ) -> None:
         """The listeners take calls. Addresses as `host:port`; `store` is the URL's scheme alone."""
+        by = f" It reaches Zoom by the proxy {egress_proxy}." if egress_proxy else ""
         self._log.info(
             "started",
-            message=f"zoom-gateway {version} takes calls on {listen}; its state is on {admin}.",
+            message=f"zoom-gateway {version} takes calls on {listen}; its state is on {admin}.{by}",
             version=version,
             listen=listen,
             admin=admin,
             store=store,
             accounts=accounts,
+            **({"egress_proxy": egress_proxy} if egress_proxy else {}),
         )
 
     def reloaded(self, changed: Sequence[str]) -> None:
@@ -132,6 +140,10 @@ class GatewayLog:
             account=account,
             caller=caller,
         )
+
+    def ca_file_unusable(self, sentence: str) -> None:
+        """`upstream.ca_file` changed and cannot be used; `sentence` says what holds instead."""
+        self._log.error("ca_file_unusable", message=f"{sentence}.")
 
     def store_file_set_aside(self, sentence: str) -> None:
         """A token file could not be read; `sentence` says which, and where it is kept."""

@@ -12,7 +12,7 @@ from gateway.settings.kinds import AccountName, Kind
 from gateway.settings.section import Section
 from gateway.settings.store import StoreSettings
 from gateway.settings.tracing import TracingSettings
-from gateway.settings.urls import ApiUrl, TokenUrl
+from gateway.settings.upstream import UpstreamSettings
 
 _ALL_ADDRESSES: Final = {"0.0.0.0", "::"}  # noqa: S104 - compared with, not bound
 
@@ -39,28 +39,6 @@ class AdminSettings(Section):
         default=False,
         description="Whether who reaches the admin port may ask for a new token (`POST"
         " /accounts/NAME/rotate`, and a button on the status page). False: it only ever reads.",
-    )
-
-
-class UpstreamSettings(Section):
-    """Zoom, and how long to wait for it."""
-
-    api_url: ApiUrl = Field(
-        default="https://api.zoom.us",
-        description="Where calls go: scheme and host, without `/v2`."
-        " Zoom for Government: `https://api.zoomgov.com`.",
-    )
-    token_url: TokenUrl = Field(
-        default="https://zoom.us/oauth/token",
-        description="Where tokens come from. Zoom for Government:"
-        " `https://zoomgov.com/oauth/token`.",
-    )
-    connect_timeout: kinds.Seconds = Field(
-        default=3.0, description="Seconds for making a connection, TLS included."
-    )
-    idle_timeout: kinds.Seconds = Field(
-        default=60.0,
-        description="Seconds without a byte in either direction after which a call is given up.",
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from gateway.core.endpoint import Endpoint
-from gateway.core.errors import CallRefusedError, GatewayError
+from gateway.core.errors import CallRefusedError, GatewayError, UpstreamError
 from gateway.core.headers import CallerHeaders, authorized, read_caller
 from gateway.core.request_id import request_id
 from gateway.core.routes import METHODS, OTHER
@@ -188,6 +188,8 @@ class Proxy:
         except Exception as error:  # noqa: BLE001  no traceback reaches a caller
             if not isinstance(error, GatewayError):
                 self._hooks.unhandled(error)
+            if isinstance(error, UpstreamError):
+                visit.report.reason = str(error)
             await visit.own_up(problem_of(error), draining=self.draining)
 
     async def _forward(self, visit: Visit, call: Call) -> None:

@@ -19,6 +19,7 @@ from gateway.web.accounts import AccountContext, Accounts
 from gateway.web.proxy import Hooks, Proxy, ProxyParts
 from gateway.wiring.credentials import credentials_print, identities
 from gateway.wiring.lines import Lines
+from gateway.wiring.outward import Outward
 from gateway.wiring.spooling import Spooling
 from gateway.wiring.store import token_store
 from gateway.wiring.traces import Traces
@@ -72,11 +73,13 @@ class Assembly:
     ) -> None:
         self.settings = settings
         self._commons = commons
+        self.outward: Outward
         self.upstream: HttpUpstream
         if former and former.settings.upstream == settings.upstream:
-            self.upstream = former.upstream
+            self.outward, self.upstream = former.outward, former.upstream
         else:
-            self.upstream = upstream(settings)
+            self.outward = Outward(settings.upstream, commons.lines.ca_file_unusable)
+            self.upstream = upstream(settings, self.outward)
         self.store: TokenStore
         if former and same_store(former.settings, settings):
             self.store = former.store
@@ -108,7 +111,7 @@ class Assembly:
         self.proxy = Proxy(self._proxy_parts())
 
     def _keeper(self, name: str, account: AccountSettings) -> Keeper:
-        endpoint = minter(self.settings, account)
+        endpoint = minter(self.settings, account, self.outward)
         return Keeper(account, self._manager(name, account, endpoint), endpoint)
 
     def _manager(

@@ -143,7 +143,11 @@ class Gateway:
         charts = self.charts()
         now, wall = self._clock.now(), self._clock.wall()
         totals = (self._shared or self._totals).totals()
-        replica = replace(self._replica, sighting=self._assembly.heartbeat.sighting)
+        replica = replace(
+            self._replica,
+            sighting=self._assembly.heartbeat.sighting,
+            ways=self._assembly.outward.ways,
+        )
         return snapshot(charts, self._judge(charts), replica, now, wall, totals, most=most)
 
     def rotate(self, account: str, caller: str) -> Asked | None:
@@ -194,7 +198,8 @@ class Gateway:
         self._address = _named(listen)
         self._assembly.start()
         store = settings.store.url.partition(":")[0]
-        self.log.started(__version__, *addresses, store, list(settings.accounts))
+        proxy = settings.upstream.shown_proxy(os.environ)
+        self.log.started(__version__, *addresses, store, list(settings.accounts), proxy)
         return addresses
 
     async def serve(self, listen: Sequence[socket.socket], admin: Sequence[socket.socket]) -> None:

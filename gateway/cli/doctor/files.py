@@ -13,6 +13,7 @@ from gateway.cli.doctor.case import Case
 from gateway.cli.doctor.codes import Code
 from gateway.cli.doctor.findings import Finding, Level
 from gateway.settings import Settings
+from gateway.settings.store_urls import SecretUrl
 
 STORE_SECRETS: Final = (
     "password_file",
@@ -48,8 +49,11 @@ def _files(settings: Settings, config: Path | None) -> Iterator[Finding]:
 
 
 def _secret_files(settings: Settings, config: Path | None) -> Iterator[tuple[str, Path]]:
-    inline = settings.store.password is not None or any(
-        app.client_secret is not None for one in settings.accounts.values() for app in one.apps
+    urls = (settings.store.url, settings.upstream.egress_proxy)
+    inline = (
+        settings.store.password is not None
+        or any(isinstance(url, SecretUrl) for url in urls)
+        or any(app.client_secret for one in settings.accounts.values() for app in one.apps)
     )
     if config is not None and inline:
         yield "the configuration file", config
