@@ -11,7 +11,6 @@ import pytest
 from gateway.core.errors import UpstreamBrokenError
 from gateway.zoom.upstream import HttpUpstream
 from gateway.zoom.upstream.sender import eagerly
-from gateway.zoom.tls import Trust
 from tests.zoom.peer import (
     OK,
     Peer,
@@ -22,6 +21,7 @@ from tests.zoom.peer import (
     post,
     read_all,
     read_and_close,
+    trusting,
 )
 
 REFUSED = b'HTTP/1.1 401 Unauthorized\r\nContent-Length: 12\r\n\r\n{"code":124}'

@@ -76,9 +76,16 @@ class Step(Enum):
 class Attempt:
     """A connection in the making, directly or by a proxy; it knows how far it came."""
 
-    def __init__(self, origin: Origin, proxy: EgressProxy | None = None) -> None:
+    def __init__(
+        self,
+        origin: Origin,
+        proxy: EgressProxy | None = None,
+        proxy_tls: Trust | None = None,
+    ) -> None:
+        """`proxy_tls` judges the proxy, where not the same as for the origin is to do so."""
         self._origin = origin
         self._proxy = proxy if origin.tls else None
+        self._proxy_tls = proxy_tls or origin.tls
         self.at_proxy = False
         """Whether it is the proxy that something is expected of now."""
         self.step = Step.NAME
@@ -112,7 +119,7 @@ class Attempt:
     ) -> tuple[asyncio.BaseTransport, P]:
         self.at_proxy = True
         sock = await self._socket(proxy.host, proxy.port)
-        outer = context if proxy.secure else None
+        outer = self._proxy_tls() if self._proxy_tls and proxy.secure else None
         transport, tunnel = await self._speak(sock, lambda: Tunnel(proxy), outer, proxy.host)
         try:
             self.step = Step.TUNNEL
