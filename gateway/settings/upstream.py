@@ -44,9 +44,6 @@ def _trusted_host(place: int, text: str) -> str:
 
 
 def _choice(value: object) -> object:
-    # In YAML, `off` without quotes is false.
-    if value is False:
-        return egress.OFF
     return value.lower() if isinstance(value, str) and value.lower() in _WORDS else value
 
 

@@ -201,6 +201,18 @@ def test_what_the_replica_says_of_itself() -> None:
         "worker": None,
         "uptime": 100.0,
     }
+    assert body["upstream"] == []
+
+
+def test_the_ways_to_zoom() -> None:
+    gate, charts = ReadinessGate(), {"default": healthy()}
+    ways = (("api.zoom.us", "proxy.test:3128"), ("zoom.us", None))
+    replica = Replica("gw-1", "1.2.3", 42, 0.0, ways=ways)
+    body = snapshot(charts, gate.look(charts, charts), replica, 100.0, WALL)
+    assert body["upstream"] == [
+        {"host": "api.zoom.us", "egress_proxy": "proxy.test:3128"},
+        {"host": "zoom.us", "egress_proxy": None},
+    ]
 
 
 def test_the_headline_is_the_worst_of_all_with_since_and_advice() -> None:

@@ -96,7 +96,10 @@ def calls() -> list[CallReport]:
     traced.trace = CallTrace(context)
     failed = CallReport("77d2c0ee", "10.1.4.20", "default", "GET", "other", 503, 8.0, 0.0, 8.0)
     failed.bytes_out, failed.error = 121, "token_unavailable"
-    return [good, replayed, traced, failed]
+    unreached = CallReport("ae11d0f3", "10.1.4.17", "default", "GET", route, 502, 0.01, 0.0, 0.0)
+    unreached.generation, unreached.bytes_out, unreached.error = 6, 207, "upstream_connect"
+    unreached.reason = "Zoom cannot be reached at api.zoom.us:443: Connection refused"
+    return [good, replayed, traced, failed, unreached]
 
 
 def chosen_call() -> CallReport:
@@ -110,6 +113,8 @@ def write_all(log: FilteringBoundLogger) -> None:
     """Write at least one line of every kind and form."""
     access, tokens, gateway = AccessLog(log), TokenLog(log, never), GatewayLog(log, never)
     gateway.started("0.1.0", "127.0.0.1:8080", "127.0.0.1:9090", "memory", ["default"])
+    proxy = "proxy.example:3128"
+    gateway.started("0.1.0", "127.0.0.1:8080", "127.0.0.1:9090", "memory", ["default"], proxy)
     for call in calls():
         access.call_ended(call)
     AccessLog(log, 0.5).call_ended(chosen_call())
@@ -119,6 +124,10 @@ def write_all(log: FilteringBoundLogger) -> None:
     gateway.store_file_set_aside(
         "the token file /tokens/default.json cannot be read (it is no JSON); it was kept as "
         "/tokens/default.json.1"
+    )
+    gateway.ca_file_unusable(
+        "upstream.ca_file: /etc/ca.pem holds no CA certificate in PEM, or cannot be read. What it "
+        "held before stays in force"
     )
     gateway.spans_lost("ConnectionError")
     gateway.no_replay_directory(None, 1_048_576, OSError(errno.EROFS, "Read-only file system"))
