@@ -57,11 +57,10 @@ async def test_a_way_by_a_proxy_that_works(tmp_path: Path) -> None:
 async def test_a_host_that_is_excepted_is_reached_directly(tmp_path: Path) -> None:
     proxy = ConnectProxy()
     async with behind(tmp_path, proxy) as variables:
-        here = faked(api_zoom_us="EAI_NONAME", zoom_us=["127.0.0.1"])
-        found = await check(**variables, **here, no_proxy="nothing.example,zoom.us:1")
+        here = {**variables, **faked(api_zoom_us="EAI_NONAME", zoom_us=["127.0.0.1"])}
+        found = await check(**here, no_proxy="nothing.example,zoom.us:1")
         assert len(found.all("proxy_used")) == 2
-        variables |= here
-        found = await check(**variables, NO_PROXY="10.0.0.0/8,zoom.us")
+        found = await check(**here, NO_PROXY="10.0.0.0/8,zoom.us")
     assert found.lacks("proxy_used")
     assert found.one("reached", "upstream.token_url")
     assert found.one("dns_unknown", "upstream.api_url")
