@@ -27,7 +27,7 @@ async def behind(
     tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[dict[str, str]]:
     authority = Authority(directory, "Corp CA")
-    context = tls or certified(authority, names)
+    context = tls or certified(authority, names, days=(-1, 90))
     async with server(answering(), context) as port, proxying(proxy):
         yield {
             **account(f"https://api.zoom.us:{port}", f"https://zoom.us:{port}"),
@@ -70,9 +70,6 @@ async def test_a_host_that_is_excepted_is_reached_directly(tmp_path: Path) -> No
     ("said", "words"),
     [
         (b"HTTP/1.1 407 No\r\n\r\n", "407: it does not take the user and password of its URL"),
-        (b"HTTP/1.1 403 No\r\n\r\n", "403: its rules do not allow this way"),
-        (b"HTTP/1.1 502 No\r\n\r\n", "502: it cannot reach the host itself"),
-        (b"hello\r\n\r\n", "its answer is not HTTP"),
         (b"", "it hangs up"),
     ],
 )
