@@ -268,6 +268,8 @@ class CallReport:
     """Why the access policy refused the call: `rule`, `default` or `key`; empty: it did not."""
     rule: str = ""
     """What decided that: a rule's name, `default`, or `spelling`."""
+    reason: str = ""
+    """What is wrong with Zoom, or with the way there, in words; with some of the slugs."""
     trace: CallTrace | None = None
     """None: the call belongs to no trace."""
     caller_name: str = ""

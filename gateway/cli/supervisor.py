@@ -205,6 +205,7 @@ class Supervisor:
                 *seat.addresses,
                 settings.store.url.partition(":")[0],
                 list(settings.accounts),
+                settings.upstream.shown_proxy(os.environ),
                 tls=settings.tls.on,
             )
 

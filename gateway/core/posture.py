@@ -73,7 +73,7 @@ class UpstreamStatus:
     api: str
     """The host of Zoom's API."""
     proxy: str | None = None
-    """`host:port` of the proxy on the way; never its password."""
+    """`host:port` of the proxy on the way there; never its password."""
 
 
 @dataclass(frozen=True, slots=True)

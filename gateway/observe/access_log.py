@@ -99,6 +99,8 @@ def _fields(report: CallReport) -> dict[str, Any]:
         fields["error"] = report.error
     if report.rule:
         fields["rule"] = report.rule
+    if report.reason:
+        fields["reason"] = report.reason
     if report.trace is not None:
         fields["trace_id"] = report.trace.context.trace_id
         fields["span_id"] = report.trace.context.span_id

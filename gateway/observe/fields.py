@@ -62,6 +62,7 @@ ALLOWED: Final = frozenset(
         "listen",
         "admin",
         "store",
+        "egress_proxy",
         "accounts",
         "account_id",
         "signal",

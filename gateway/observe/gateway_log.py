@@ -52,13 +52,14 @@ class GatewayLog:
         self._exports = Throttle(EXPORTS_PERIOD, later)
         self._limits = Throttle(LIMITS_PERIOD, later)
 
-    def started(
+    def started(  # noqa: PLR0913  each is a field of the line
         self,
         version: str,
         listen: str,
         admin: str,
         store: str,
         accounts: Sequence[str],
+        egress_proxy: str | None = None,
         *,
         tls: bool = False,
     ) -> None:
@@ -66,14 +67,16 @@ class GatewayLog:
         `store` is the URL's scheme alone.
         """
         where = f"{listen} over TLS" if tls else listen
+        by = f" It reaches Zoom by the proxy {egress_proxy}." if egress_proxy else ""
         self._log.info(
             "started",
-            message=f"zoom-gateway {version} takes calls on {where}; its state is on {admin}.",
+            message=f"zoom-gateway {version} takes calls on {where}; its state is on {admin}.{by}",
             version=version,
             listen=listen,
             admin=admin,
             store=store,
             accounts=accounts,
+            **({"egress_proxy": egress_proxy} if egress_proxy else {}),
         )
 
     def reloaded(self, changed: Sequence[str]) -> None:
@@ -174,6 +177,10 @@ class GatewayLog:
             account=account,
             caller=caller,
         )
+
+    def ca_file_unusable(self, sentence: str) -> None:
+        """`upstream.ca_file` changed and cannot be used; `sentence` says what holds instead."""
+        self._log.error("ca_file_unusable", message=f"{sentence}.")
 
     def store_file_set_aside(self, sentence: str) -> None:
         """A token file could not be read; `sentence` says which, and where it is kept."""

@@ -20,6 +20,7 @@ DIRECTORY: Final = "PROMETHEUS_MULTIPROC_DIR"
 """The variable that tells the library where the files are; it reads it whenever it opens one."""
 
 _STARTED: Final = "process_start_time_seconds"
+_DENIED: Final = "zoom_gateway_access_denied"
 _CPU: Final = "process_cpu_seconds"
 
 
@@ -54,6 +55,15 @@ class Shared(Collector):
                 counts = totals.setdefault(sample.labels["account"], dict.fromkeys(NAMES, 0))
                 counts[name_of(sample.labels)] += int(sample.value)
         return totals
+
+    def denied(self) -> Mapping[str, int]:
+        """As `Totals.denied`, of all workers together."""
+        return {
+            sample.labels["reason"]: int(sample.value)
+            for metric in self.collect()
+            if metric.name == _DENIED
+            for sample in metric.samples
+        }
 
     def pids(self) -> list[int]:
         """The processes of the workers."""

@@ -1,5 +1,6 @@
 """What this replica has counted since it started, for the status page."""
 
+from collections import Counter
 from collections.abc import Mapping
 
 from gateway.core.events import ForeignMint, Minted, MintFailed, Refused, TokenEvent
@@ -15,16 +16,23 @@ class Totals:
 
     def __init__(self) -> None:
         self._accounts: dict[str, dict[str, int]] = {}
+        self._denied: Counter[str] = Counter()
 
     def totals(self) -> Mapping[str, Mapping[str, int]]:
         """Give the totals by account and name; an account that nothing happened to is missing."""
         return self._accounts
+
+    def denied(self) -> Mapping[str, int]:
+        """How many calls were not allowed, by reason."""
+        return self._denied
 
     def call_began(self, account: str) -> None: ...
 
     def call_ended(self, report: CallReport) -> None:
         counts = self._of(report.account)
         counts["calls"] += 1
+        if report.denied:
+            self._denied[report.denied] += 1
         if report.outcome is not None:
             recovered = report.outcome is ReplayOutcome.RECOVERED
             counts["recovered" if recovered else "passed_on"] += 1

@@ -14,10 +14,10 @@ from gateway.settings.model import (
     ReplaySettings,
     Settings,
     TokenSettings,
-    UpstreamSettings,
 )
 from gateway.settings.operations import load_operations
 from gateway.settings.store import StoreSettings
+from gateway.settings.upstream import UpstreamSettings
 
 __all__ = [
     "AccountSettings",

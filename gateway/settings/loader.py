@@ -10,6 +10,7 @@ from gateway.core.errors import ConfigurationError
 from gateway.settings import access_names, environment, file, problems, shorthand
 from gateway.settings.merge import merge
 from gateway.settings.model import Settings
+from gateway.settings.upstream import unusable_proxies
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
@@ -33,6 +34,8 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     found += problems.duplicates(tree)
     found += access_names.wrong(tree)
     settings = _validated(tree, environ, found)
+    if settings is not None:
+        found += unusable_proxies(settings.upstream, environ)
     if found or settings is None:
         raise ConfigurationError(found)
     return settings

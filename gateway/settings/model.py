@@ -15,29 +15,7 @@ from gateway.settings.section import Section
 from gateway.settings.store import StoreSettings
 from gateway.settings.tls import TlsSettings
 from gateway.settings.tracing import TracingSettings
-from gateway.settings.urls import ApiUrl, TokenUrl
-
-
-class UpstreamSettings(Section):
-    """Zoom, and how long to wait for it."""
-
-    api_url: ApiUrl = Field(
-        default="https://api.zoom.us",
-        description="Where calls go: scheme and host, without `/v2`."
-        " Zoom for Government: `https://api.zoomgov.com`.",
-    )
-    token_url: TokenUrl = Field(
-        default="https://zoom.us/oauth/token",
-        description="Where tokens come from. Zoom for Government:"
-        " `https://zoomgov.com/oauth/token`.",
-    )
-    connect_timeout: kinds.Seconds = Field(
-        default=3.0, description="Seconds for making a connection, TLS included."
-    )
-    idle_timeout: kinds.Seconds = Field(
-        default=60.0,
-        description="Seconds without a byte in either direction after which a call is given up.",
-    )
+from gateway.settings.upstream import UpstreamSettings
 
 
 class TokenSettings(Section):

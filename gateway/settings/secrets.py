@@ -51,18 +51,18 @@ def read_secret(path: Path) -> Secret:
         raise ValueError(f"{name}: its content {error}") from None
 
 
-def read_small_file(path: Path) -> bytes:
+def read_small_file(path: Path, limit: int = _FILE_LIMIT) -> bytes:
     """What the file holds. Raises ValueError that names the file and what is wrong."""
     name = shown_name(path)
     try:
         with path.open("rb") as file:
-            content = file.read(_FILE_LIMIT + 1)
+            content = file.read(limit + 1)
     except OSError as error:
         raise ValueError(f"{name} cannot be read: {error.strerror}") from None
     except ValueError:
         raise ValueError("is no path: it holds a null character") from None
-    if len(content) > _FILE_LIMIT:
-        raise ValueError(f"{name} is larger than {_FILE_LIMIT} bytes: it is not a secret's file")
+    if len(content) > limit:
+        raise ValueError(f"{name} is larger than {limit} bytes: it is not the right file")
     return content
 
 

@@ -41,8 +41,12 @@ def check_pair(certificate: Path, key: Path) -> None:
         ) from None
 
 
+_BUNDLE_LIMIT: Final = 8_388_608
+"""Bytes of a file of CAs: a system's own has some 250,000."""
+
+
 def _ca_file(path: Path) -> Path:
-    read_small_file(path)
+    read_small_file(path, _BUNDLE_LIMIT)
     try:
         client_context(path)
     except (OSError, ValueError):

@@ -9,13 +9,14 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from gateway.core.secret import Secret
+from gateway.core.zoom_hosts import is_loopback
 from gateway.settings import kinds
 from gateway.settings.kinds import Kind
 from gateway.settings.secrets import read_small_file
 from gateway.settings.section import Section
 from gateway.settings.shown import shown_name
 from gateway.settings.tls_files import CaFile
-from gateway.settings.urls import CollectorUrl, is_loopback
+from gateway.settings.urls import CollectorUrl
 
 _NEEDED: Final = ("opentelemetry.sdk.trace", "opentelemetry.exporter.otlp.proto.http")
 """What the extra `otel` installs."""

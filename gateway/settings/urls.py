@@ -1,23 +1,15 @@
 """The URLs of Zoom. No problem repeats one: it may hold a password."""
 
 import re
-from ipaddress import ip_address
 from typing import Annotated, Final
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator
 
+from gateway.core.zoom_hosts import is_loopback
 from gateway.settings.kinds import Kind, is_host
 
 _PRINTABLE: Final = re.compile(r"[!-~]+")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether what is sent to this host stays on the machine."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _parts(url: str, example: str) -> SplitResult:

@@ -11,6 +11,7 @@ from gateway.core.errors import (
     CallRefusedError,
     DescriptorsError,
     GatewayError,
+    UpstreamError,
     UpstreamStaleError,
 )
 from gateway.core.headers import CallerHeaders, authorized, dropping, read_caller
@@ -243,11 +244,13 @@ class Proxy:
         except CallerGoneError:
             raise
         except Exception as error:  # noqa: BLE001  no traceback reaches a caller
-            self._hear(error)
+            self._hear(visit, error)
             await visit.own_up(problem_of(error), draining=self.draining)
 
-    def _hear(self, error: Exception) -> None:
+    def _hear(self, visit: Visit, error: Exception) -> None:
         """Somebody else wants to know of it, too."""
+        if isinstance(error, UpstreamError):
+            visit.report.reason = str(error)
         match error:
             case CallRefusedError():
                 if error.limit:

@@ -24,6 +24,7 @@ from gateway.wiring.credentials import credentials_print, identities
 from gateway.wiring.key_files import KeyFiles
 from gateway.wiring.limits import limits_of
 from gateway.wiring.lines import Lines
+from gateway.wiring.outward import Outward
 from gateway.wiring.spooling import Spooling
 from gateway.wiring.store import token_store
 from gateway.wiring.traces import Traces
@@ -79,11 +80,13 @@ class Assembly:
         self.settings = settings
         self._commons = commons
         self.limits = limits_of(settings.limits)
+        self.outward: Outward
         self.upstream: HttpUpstream
         if former and former.settings.upstream == settings.upstream:
-            self.upstream = former.upstream
+            self.outward, self.upstream = former.outward, former.upstream
         else:
-            self.upstream = upstream(settings)
+            self.outward = Outward(settings.upstream, commons.lines.ca_file_unusable)
+            self.upstream = upstream(settings, self.outward)
         self.store: TokenStore
         if former and same_store(former.settings, settings):
             self.store = former.store
@@ -121,7 +124,7 @@ class Assembly:
         self.proxy = Proxy(self._proxy_parts())
 
     def _keeper(self, name: str, account: AccountSettings) -> Keeper:
-        endpoint = minter(self.settings, account)
+        endpoint = minter(self.settings, account, self.outward)
         return Keeper(account, self._manager(name, account, endpoint), endpoint)
 
     def _manager(

@@ -172,7 +172,13 @@ class Gateway:
         )
 
     def _posture(self) -> Posture:
-        return posture(self.settings, self._listener(), self._in_use.status())
+        return posture(
+            self.settings,
+            self._listener(),
+            self._assembly.outward.status,
+            (self._shared or self._totals).denied(),
+            self._in_use.status(),
+        )
 
     def status(self, most: int | None = None) -> dict[str, Any]:
         """Give the body of `/status.json`; with `most`, of so many accounts in full."""
@@ -236,8 +242,9 @@ class Gateway:
         addresses = sockets.named(listen), sockets.named(admin)
         await self._begin(listen, admin)
         store = settings.store.url.partition(":")[0]
+        proxy = settings.upstream.shown_proxy(os.environ)
         self.log.started(
-            __version__, *addresses, store, list(settings.accounts), tls=settings.tls.on
+            __version__, *addresses, store, list(settings.accounts), proxy, tls=settings.tls.on
         )
         return addresses
 

@@ -41,6 +41,9 @@ class Lines:
     def spans_lost(self, reason: str) -> None:
         self.gateway.spans_lost(reason)
 
+    def ca_file_unusable(self, sentence: str) -> None:
+        self.gateway.ca_file_unusable(sentence)
+
     def store_file_set_aside(self, sentence: str) -> None:
         self.gateway.store_file_set_aside(sentence)
 

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from gateway.core.egress import EgressProxy
 from gateway.settings import Settings
+from gateway.wiring.outward import Outward
 from gateway.wiring.store import redis_options
 from gateway.zoom.upstream import HttpUpstream
 from gateway.zoom.upstream.dial import parse_origin
@@ -19,14 +21,21 @@ class Way:
     host: str
     port: int
     tls: ssl.SSLContext | None = field(repr=False)
+    proxy: EgressProxy | None = None
+    """Which resolves the name, and makes the connection."""
 
 
 def zoom_ways(settings: Settings) -> Iterator[Way]:
-    """To the token endpoint and to the API: the order in which a first call needs them."""
-    for key in ("token_url", "api_url"):
-        # Both trust the machine's store of authorities, as aiohttp's client of tokens does.
-        origin = parse_origin(_origin(getattr(settings.upstream, key)))
-        yield Way(f"upstream.{key}", origin.host, origin.port, origin.tls)
+    """To the token endpoint and to the API: the order in which a first call needs them.
+
+    Raises ConfigurationError, see `Outward`.
+    """
+    outward = Outward(settings.upstream)
+    proxies = {"token_url": outward.token_proxy, "api_url": outward.api_proxy}
+    for key, proxy in proxies.items():
+        origin = parse_origin(_origin(getattr(settings.upstream, key)), outward.trust)
+        tls = origin.tls and origin.tls()
+        yield Way(f"upstream.{key}", origin.host, origin.port, tls, proxy)
 
 
 def store_ways(settings: Settings) -> Iterator[Way]:
@@ -40,9 +49,16 @@ def store_ways(settings: Settings) -> Iterator[Way]:
 
 
 def token_host(settings: Settings) -> HttpUpstream:
-    """The host of the token endpoint, for requests that mint nothing."""
+    """The host of the token endpoint, for requests that mint nothing.
+
+    Raises ConfigurationError, see `Outward`.
+    """
+    outward = Outward(settings.upstream)
     return HttpUpstream(
-        _origin(settings.upstream.token_url), connect_timeout=settings.upstream.connect_timeout
+        _origin(settings.upstream.token_url),
+        connect_timeout=settings.upstream.connect_timeout,
+        tls=outward.trust,
+        proxy=outward.token_proxy,
     )
 
 

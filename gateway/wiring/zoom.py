@@ -2,27 +2,36 @@
 
 from gateway.core.verdict import classify, decode_body
 from gateway.settings import AccountSettings, Settings
+from gateway.wiring.outward import Outward
 from gateway.zoom.minter import TokenEndpoint
 from gateway.zoom.prober import TokenProber
 from gateway.zoom.upstream import HttpUpstream
 
 
-def upstream(settings: Settings) -> HttpUpstream:
-    """The way to Zoom's API."""
+def upstream(settings: Settings, outward: Outward | None = None) -> HttpUpstream:
+    """The way to Zoom's API. Raises ConfigurationError, see `Outward`."""
+    outward = outward or Outward(settings.upstream)
     return HttpUpstream(
         settings.upstream.api_url,
         connect_timeout=settings.upstream.connect_timeout,
         idle_timeout=settings.upstream.idle_timeout,
+        tls=outward.trust,
+        proxy=outward.api_proxy,
     )
 
 
-def minter(settings: Settings, account: AccountSettings) -> TokenEndpoint:
-    """The token endpoint, for one account."""
+def minter(
+    settings: Settings, account: AccountSettings, outward: Outward | None = None
+) -> TokenEndpoint:
+    """The token endpoint, for one account. Raises ConfigurationError, see `Outward`."""
+    outward = outward or Outward(settings.upstream)
     return TokenEndpoint(
         settings.upstream.token_url,
         account.account_id,
         {app.name: app.credentials for app in account.apps},
         connect_timeout=settings.upstream.connect_timeout,
+        tls=outward.trust,
+        proxy=outward.token_proxy,
     )
 
 

@@ -4,22 +4,27 @@ Source for what may be repeated: a mint that Zoom may have made is never asked f
 here, since it may have killed the token before it. The token manager decides about that.
 """
 
-import ssl
+import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from http import HTTPStatus
-from typing import Final
+from types import SimpleNamespace
+from typing import Any, Final
 
 import aiohttp
+from aiohttp.abc import ResolveResult
 from aiohttp_retry import ExponentialRetry, RetryClient
 
 from gateway.core.credentials import AppCredentials
+from gateway.core.egress import EgressProxy
 from gateway.core.errors import ConfigurationError, MintError, MintFailure
 from gateway.core.oauth import MAX_ANSWER, TokenAnswer, TokenRequest, read_answer
 from gateway.core.token import Grant, SlotId
 from gateway.zoom import USER_AGENT
-from gateway.zoom.words import describe
+from gateway.zoom.mint_faults import Sending
+from gateway.zoom.tls import Trust, default_tls
+from gateway.zoom.words import describe, only_here
 
 Credentials = Callable[[], AppCredentials]
 """Reads an app's credentials afresh, so that a file that changes counts at the next mint.
@@ -28,6 +33,8 @@ Raises ConfigurationError if they cannot be read."""
 RETRY_AFTER_FAULT: Final = 0.15
 """Seconds before the one quick repetition: a front that is being replaced is back by then,
 and the token manager's own backoff, of seconds, is spared."""
+
+_SENDING: Final = "sending"
 
 _MOMENTARY: Final = frozenset(
     {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
@@ -39,8 +46,9 @@ class TokenEndpoint:
     """Mints tokens of one account. Implements `Minter`.
 
     `credentials` maps an app's name to what reads its credentials. `connect_timeout` is in
-    seconds and covers names, TCP and TLS; the time for all of a mint is the caller's to limit,
-    by cancelling it. `wall` gives seconds since the epoch.
+    seconds and covers names, a proxy, TCP and TLS; the time for all of a mint is the caller's to
+    limit, by cancelling it. `tls` gives the context for a connection; `proxy` is on the way, if it
+    is given. `wall` gives seconds since the epoch.
     """
 
     def __init__(  # noqa: PLR0913  # what can be left out is given by name
@@ -50,16 +58,16 @@ class TokenEndpoint:
         credentials: Mapping[str, Credentials],
         *,
         connect_timeout: float = 3.0,
-        trust_env: bool = False,
-        tls: ssl.SSLContext | None = None,
+        tls: Trust = default_tls,
+        proxy: EgressProxy | None = None,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._token_url = token_url
         self._account_id = account_id
         self._credentials = credentials
         self._connect_timeout = connect_timeout
-        self._trust_env = trust_env
         self._tls = tls
+        self._proxy = proxy
         self._wall = wall
         self._client: RetryClient | None = None
 
@@ -117,12 +125,16 @@ class TokenEndpoint:
         return read_answer(request, answer, self._wall())
 
     async def _exchange(self, request: TokenRequest) -> TokenAnswer | MintError:
+        sending = Sending(self._proxy, self._connect_timeout)
         try:
             async with self._session().post(
                 self._token_url,
                 data=request.body,
                 headers=request.headers | {"User-Agent": USER_AGENT},
                 allow_redirects=False,
+                ssl=self._tls(),
+                trace_request_ctx={_SENDING: sending},
+                **self._by_proxy(),
             ) as response:
                 return TokenAnswer(
                     status=response.status,
@@ -131,17 +143,27 @@ class TokenEndpoint:
                     retry_after=response.headers.get("Retry-After"),
                 )
         except Exception as error:  # noqa: BLE001  # the port promises MintError, nothing else
-            return self._explain(error)
+            return sending.explain(error)
+
+    def _by_proxy(self) -> dict[str, Any]:
+        """Explicitly: the library reads no environment, and both ways to Zoom go alike."""
+        if self._proxy is None:
+            return {}
+        headers = {"User-Agent": USER_AGENT}
+        if (authorization := self._proxy.authorization) is not None:
+            headers["Proxy-Authorization"] = authorization.reveal()
+        return {"proxy": self._proxy.url, "proxy_headers": headers}
 
     def _session(self) -> RetryClient:
         if self._client is None:
             session = aiohttp.ClientSession(
                 # Mints are far apart: a kept connection would be stale, and a POST on a stale
                 # connection cannot be repeated.
-                connector=aiohttp.TCPConnector(force_close=True, ssl=self._tls or True),
+                connector=aiohttp.TCPConnector(force_close=True, resolver=_Resolver()),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=None, connect=self._connect_timeout),
-                trust_env=self._trust_env,
+                trust_env=False,
+                trace_configs=[_tracing()],
             )
             options = ExponentialRetry(
                 attempts=2,
@@ -154,59 +176,31 @@ class TokenEndpoint:
             self._client = RetryClient(client_session=session, retry_options=options)
         return self._client
 
-    def _explain(self, error: Exception) -> MintError:
-        failure, words = next(
-            (failure, words) for kind, failure, words in _FAULTS if isinstance(error, kind)
-        )
-        message = words.format(timeout=self._connect_timeout, why=describe(_inner(error)))
-        return MintError(failure, message)
+
+def _tracing() -> aiohttp.TraceConfig:
+    """Notes what was sent to Zoom; not what was sent to a proxy, to be let through."""
+
+    async def began(_: object, context: SimpleNamespace, __: object) -> None:
+        context.trace_request_ctx[_SENDING].sent = False
+
+    async def sent(_: object, context: SimpleNamespace, __: object) -> None:
+        context.trace_request_ctx[_SENDING].sent = True
+
+    config = aiohttp.TraceConfig()
+    config.on_request_start.append(began)
+    config.on_request_headers_sent.append(sent)
+    return config
 
 
-_FAULTS: Final[tuple[tuple[type[Exception], MintFailure, str], ...]] = (
-    (
-        aiohttp.ConnectionTimeoutError,
-        MintFailure.CONNECTION,
-        "No connection to the token endpoint within {timeout:g} s: check the way to it",
-    ),
-    (
-        aiohttp.ClientConnectorDNSError,
-        MintFailure.CONNECTION,
-        "The token endpoint cannot be reached, its name has no address here: {why}",
-    ),
-    (
-        aiohttp.ClientConnectorError,
-        MintFailure.CONNECTION,
-        "The token endpoint cannot be reached: {why}",
-    ),
-    (
-        aiohttp.ClientHttpProxyError,
-        MintFailure.CONNECTION,
-        "The HTTP proxy on the way to the token endpoint refuses the connection",
-    ),
-    (
-        aiohttp.InvalidURL,
-        MintFailure.CONNECTION,
-        "upstream.token_url is no URL that can be called",
-    ),
-    (
-        TimeoutError,
-        MintFailure.TIMEOUT,
-        "The token endpoint did not answer in time; it may have minted",
-    ),
-    (
-        Exception,
-        MintFailure.BROKEN,
-        "The connection to the token endpoint broke, so it may have minted: {why}",
-    ),
-)
-"""The first kind that fits decides; the last one fits everything."""
+class _Resolver(aiohttp.ThreadedResolver):
+    """The system's, which does not believe of another machine that it is this one."""
 
-
-def _inner(error: Exception) -> Exception:
-    """What aiohttp wrapped."""
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return error.certificate_error
-    return error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        found = await super().resolve(host, port, family)
+        only_here(host, [one["host"] for one in found])
+        return found
 
 
 async def _is_final(response: aiohttp.ClientResponse) -> bool:

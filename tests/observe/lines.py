@@ -102,7 +102,10 @@ def calls() -> list[CallReport]:
     known = CallReport("5be1a0d3", "10.1.4.17", "default", "GET", route, 200, 0.2, 0.199, 0.0)
     known.generation, known.bytes_out = 6, 1843
     known.caller_name = "spiffe://cluster.local/ns/reports/sa/nightly"
-    return [good, replayed, traced, failed, denied, known]
+    unreached = CallReport("ae11d0f3", "10.1.4.17", "default", "GET", route, 502, 0.01, 0.0, 0.0)
+    unreached.generation, unreached.bytes_out, unreached.error = 6, 207, "upstream_connect"
+    unreached.reason = "Zoom cannot be reached at api.zoom.us:443: Connection refused"
+    return [good, replayed, traced, failed, denied, known, unreached]
 
 
 def chosen_call() -> CallReport:
@@ -116,6 +119,8 @@ def write_all(log: FilteringBoundLogger) -> None:
     """Write at least one line of every kind and form."""
     access, tokens, gateway = AccessLog(log), TokenLog(log, never), GatewayLog(log, never)
     gateway.started("0.1.0", "127.0.0.1:8080", "127.0.0.1:9090", "memory", ["default"])
+    proxy = "proxy.example:3128"
+    gateway.started("0.1.0", "127.0.0.1:8080", "127.0.0.1:9090", "memory", ["default"], proxy)
     for call in calls():
         access.call_ended(call)
     AccessLog(log, 0.5).call_ended(chosen_call())
@@ -127,6 +132,10 @@ def write_all(log: FilteringBoundLogger) -> None:
         "/tokens/default.json.1"
     )
     gateway.key_unreadable("reports.key_file: /run/keys/reports cannot be read: No such file")
+    gateway.ca_file_unusable(
+        "upstream.ca_file: /etc/ca.pem holds no CA certificate in PEM, or cannot be read. What it "
+        "held before stays in force"
+    )
     gateway.spans_lost("ConnectionError")
     gateway.no_replay_directory(None, 1_048_576, OSError(errno.EROFS, "Read-only file system"))
     gateway.rotation_requested("default", "10.1.4.17", began=True)

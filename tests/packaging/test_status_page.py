@@ -145,7 +145,10 @@ async def test_the_store_is_down_and_up_again(
 
 
 async def test_no_way_to_zoom(browser: Browser) -> None:
-    nowhere = {"ZOOM_GATEWAY_UPSTREAM__TOKEN_URL": "https://zoom.invalid/oauth/token"}
+    nowhere = {
+        "ZOOM_GATEWAY_UPSTREAM__TOKEN_URL": "https://zoom.invalid/oauth/token",
+        "ZOOM_GATEWAY_UPSTREAM__TRUSTED_HOSTS": '["zoom.invalid"]',
+    }
     async with simulator() as sim, gateway(sim, **nowhere) as gate, opened(browser, gate) as one:
         await one.says("none can be minted", "network, DNS, firewall")
         await one.sound("no-network")

@@ -32,8 +32,12 @@ async def eventually(holds: Callable[[], Any], what: str, seconds: float = DEADL
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """The caller's environment without anything that configures a gateway."""
-    kept = {name: text for name, text in os.environ.items() if not name.startswith("ZOOM_")}
+    """The caller's environment without anything that configures a gateway, proxies included."""
+    kept = {
+        name: text
+        for name, text in os.environ.items()
+        if not name.startswith("ZOOM_") and not name.lower().endswith("_proxy")
+    }
     return {**kept, "PYTHONUNBUFFERED": "1", **variables}
 
 

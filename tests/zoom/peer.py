@@ -15,6 +15,7 @@ import pytest
 import uvloop
 
 from gateway.ports import UpstreamAnswer, UpstreamRequest
+from gateway.zoom.tls import Trust
 
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
     "asyncio": asyncio.new_event_loop,
@@ -159,6 +160,10 @@ class Peer:
         finally:
             self._tasks.discard(task)
             writer.transport.abort() if writer.transport.is_closing() else writer.close()
+
+
+def trusting(context: ssl.SSLContext | None) -> Trust | None:
+    return None if context is None else lambda: context
 
 
 def answering(*answers: bytes) -> Script:

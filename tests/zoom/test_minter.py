@@ -16,6 +16,7 @@ from gateway.core.errors import ConfigurationError, MintError, MintFailure
 from gateway.core.secret import Secret
 from gateway.core.token import SlotId
 from gateway.ports import Minter
+from gateway.zoom.mint_faults import Sending
 from gateway.zoom.minter import TokenEndpoint
 from tests.zoom.peer import Peer, Talk, on_every_loop
 
@@ -238,7 +239,7 @@ async def test_certificates_are_checked(tls_pair: tuple[ssl.SSLContext, ssl.SSLC
         error = await failed(minter(peer.url))
         assert error.failure is MintFailure.CONNECTION
         assert "certificate is not trusted" in str(error)
-        endpoint = TokenEndpoint(peer.url, "account", {"main": credentials}, tls=client)
+        endpoint = TokenEndpoint(peer.url, "account", {"main": credentials}, tls=lambda: client)
         assert (await endpoint.mint(SLOT)).lifetime == 3599
         await endpoint.close()
 
@@ -289,6 +290,7 @@ async def test_a_mint_that_is_cancelled_leaves_nothing() -> None:
 
 @on_every_loop
 async def test_a_silent_endpoint_is_a_timeout_only_if_a_socket_says_so() -> None:
-    error = minter("http://127.0.0.1")._explain(TimeoutError("canary"))
+    sending = Sending(None, 3.0, sent=True)
+    error = sending.explain(TimeoutError("canary"))
     assert error.failure is MintFailure.TIMEOUT
     assert "canary" not in str(error)

@@ -7,8 +7,9 @@ import ssl
 import pytest
 
 from gateway.core.errors import ConfigurationError, DescriptorsError, UpstreamConnectError
+from gateway.zoom.tls import default_tls
 from gateway.zoom.upstream import HttpUpstream
-from gateway.zoom.upstream.dial import default_tls, parse_origin
+from gateway.zoom.upstream.dial import parse_origin
 from tests.support.descriptors import without_descriptors
 from tests.zoom.peer import (
     OK,
@@ -73,7 +74,7 @@ def test_certificates_and_names_are_checked_and_old_tls_is_refused() -> None:
 async def test_calls_over_tls_share_a_connection(tls_pair: Pair) -> None:
     server, client = tls_pair
     async with Peer(answering(OK, OK), tls=server) as peer:
-        upstream = HttpUpstream(peer.url, tls=client)
+        upstream = HttpUpstream(peer.url, tls=lambda: client)
         for _ in range(2):
             assert await read_and_close(await upstream.send(get())) == b"ok"
         assert (peer.connections, upstream.idle) == (1, 1)
@@ -90,7 +91,7 @@ async def test_the_end_of_a_tls_connection_ends_a_body_without_a_length(tls_pair
         await talk.hang_up()
 
     async with Peer(script, tls=server) as peer:
-        upstream = HttpUpstream(peer.url, tls=client)
+        upstream = HttpUpstream(peer.url, tls=lambda: client)
         assert await read_and_close(await upstream.send(get())) == b"hello"
         await upstream.close()
 
@@ -104,7 +105,7 @@ async def test_an_idle_tls_connection_that_the_peer_closes_is_forgotten(tls_pair
         await talk.say(OK)
 
     async with Peer(script, tls=server) as peer:
-        upstream = HttpUpstream(peer.url, tls=client)
+        upstream = HttpUpstream(peer.url, tls=lambda: client)
         for number in range(1, 4):
             assert await read_and_close(await upstream.send(get())) == b"ok"
             await eventually(lambda: upstream.idle == 0)
@@ -126,11 +127,11 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused(tls_pair: Pair) 
 async def test_a_certificate_for_another_name_is_refused(tls_pair: Pair) -> None:
     server, client = tls_pair
     async with Peer(answering(OK), tls=server) as peer:
-        upstream = HttpUpstream(f"https://127.0.0.2:{peer.port}", tls=client)
+        upstream = HttpUpstream(f"https://127.0.0.2:{peer.port}", tls=lambda: client)
         # Loopback takes the whole of 127/8; the listener is bound to 127.0.0.1 alone.
         with pytest.raises(UpstreamConnectError):
             await upstream.send(get())
-        upstream = HttpUpstream(f"https://localhost:{peer.port}", tls=client)
+        upstream = HttpUpstream(f"https://localhost:{peer.port}", tls=lambda: client)
         assert await read_and_close(await upstream.send(get())) == b"ok"
         await upstream.close()
 

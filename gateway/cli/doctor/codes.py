@@ -69,6 +69,8 @@ class Code(StrEnum):
     REACHED = "reached"
     UNREACHABLE = "unreachable"
     ANSWER_STRANGE = "answer_strange"
+    PROXY_USED = "proxy_used"
+    PROXY_FAILED = "proxy_failed"
     PROXY_IGNORED = "proxy_ignored"
     CLOCK_OK = "clock_ok"
     CLOCK_SKEWED = "clock_skewed"

@@ -1,16 +1,14 @@
 """Variables: those that look like ours and set nothing, and those of egress proxies."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping
-from typing import Final
 from urllib.parse import urlsplit
 
 from gateway.cli.doctor.case import Case
 from gateway.cli.doctor.codes import Code
 from gateway.cli.doctor.findings import Finding, Level
+from gateway.core import egress
+from gateway.core.zoom_hosts import is_loopback
 from gateway.settings.strays import strays
-
-_PROXIES: Final = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
-"""What other programs heed for https:// URLs."""
 
 
 def variables(environ: Mapping[str, str]) -> Iterator[Finding]:
@@ -41,37 +39,31 @@ def _meant(name: str) -> str:
 
 
 async def proxies(case: Case) -> AsyncIterator[Finding]:
-    """Whether this machine is meant to reach the Internet by a proxy, which the gateway is not."""
-    named = [name for name in _PROXIES if case.environ.get(name)]
-    hosts = [host for host in _hosts(case) if not _bypassed(host, case.environ)]
-    if not named or not hosts:
+    """Whether this machine is meant to reach the Internet by a proxy, which is not used."""
+    upstream, name = case.settings.upstream, egress.variable(case.environ)
+    hosts = list(dict.fromkeys(_would_use(case)))
+    if upstream.egress_proxy != egress.OFF or name is None or not hosts:
         return
     failed = not all(case.reached.values())
     yield Finding(
         Code.PROXY_IGNORED,
         Level.WARNING if failed else Level.NOTICE,
-        named[0],
-        f"{' and '.join(named)} is set, but the gateway makes its connections to "
-        f"{' and '.join(hosts)} itself: it uses no egress proxy.",
-        "This may be why a connection fails: open the firewall for this machine to these hosts, "
-        "port 443, or route them through a transparent gateway."
+        name,
+        f"{name} is set, but upstream.egress_proxy is off: the gateway makes its connections to "
+        f"{' and '.join(hosts)} itself.",
+        "This may be why a connection fails: set upstream.egress_proxy: auto, or open the firewall "
+        "for this machine to these hosts, port 443."
         if failed
         else "Nothing to do as long as the direct way works, as it does now.",
-        {"variables": named, "hosts": hosts},
+        {"variables": [name], "hosts": hosts},
     )
 
 
-def _hosts(case: Case) -> list[str]:
-    """Those of Zoom, which are not on this machine."""
+def _would_use(case: Case) -> Iterator[str]:
+    """The hosts to which the environment names a proxy, usable or not."""
     upstream = case.settings.upstream
-    urls = (urlsplit(url) for url in (upstream.api_url, upstream.token_url))
-    return list(dict.fromkeys(url.hostname or "" for url in urls if url.scheme == "https"))
-
-
-def _bypassed(host: str, environ: Mapping[str, str]) -> bool:
-    """Whether NO_PROXY excepts the host: by its name, or by a domain that it is in."""
-    text = environ.get("NO_PROXY") or environ.get("no_proxy") or ""
-    excepted = [one.strip().lstrip("*").lstrip(".").lower() for one in text.split(",")]
-    if "*" in (one.strip() for one in text.split(",")):
-        return True
-    return any(one and (host == one or host.endswith(f".{one}")) for one in excepted)
+    for url in map(urlsplit, (upstream.api_url, upstream.token_url)):
+        host, port = url.hostname or "", url.port or 443
+        outside = url.scheme == "https" and not is_loopback(host)
+        if outside and not egress.excepted(case.environ, host, port):
+            yield host

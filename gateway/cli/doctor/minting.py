@@ -16,6 +16,7 @@ from gateway.core.errors import MintError, MintFailure, UpstreamError
 from gateway.core.secret import Secret
 from gateway.core.token import Grant, SlotId
 from gateway.core.verdict import Verdict, classify
+from gateway.core.zoom_hosts import is_zooms
 from gateway.ports import Minter
 from gateway.settings import AccountSettings
 from gateway.zoom.upstream import HttpUpstream
@@ -111,7 +112,9 @@ class Bench:
                 where,
                 f"{where}: Zoom names {grant.api_url} as the account's API; upstream.api_url is "
                 f"{configured}.",
-                "Both work; the account's own is nearer to its data.",
+                "Both work; the account's own is nearer to its data."
+                if is_zooms(_host(grant.api_url) or "")
+                else "That host is not Zoom's: nothing is ever sent there.",
                 {"api_url": grant.api_url},
             )
 

@@ -10,6 +10,7 @@ from typing import Final
 from gateway.cli.doctor.codes import Code
 from gateway.cli.doctor.findings import Finding, Level
 from gateway.cli.doctor.running import milliseconds
+from gateway.core.zoom_hosts import is_zooms
 from gateway.wiring import Way
 
 PATIENCE: Final = 5.0
@@ -18,14 +19,7 @@ PATIENCE: Final = 5.0
 SLOW: Final = 1.0
 """Seconds for a name that are too many: `upstream.connect_timeout` (3 s) covers them."""
 
-ZOOMS: Final = ("zoom.us", "zoomgov.com")
-
 IpAddress = IPv4Address | IPv6Address
-
-
-def is_zooms(host: str) -> bool:
-    """Whether a host is one of Zoom's, by exact suffix."""
-    return any(host == own or host.endswith(f".{own}") for own in ZOOMS)
 
 
 async def resolve(way: Way, known: list[IpAddress]) -> AsyncIterator[Finding]:
@@ -107,7 +101,7 @@ def _unresolved(way: Way, problem: Exception) -> Finding:
         way.key,
         f"The name {way.host} ({way.key}) cannot be resolved: there is no such name here.",
         f"{advice}; see /etc/resolv.conf and /etc/hosts. In a network whose names are resolved "
-        "by an egress proxy alone, the gateway needs a resolver of its own.",
+        "by an egress proxy alone, name that proxy in upstream.egress_proxy or HTTPS_PROXY.",
         details,
     )
 

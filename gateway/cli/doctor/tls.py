@@ -15,9 +15,12 @@ from cryptography import x509
 
 from gateway.cli.doctor.codes import Code
 from gateway.cli.doctor.findings import Finding, Level
-from gateway.cli.doctor.names import is_zooms
 from gateway.cli.doctor.running import milliseconds
+from gateway.core.egress import EgressProxy
+from gateway.core.zoom_hosts import is_zooms
 from gateway.wiring import Way
+from gateway.zoom.tls import Trust
+from gateway.zoom.upstream.dial import Attempt, Origin
 from gateway.zoom.words import describe
 
 SOON: Final = 14.0
@@ -52,6 +55,8 @@ class Certificate:
 
 async def handshake(way: Way, seconds: float) -> Finding | None:
     """Connect as the gateway does, in `seconds`, TLS included. None: it works, without TLS."""
+    if way.proxy is not None:
+        return await _by_proxy(way, way.proxy, seconds)
     begun = time.monotonic()
     try:
         async with asyncio.timeout(seconds), _connected(way, way.tls) as tls:
@@ -67,6 +72,63 @@ async def handshake(way: Way, seconds: float) -> Finding | None:
         return _unconnected(way, f"no connection within {seconds:g} s", dropped=True)
     except OSError as problem:
         return _unconnected(way, _why(problem), dropped=False)
+
+
+async def _by_proxy(way: Way, proxy: EgressProxy, seconds: float) -> Finding:
+    begun = time.monotonic()
+    attempt = _attempt(way, way.tls)
+    try:
+        async with asyncio.timeout(seconds), _tunnelled(attempt) as tls:
+            return _secure(way, tls, time.monotonic() - begun)
+    except (OSError, UnicodeError) as problem:
+        why = attempt.why(problem, seconds)
+        if attempt.at_proxy:
+            return _proxy_failed(way, proxy, why)
+        if isinstance(problem, ssl.SSLCertVerificationError):
+            return _untrusted(way, problem, await _shown(way, seconds))
+        return _broken_tunnel(way, proxy, why)
+
+
+def _attempt(way: Way, context: ssl.SSLContext | None) -> Attempt:
+    """To who is behind a proxy, whom `context` judges; the proxy itself is judged as ever."""
+    origin = Origin(way.host, way.port, _giving(context))
+    return Attempt(origin, way.proxy, _giving(way.tls))
+
+
+def _giving(context: ssl.SSLContext | None) -> Trust | None:
+    return None if context is None else lambda: context
+
+
+@contextlib.asynccontextmanager
+async def _tunnelled(attempt: Attempt) -> AsyncIterator[ssl.SSLObject]:
+    transport, _ = await attempt.connect(lambda _: asyncio.Protocol())
+    try:
+        yield transport.get_extra_info("ssl_object")
+    finally:
+        transport.close()
+
+
+def _proxy_failed(way: Way, proxy: EgressProxy, why: str) -> Finding:
+    return Finding(
+        Code.PROXY_FAILED,
+        Level.PROBLEM,
+        proxy.source,
+        f"The proxy {proxy} ({proxy.source}) gives no way to {way.host} port {way.port}: {why}.",
+        f"Check {proxy.source}, and the proxy's own log and rules. If {way.host} can be reached "
+        "without it, name it in NO_PROXY, or set upstream.egress_proxy: off.",
+        {"host": way.host, "port": way.port, "proxy": str(proxy), "reason": why},
+    )
+
+
+def _broken_tunnel(way: Way, proxy: EgressProxy, why: str) -> Finding:
+    return Finding(
+        Code.TLS_FAILED,
+        Level.PROBLEM,
+        way.key,
+        f"The proxy {proxy} opens a way to {way.host} port {way.port}, but TLS fails there: {why}.",
+        f"Check the port in {way.key}; the proxy, or a firewall, may answer in the host's place.",
+        {"host": way.host, "proxy": str(proxy), "reason": why},
+    )
 
 
 def _why(problem: OSError) -> str:
@@ -102,8 +164,9 @@ async def _shown(way: Way, seconds: float) -> Certificate | None:
     doubting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     doubting.check_hostname = False
     doubting.verify_mode = ssl.CERT_NONE
+    connected = _tunnelled(_attempt(way, doubting)) if way.proxy else _connected(way, doubting)
     with contextlib.suppress(OSError, ValueError):
-        async with asyncio.timeout(seconds), _connected(way, doubting) as tls:
+        async with asyncio.timeout(seconds), connected as tls:
             return read(tls)
     return None
 
@@ -201,7 +264,7 @@ def _judge(way: Way, verify_code: int, shown: Certificate) -> tuple[Code, str, s
 
 
 def _no_authority(way: Way, verify_code: int, shown: Certificate) -> tuple[Code, str, str]:
-    where = "store.ca_file" if way.key == "store.url" else "SSL_CERT_FILE"
+    where = "store.ca_file" if way.key == "store.url" else "upstream.ca_file"
     its = f"The certificate of {way.host}"
     if is_zooms(way.host):
         code = Code.TLS_INTERCEPTED
@@ -211,8 +274,9 @@ def _no_authority(way: Way, verify_code: int, shown: Certificate) -> tuple[Code,
         )
         advice = (
             "Get its CA's certificate from who runs the proxy, and add it to the machine's store "
-            "(update-ca-certificates), or let SSL_CERT_FILE name a file with it and the usual "
-            "authorities. In a slim container, install ca-certificates."
+            "(update-ca-certificates), or let upstream.ca_file (or, for all programs, "
+            "SSL_CERT_FILE) name a file with it and the usual authorities. In a slim container, "
+            "install ca-certificates."
         )
     elif verify_code == _SELF_SIGNED:
         code = Code.TLS_SELF_SIGNED

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ from gateway.cli.doctor.case import Case
 from gateway.cli.doctor.codes import Code
 from gateway.cli.doctor.findings import Finding, Level
 from gateway.cli.doctor.running import milliseconds
+from gateway.core.egress import EgressProxy
 from gateway.core.errors import UpstreamError
 from gateway.wiring import Way
 from gateway.zoom.upstream import HttpUpstream
@@ -29,12 +31,17 @@ async def way(case: Case, to: Way) -> AsyncIterator[Finding]:
     """Everything up to an answer; what cannot work any more is not tried."""
     case.reached[to.key] = False
     addresses: list[names.IpAddress] = []
-    async for finding in names.resolve(to, addresses):
+    first = to
+    if to.proxy is not None:
+        # It resolves the names of others, so that its own is the only one to be known here.
+        yield _proxied(to, to.proxy)
+        first = replace(to, key=to.proxy.source, host=to.proxy.host, port=to.proxy.port)
+    async for finding in names.resolve(first, addresses):
         yield finding
     if not addresses:
         return
     seconds = case.settings.upstream.connect_timeout
-    async for finding in names.families(to, addresses, seconds):
+    async for finding in names.families(first, addresses, seconds):
         yield finding
     handshake = await tls.handshake(to, seconds)
     if handshake is not None:
@@ -43,6 +50,12 @@ async def way(case: Case, to: Way) -> AsyncIterator[Finding]:
             return
     async for finding in _reach(case, to):
         yield finding
+
+
+def _proxied(to: Way, proxy: EgressProxy) -> Finding:
+    text = f"The way to {to.host} is by the proxy {proxy} ({proxy.source})."
+    details = {"host": to.host, "proxy": str(proxy), "source": proxy.source}
+    return Finding(Code.PROXY_USED, Level.OK, to.key, text, details=details)
 
 
 async def _reach(case: Case, to: Way) -> AsyncIterator[Finding]:

@@ -5,6 +5,7 @@
     transport   HttpUpstream: one call after the other, stale connections, the way out
     ├── head        the request's head as bytes, and how its body is framed
     ├── dial        names, addresses, TCP and TLS
+    │   └── tunnel      CONNECT, where a proxy is on the way
     ├── pool        which connections are idle, which in use
     ├── sender      the request's body, sent while the answer comes in
     ├── answer      what the caller holds

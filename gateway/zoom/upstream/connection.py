@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import select
 import socket
+import ssl
 from collections.abc import Callable
 from typing import Final, cast
 
@@ -217,7 +218,7 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> None:
         if self._unfinished:
             try:
-                self.reader.end()
+                self.reader.end(proved=self._end_proved())
             except UpstreamBrokenError as error:
                 self.failure = error
             self._wake()
@@ -245,6 +246,22 @@ class Connection(asyncio.Protocol):
         self._since = self._loop.time()
         if self._drained is not None and not self._drained.done():
             self._drained.set_result(None)
+
+    def _end_proved(self) -> bool:
+        """Whether the end is one that nobody but Zoom can have made.
+
+        Anybody on the way can end TCP; TLS has a message for it (RFC 9112, section 9.8). The
+        event loop does not tell which it was, but the TLS object has seen the message or not.
+        """
+        tls: ssl.SSLObject | None = self._transport.get_extra_info("ssl_object")
+        if tls is None:
+            return True
+        try:
+            return not tls.read(1)
+        except ssl.SSLZeroReturnError:
+            return True
+        except ssl.SSLError:
+            return False
 
     @property
     def _unfinished(self) -> bool:

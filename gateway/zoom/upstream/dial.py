@@ -1,4 +1,4 @@
-"""From a URL to a connection: names, addresses, TCP and TLS."""
+"""From a URL to a connection: names, addresses, a proxy, TCP and TLS."""
 
 import asyncio
 import errno
@@ -7,18 +7,25 @@ import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from enum import Enum
+from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 import aiohappyeyeballs
 
+from gateway.core.egress import EgressProxy, host_and_port
 from gateway.core.errors import ConfigurationError, DescriptorsError, UpstreamConnectError
+from gateway.zoom.tls import Trust, default_tls
 from gateway.zoom.upstream.connection import Connection
-from gateway.zoom.words import describe
+from gateway.zoom.upstream.tunnel import Tunnel
+from gateway.zoom.words import describe, in_handshake, only_here
 
 NEXT_ADDRESS: Final = 0.25
 """Seconds before the next address is tried beside the last one (RFC 8305, section 5), so
 that a broken IPv6 does not use up the connect timeout."""
+
+P = TypeVar("P", bound=asyncio.Protocol)
+Q = TypeVar("Q", bound=asyncio.Protocol)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,19 +34,19 @@ class Origin:
 
     host: str
     port: int
-    tls: ssl.SSLContext | None
+    tls: Trust | None
 
     def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
+        return host_and_port(self.host, self.port)
 
     @property
     def authority(self) -> bytes:
-        host = f"[{self.host}]" if ":" in self.host else self.host
         usual = 443 if self.tls else 80
-        return (host if self.port == usual else f"{host}:{self.port}").encode("ascii")
+        whole = str(self)
+        return (whole.removesuffix(f":{usual}") if self.port == usual else whole).encode("ascii")
 
 
-def parse_origin(url: str, tls: ssl.SSLContext | None = None) -> Origin:
+def parse_origin(url: str, tls: Trust | None = None) -> Origin:
     """Read `upstream.api_url`; `tls` stands in for the default context.
 
     Raises ConfigurationError for anything but scheme, host and port: targets are complete,
@@ -56,35 +63,133 @@ def parse_origin(url: str, tls: ssl.SSLContext | None = None) -> Origin:
         raise ConfigurationError(["upstream.api_url: only scheme, host and port, without a path"])
     if parts.scheme == "http":
         return Origin(parts.hostname, port or 80, None)
-    return Origin(parts.hostname, port or 443, tls or default_tls())
+    return Origin(parts.hostname, port or 443, tls or default_tls)
 
 
-def default_tls() -> ssl.SSLContext:
-    """Certificates and names are checked, by the machine's store of authorities."""
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    return context
+class Step(Enum):
+    """What a connection in the making waits for; the value goes before "within 3 s"."""
+
+    NAME = "its name was not resolved"
+    TCP = "no connection"
+    TUNNEL = "it gave no answer"
+    TLS = "its TLS was not ready"
+
+
+class Attempt:
+    """A connection in the making, directly or by a proxy; it knows how far it came."""
+
+    def __init__(
+        self,
+        origin: Origin,
+        proxy: EgressProxy | None = None,
+        proxy_tls: Trust | None = None,
+    ) -> None:
+        """`proxy_tls` judges the proxy, where not the same as for the origin is to do so."""
+        self._origin = origin
+        self._proxy = proxy if origin.tls else None
+        self._proxy_tls = proxy_tls or origin.tls
+        self.at_proxy = False
+        """Whether it is the proxy that something is expected of now."""
+        self.step = Step.NAME
+
+    async def connect(
+        self, factory: Callable[[socket.socket], P]
+    ) -> tuple[asyncio.BaseTransport, P]:
+        """Connect, TLS included. Raises OSError and UnicodeError, which `why` puts into words.
+
+        When cancelled, leaves nothing.
+        """
+        origin = self._origin
+        context = origin.tls() if origin.tls else None
+        if self._proxy is not None and context is not None:
+            return await self._by_proxy(self._proxy, context, factory)
+        sock = await self._socket(origin.host, origin.port)
+        return await self._speak(sock, lambda: factory(sock), context, origin.host)
+
+    def why(self, error: Exception, seconds: float) -> str:
+        """Say what went wrong with it; `seconds` was the time for all of it."""
+        if isinstance(error, TimeoutError) and not error.errno:
+            return f"{self.step.value} within {seconds:g} s"
+        if isinstance(error, UnicodeError):
+            return "its name is no host name"
+        if self.step is Step.TLS:
+            return in_handshake(error)
+        return describe(error)
+
+    async def _by_proxy(
+        self, proxy: EgressProxy, context: ssl.SSLContext, factory: Callable[[socket.socket], P]
+    ) -> tuple[asyncio.BaseTransport, P]:
+        self.at_proxy = True
+        sock = await self._socket(proxy.host, proxy.port)
+        outer = self._proxy_tls() if self._proxy_tls and proxy.secure else None
+        transport, tunnel = await self._speak(sock, lambda: Tunnel(proxy), outer, proxy.host)
+        try:
+            self.step = Step.TUNNEL
+            await tunnel.ask(self._origin.host, self._origin.port)
+            self.at_proxy, self.step = False, Step.TLS
+            # The tunnel stays in its place meanwhile: it cuts off who speaks too early.
+            inner = await asyncio.get_running_loop().start_tls(
+                transport, tunnel, context, server_hostname=self._origin.host
+            )
+            if inner is None or tunnel.lost:
+                raise ConnectionResetError  # noqa: TRY301  # the clean-up below is for it, too
+        except BaseException:
+            transport.abort()
+            raise
+        protocol = factory(sock)
+        inner.set_protocol(protocol)
+        protocol.connection_made(inner)
+        return inner, protocol
+
+    async def _socket(self, host: str, port: int) -> socket.socket:
+        self.step = Step.NAME
+        loop = asyncio.get_running_loop()
+        addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        only_here(host, [str(one[4][0]) for one in addresses])
+        self.step = Step.TCP
+        return await aiohappyeyeballs.start_connection(
+            addresses, happy_eyeballs_delay=NEXT_ADDRESS, interleave=1
+        )
+
+    async def _speak(
+        self,
+        sock: socket.socket,
+        factory: Callable[[], Q],
+        context: ssl.SSLContext | None,
+        host: str,
+    ) -> tuple[asyncio.Transport, Q]:
+        self.step = Step.TLS
+        try:
+            return await asyncio.get_running_loop().create_connection(
+                factory, sock=sock, ssl=context, server_hostname=host if context else None
+            )
+        except BaseException:
+            sock.close()
+            raise
 
 
 async def dial(
-    origin: Origin, factory: Callable[[socket.socket], Connection], connect_timeout: float
+    origin: Origin,
+    factory: Callable[[socket.socket], Connection],
+    connect_timeout: float,
+    proxy: EgressProxy | None = None,
 ) -> Connection:
     """Connect, TLS included. Raises UpstreamConnectError, which is a DescriptorsError if none was
     free; when cancelled, leaves nothing.
     """
+    attempt = Attempt(origin, proxy)
     try:
         async with asyncio.timeout(connect_timeout):
-            return await _connect(origin, factory)
-    except TimeoutError:
-        why = f"no connection within {connect_timeout:g} s"
-    except UnicodeError:
-        why = "its name is no host name"
-    except OSError as error:
-        why = describe(error)
+            _, connection = await attempt.connect(factory)
+            return connection
+    except (OSError, UnicodeError) as error:
+        why = attempt.why(error, connect_timeout)
         if _starved():
             raise DescriptorsError(f"{origin}: {why}") from None
-    raise UpstreamConnectError(f"Zoom cannot be reached at {origin}: {why}")
+    if attempt.at_proxy:
+        raise UpstreamConnectError(f"The proxy {proxy} gives no way to Zoom at {origin}: {why}")
+    by = f" by the proxy {proxy}" if proxy else ""
+    raise UpstreamConnectError(f"Zoom cannot be reached at {origin}{by}: {why}")
 
 
 def _starved() -> bool:
@@ -94,22 +199,3 @@ def _starved() -> bool:
     except OSError as problem:
         return problem.errno in {errno.EMFILE, errno.ENFILE}
     return False
-
-
-async def _connect(origin: Origin, factory: Callable[[socket.socket], Connection]) -> Connection:
-    loop = asyncio.get_running_loop()
-    addresses = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
-    sock = await aiohappyeyeballs.start_connection(
-        addresses, happy_eyeballs_delay=NEXT_ADDRESS, interleave=1
-    )
-    try:
-        _, connection = await loop.create_connection(
-            lambda: factory(sock),
-            sock=sock,
-            ssl=origin.tls,
-            server_hostname=origin.host if origin.tls else None,
-        )
-    except BaseException:
-        sock.close()
-        raise
-    return connection

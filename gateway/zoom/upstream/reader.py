@@ -123,9 +123,12 @@ class AnswerReader:
             self._parser = None
             self.surplus = self.surplus or not b"\r\n\r\n".endswith(data[-4:])
 
-    def end(self) -> None:
-        """Nothing more will come. Raises UpstreamBrokenError if that is too early."""
-        if self._until_end and self.head_complete:
+    def end(self, *, proved: bool = True) -> None:
+        """Nothing more will come. Raises UpstreamBrokenError if that is too early.
+
+        An end that is not `proved` to be Zoom's ends no body that has no other end.
+        """
+        if self._until_end and self.head_complete and proved:
             self.complete = True
         if not self.complete:
             where = "in the middle of its answer" if self.started else "without an answer"

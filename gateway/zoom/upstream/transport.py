@@ -1,9 +1,9 @@
 """`HttpUpstream`: calls to one origin, over connections that are used again and again."""
 
-import ssl
-
+from gateway.core.egress import EgressProxy
 from gateway.core.errors import UpstreamBrokenError, UpstreamConnectError, UpstreamStaleError
 from gateway.ports import UpstreamRequest
+from gateway.zoom.tls import Trust
 from gateway.zoom.upstream.answer import HttpAnswer
 from gateway.zoom.upstream.connection import Connection
 from gateway.zoom.upstream.dial import dial, parse_origin
@@ -15,22 +15,26 @@ from gateway.zoom.upstream.sender import BodySender
 class HttpUpstream:
     """The API, over HTTP/1.1. Implements `Upstream`; for one event loop.
 
-    `api_url` is scheme, host and port; times are in seconds. `idle_timeout` counts while it is
-    Zoom's turn only: not while our caller owes the rest of the body, or reads slowly.
+    `api_url` is scheme, host and port; times are in seconds. `tls` gives the context for a new
+    connection, in place of the machine's own; `proxy` is on the way there, if it is given.
+    `idle_timeout` counts while it is Zoom's turn only: not while our caller owes the rest of the
+    body, or reads slowly.
     Raises ConfigurationError for a URL that cannot be used.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what can be left out is given by name
         self,
         api_url: str,
         *,
         connect_timeout: float = 3.0,
         idle_timeout: float = 60.0,
-        tls: ssl.SSLContext | None = None,
+        tls: Trust | None = None,
+        proxy: EgressProxy | None = None,
         max_idle: int = MAX_IDLE,
         idle_limit: float = IDLE_LIMIT,
     ) -> None:
         self._origin = parse_origin(api_url, tls)
+        self._proxy = proxy
         self._connect_timeout = connect_timeout
         self._idle_timeout = idle_timeout
         self._pool = Pool(max_idle=max_idle, idle_limit=idle_limit)
@@ -75,6 +79,7 @@ class HttpUpstream:
             self._origin,
             lambda sock: Connection(sock, self._idle_timeout, self._pool.lost),
             self._connect_timeout,
+            self._proxy,
         )
         if self._pool.closed:
             connection.cut()

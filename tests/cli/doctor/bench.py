@@ -6,7 +6,7 @@ import json
 import ssl
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
 from pathlib import Path
@@ -106,9 +106,10 @@ async def said(*arguments: str, **variables: str) -> Checked:
     return await result(await started(*arguments, variables=variables))
 
 
-def account(api: str, token: str | None = None) -> dict[str, str]:
+def account(api: str, token: str | None = None, trusted: Sequence[str] = ()) -> dict[str, str]:
     """A complete configuration with Zoom at these origins, and free ports."""
     return {
+        "ZOOM_GATEWAY_UPSTREAM__TRUSTED_HOSTS": json.dumps(trusted),
         "ZOOM_ACCOUNT_ID": "demo-account",
         "ZOOM_CLIENT_ID": "demo-client",
         "ZOOM_CLIENT_SECRET": "demo-secret",

@@ -122,7 +122,16 @@ async def test_an_api_that_zoom_names(client: aiohttp.ClientSession) -> None:
     found = await mint_with(client, {"mint_patch": {"api_url": "https://api-eu.zoom.us"}})
     named = found.one("api_url_differs")
     assert (named["level"], named["details"]["api_url"]) == ("notice", "https://api-eu.zoom.us")
+    assert "Both work" in named["advice"]
     assert found.exit_code == 0
+
+
+async def test_an_api_that_is_not_zooms(client: aiohttp.ClientSession) -> None:
+    """Nothing is sent there, and the configured one goes on."""
+    evil = "https://api.zoom.us.evil.example"
+    found = await mint_with(client, {"mint_patch": {"api_url": evil}})
+    assert "not Zoom's: nothing is ever sent there" in found.one("api_url_differs")["advice"]
+    assert found.one("token_accepted")
 
 
 @pytest.mark.parametrize("status", [400, 401])

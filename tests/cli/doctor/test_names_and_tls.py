@@ -115,7 +115,7 @@ async def test_a_proxy_that_inspects_tls(tmp_path: Path) -> None:
 async def test_a_relay_with_an_authority_that_is_not_known(tmp_path: Path) -> None:
     async with zoom(tmp_path, "relay.test", trusted=False) as variables:
         port = variables["ZOOM_GATEWAY_UPSTREAM__API_URL"].rpartition(":")[2]
-        there = account(f"https://relay.test:{port}")
+        there = account(f"https://relay.test:{port}", trusted=["relay.test"])
         found = await check(**there, **faked(relay_test=["127.0.0.1"]))
     assert "issued by Corp Inspection CA" in api(found, "tls_untrusted")["sentence"]
     assert found.lacks("dns_private")
@@ -127,7 +127,8 @@ async def test_a_certificate_that_signs_itself(tmp_path: Path) -> None:
     context.load_cert_chain(tmp_path / "own.pem", tmp_path / "own.key")
     async with server(answering(), context) as port:
         found = await check(
-            **account(f"https://relay.test:{port}"), **faked(relay_test=["127.0.0.1"])
+            **account(f"https://relay.test:{port}", trusted=["relay.test"]),
+            **faked(relay_test=["127.0.0.1"]),
         )
     assert "signed by itself" in api(found, "tls_self_signed")["sentence"]
 
@@ -192,7 +193,7 @@ async def test_a_name_that_is_not_resolved(error: str, code: str, words: str) ->
 
 
 async def test_a_slip_in_a_hosts_name() -> None:
-    variables = account("https://api.zooom.test")
+    variables = account("https://api.zooom.test", trusted=["*.zooom.test"])
     found = await check(**variables, **faked(api_zooom_test="EAI_NONAME"))
     assert "Check upstream.api_url for a slip" in api(found, "dns_unknown")["advice"]
 

@@ -94,9 +94,11 @@ async def test_a_proxy_that_is_not_used(name: str) -> None:
     dead = faked(api_zoom_us="EAI_NONAME", zoom_us="EAI_NONAME")
     variables = {**account("https://api.zoom.us", "https://zoom.us"), **dead}
     variables[name] = f"http://user:{SECRET}@proxy.test:3128"
+    variables["ZOOM_GATEWAY_UPSTREAM__EGRESS_PROXY"] = "off"
     found = await check(**variables)
     ignored = found.one("proxy_ignored")
     assert (ignored["level"], ignored["about"]) == ("warning", name)
+    assert "upstream.egress_proxy is off" in ignored["sentence"]
     assert ignored["details"]["hosts"] == ["api.zoom.us", "zoom.us"]
     assert "why a connection fails" in ignored["advice"]
     assert SECRET not in found.stdout
