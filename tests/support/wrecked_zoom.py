@@ -12,6 +12,7 @@ import json
 import re
 import socket
 import struct
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -25,6 +26,9 @@ REFUSED: Final = b'{"code":124,"message":"Invalid access token."}'
 PAGE: Final = b"<html><body><h1>Bad gateway</h1></body></html>"
 
 _RESET: Final = struct.pack("ii", 1, 0)
+_FAREWELL: Final = 2.0
+"""Seconds for the last bytes to leave."""
+
 _LINE: Final = re.compile(rb"([A-Z]+) (/[\x21-\x7e]*) HTTP/1\.1")
 _FIELD: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+): ([^\x00\r\n]*)")
 _BANNED: Final = frozenset(
@@ -167,6 +171,10 @@ class WreckedZoom:
             self._writers.discard(writer)
             self.idle.discard(writer)
             writer.transport.abort() if writer.transport.is_closing() else writer.close()
+            # Somebody must hear how it ended, or asyncio complains.
+            with contextlib.suppress(OSError, TimeoutError):
+                async with asyncio.timeout(_FAREWELL):
+                    await writer.wait_closed()
 
     # What a connection tells.
 
@@ -290,7 +298,7 @@ class _Talk:
             return await self._say(status, PAGE, extra=extra)
         if call.method not in {"GET", "HEAD"}:
             self._zoom.acted[call.nonce] += 1
-        await asyncio.sleep(float(call.asked.get("delay", "0")))
+        await self._pause(float(call.asked.get("delay", "0")))
         if wreck in _INSTEAD:
             return await self._instead(wreck)
         body, framing = content(call), call.asked.get("framing", "length")
@@ -299,6 +307,14 @@ class _Talk:
             200, body, framing, end=len(body) // 2 if spoilt else None, head=call.method == "HEAD"
         )
         return await self._after(wreck) and goes_on
+
+    async def _pause(self, seconds: float) -> None:
+        """Take so long, unless the gateway leaves."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            if self._reader.at_eof():
+                raise ConnectionResetError
+            await asyncio.sleep(min(left, 0.05))
 
     async def _instead(self, wreck: Wreck) -> bool:
         """What comes in the place of an answer."""
