@@ -22,6 +22,9 @@ from typing import Final
 from urllib.parse import parse_qs
 
 READ: Final = 65_536
+HEAD: Final = 262_144
+"""Bytes of a head: more than the gateway sends."""
+
 REFUSED: Final = b'{"code":124,"message":"Invalid access token."}'
 PAGE: Final = b"<html><body><h1>Bad gateway</h1></body></html>"
 
@@ -137,7 +140,7 @@ class WreckedZoom:
         return len(self._writers)
 
     async def start(self) -> None:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port, limit=READ)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port, limit=HEAD)
         self.port = self._server.sockets[0].getsockname()[1]
 
     def hang_up(self) -> None:
