@@ -14,7 +14,7 @@ from typing import Final
 from tests.support.raw_http import Caller, Heard, request
 from tests.support.wrecked_zoom import Wreck, download
 
-PATIENCE: Final = 20.0
+PATIENCE: Final = 30.0
 """Seconds after which a call is stuck."""
 
 TIRED: Final = 30.0

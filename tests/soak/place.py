@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -21,8 +21,12 @@ from tests.support.processes import DEADLINE, Gateway, environment, eventually
 from tests.support.redis_server import RedisServer, redis_server
 from tests.support.wrecked_zoom import WreckedZoom, wrecked_zoom
 
-SPOOL = 65_536
+SPOOL: Final = 65_536
 """`replay.memory_limit`, in bytes: many a body goes to the disk."""
+
+UNWANTED: Final = frozenset({"defect", "library", "output"})
+"""Events of lines that no bytes and no fault from outside may cause; `output` is a traceback, or
+whatever else is no line."""
 
 
 class Quiet(Gateway):

@@ -18,7 +18,7 @@ from typing import Final
 from tests.soak.calls import Callers, Plan, wrong
 from tests.soak.length import pick
 from tests.soak.mutations import ANSWERS, CALLS, Mutator
-from tests.soak.place import Place, place
+from tests.soak.place import UNWANTED, Place, place
 from tests.support.raw_http import Caller, Heard, request
 
 SECONDS: Final = (8.0, 600.0)
@@ -31,9 +31,6 @@ LISTENS: Final = 0.05
 """Seconds without a byte after which a fuzzer thinks that it has heard all."""
 
 MIB: Final = 1 << 20
-
-UNWANTED: Final = frozenset({"defect", "library", "output"})
-"""Events of lines that no bytes may cause; `output` is a traceback, or whatever is no line."""
 
 _RESET: Final = struct.pack("ii", 1, 0)
 

@@ -164,7 +164,7 @@ def summarise(
     record, zoom = soak.record, soak.place.zoom
     record.summary = {
         "version": __version__,
-        "seed": seed,
+        "seed": str(seed),
         "seconds": round(took, 1),
         "calls": record.kinds.total(),
         "wrong": len(record.wrong),

@@ -7,6 +7,7 @@ A call says in its query what is to happen to it: `nonce` names it, `wreck` is o
 
 import asyncio
 import contextlib
+import functools
 import hashlib
 import json
 import re
@@ -71,12 +72,14 @@ class Wreck(StrEnum):
     """The same, with an end of our half alone."""
     SILENT = "silent"
     """Nothing at all."""
+    HELD = "held"
+    """A good answer, once `WreckedZoom.release` is set."""
 
 
 _ASKED: Final = {
     "nonce": r"[\w-]+",
     "wreck": "|".join(Wreck),
-    "delay": r"\d(\.\d{1,3})?",
+    "delay": r"\d{1,2}(\.\d{1,3})?",
     "size": r"\d{1,8}",
     "framing": "length|chunked|close",
     "status": "429|50[0-4]",
@@ -121,6 +124,7 @@ class WreckedZoom:
         self.heard: set[str] = set()
         """The calls other than GET and HEAD whose heads arrived."""
         self.port = 0
+        self.release = asyncio.Event()
         self.calls = 0
         self.connections = 0
         """How many were accepted."""
@@ -302,6 +306,8 @@ class _Talk:
         if call.method not in {"GET", "HEAD"}:
             self._zoom.acted[call.nonce] += 1
         await self._pause(float(call.asked.get("delay", "0")))
+        if wreck is Wreck.HELD:
+            await self._zoom.release.wait()
         if wreck in _INSTEAD:
             return await self._instead(wreck)
         body, framing = content(call), call.asked.get("framing", "length")
@@ -341,7 +347,7 @@ class _Talk:
             self._reset()
         elif wreck in {Wreck.CUT_HALF, Wreck.LEAVE_HALF}:
             await self._end_half()
-        return wreck in {Wreck.NONE, Wreck.STALE}
+        return wreck in {Wreck.NONE, Wreck.STALE, Wreck.HELD}
 
     async def _end_half(self) -> None:
         self._writer.write_eof()
@@ -394,6 +400,7 @@ def content(call: Heard) -> bytes:
     return json.dumps({"nonce": call.nonce, "size": call.size, "sha256": call.digest}).encode()
 
 
+@functools.lru_cache(maxsize=4)
 def download(nonce: str, size: int) -> bytes:
     """What a call for so many bytes gets: another content for each nonce."""
     seed = hashlib.sha256(nonce.encode()).digest()
