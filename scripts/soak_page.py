@@ -11,6 +11,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterable
+from math import nan
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any, Final
@@ -29,9 +30,16 @@ END: Final = "<!-- end: what the soak saw -->"
 
 Many = Callable[[Iterable[float]], float]
 
+
+def usual(many: Iterable[float]) -> float:
+    """The median of moments in which there was anything; nothing, if there was not."""
+    some = [one for one in many if one]
+    return median(some) if some else nan
+
+
 PANELS: Final[tuple[tuple[str, tuple[tuple[str, str, Many], ...]], ...]] = (
     ("calls a second", (("calls_per_second", "answered", fmean),)),
-    ("ms", (("p50", "p50", median), ("p99", "p99", median))),
+    ("ms", (("p50", "p50", usual), ("p99", "p99", usual))),
     ("MiB", (("rss", "resident memory", fmean),)),
     (
         "descriptors",
@@ -67,10 +75,11 @@ def draw(samples: list[dict[str, float]], target: Path) -> None:
             axis.plot([at / 60 for at in places], values, label=words, linewidth=1)
         axis.set_ylabel(unit)
         axis.grid(alpha=0.3)
-        axis.legend(loc="upper right", fontsize=8)
+        axis.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, fontsize=8, frameon=False)
         axis.set_ylim(bottom=0)
-    axes[1].set_yscale("log")
-    axes[1].set_ylim(bottom=0.1)
+    for axis in (axes[1], axes[3]):
+        axis.set_yscale("log")
+        axis.set_ylim(bottom=1)
     axes[-1].set_xlabel("minutes")
     target.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(target, format="svg", metadata={"Date": None, "Creator": None})

@@ -9,6 +9,9 @@ T = TypeVar("T")
 LENGTH: Final = "SOAK"
 """The environment variable: `short`, or `long`."""
 
+SECONDS: Final = "SOAK_SECONDS"
+"""The environment variable for a soak of another length."""
+
 SEED: Final = "SOAK_SEED"
 """The environment variable that makes a run choose as another one did: its number."""
 
@@ -23,6 +26,12 @@ def is_long() -> bool:
 
 def pick(short: T, long: T) -> T:
     return long if is_long() else short
+
+
+def soak_seconds() -> float:
+    """How long the soak itself lasts: as the environment says, or what goes with the length."""
+    said = os.environ.get(SECONDS)
+    return float(said) if said else pick(25.0, 1800.0)
 
 
 def fresh_seed() -> int:

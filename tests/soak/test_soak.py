@@ -15,7 +15,7 @@ from typing import Final
 
 from gateway import __version__
 from tests.soak.calls import ONCE, Callers, Outcome, Plan, plan, wrong
-from tests.soak.length import pick
+from tests.soak.length import pick, soak_seconds
 from tests.soak.place import Place, place
 from tests.soak.record import Record, Sample, quantile
 from tests.soak.weather import Weather
@@ -30,9 +30,14 @@ MIB: Final = 1 << 20
 THREADS: Final = (os.cpu_count() or 1) + 4 + 4
 """What a process may start: the default executor's (Python's limit), and four of libuv."""
 
-BURST: Final = 2 * 5 * RATE
-"""Descriptors: a mint without Redis takes up to 4 s, and each call that waits has two. They are
-idle for longer than a short run lasts."""
+LATE: Final = 0.1
+"""Seconds of calls that are made up for in a burst, if they were not made in time."""
+
+MOST: Final = 500
+"""Calls under way. A mint without Redis takes up to 4 s; more at once would measure the callers."""
+
+BURST: Final = 2 * MOST
+"""Descriptors: each call that waits has two, which stay idle for longer than a short run lasts."""
 
 EXPECTED: Final = frozenset(
     {
@@ -64,12 +69,19 @@ class Soak:
     """Calls with a body that met a connection which Zoom was closing: they are told so."""
 
     async def load(self, seconds: float) -> None:
-        """Calls at the rate, whatever becomes of them; all have ended at the end."""
-        began = time.monotonic()
-        for number in range(int(RATE * seconds)):
-            pause = began + number / RATE - time.monotonic()
-            if pause > 0:
-                await asyncio.sleep(pause)
+        """Calls at the rate, whatever becomes of them; all have ended at the end.
+
+        What a machine that is busy with other things cannot do in time is not made up for.
+        """
+        end = time.monotonic() + seconds
+        due = time.monotonic()
+        for number in itertools.count():
+            due = max(due + 1 / RATE, time.monotonic() - LATE)
+            if due > end:
+                break
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            while len(self.under_way) >= MOST:
+                await asyncio.wait(self.under_way, return_when=asyncio.FIRST_COMPLETED)
             task = asyncio.create_task(self._one(f"n-{number}", plan(self.chance)))
             self.under_way.add(task)
             task.add_done_callback(self.under_way.discard)
@@ -125,7 +137,7 @@ class Soak:
 
 
 async def test_nothing_is_lost_and_nothing_grows(tmp_path: Path, seed: int) -> None:
-    seconds = pick(25.0, 1800.0)
+    seconds = soak_seconds()
     chance = random.Random(seed)
     async with place(tmp_path, redis=True) as made:
         before = made.look()
@@ -154,8 +166,9 @@ async def test_nothing_is_lost_and_nothing_grows(tmp_path: Path, seed: int) -> N
         assert after.threads <= before.threads + THREADS
         assert soak.record.growth("rss") < pick(24.0, 16.0), soak.record.summary
         assert soak.record.growth("files") < 4, soak.record.summary
-        assert soak.record.rise("descriptors") < pick(BURST, 20), soak.record.summary
+        assert soak.record.rise("descriptors") < pick(BURST, 60), soak.record.summary
         assert all(weather.seen[kind] for kind in BLOWN), weather.seen
+        assert soak.record.kinds.total() > seconds * RATE * 0.5, "the machine was too busy"
 
 
 def summarise(
@@ -167,6 +180,7 @@ def summarise(
         "seed": str(seed),
         "seconds": round(took, 1),
         "calls": record.kinds.total(),
+        "calls a second": round(record.kinds.total() / took, 1),
         "wrong": len(record.wrong),
         "told that a connection was just being closed": soak.excused,
         "sent to Zoom": zoom.calls,

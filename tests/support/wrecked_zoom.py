@@ -177,11 +177,15 @@ class WreckedZoom:
         finally:
             self._writers.discard(writer)
             self.idle.discard(writer)
-            writer.transport.abort() if writer.transport.is_closing() else writer.close()
+            writer.close()
             # Somebody must hear how it ended, or asyncio complains.
-            with contextlib.suppress(OSError, TimeoutError):
+            try:
                 async with asyncio.timeout(_FAREWELL):
                     await writer.wait_closed()
+            except TimeoutError:
+                writer.transport.abort()
+            except OSError:
+                pass
 
     # What a connection tells.
 
