@@ -71,7 +71,7 @@ INSIDE: Final = frozenset(
 def often(test: T) -> T:
     """Many examples; one that fails is printed, with what makes it again."""
     budget = settings(
-        max_examples=pick(400, 50_000),
+        max_examples=pick(400, 10_000),
         deadline=None,
         database=None,
         print_blob=True,

@@ -4,6 +4,7 @@ After each, nothing is left: no task, no descriptor, no object, no call in hand.
 """
 
 import asyncio
+import itertools
 import socket
 import struct
 from collections.abc import AsyncIterator
@@ -17,7 +18,7 @@ from tests.support.listening import KIB, Listening, listening, until
 from tests.support.raw_http import Caller, Heard, request
 from tests.support.wrecked_zoom import Wreck, WreckedZoom, download, wrecked_zoom
 
-VERSIONS = pytest.mark.parametrize("version", [b"1.1", b"1.0"])
+VERSIONS = (b"1.1", b"1.0")
 
 IDLE = 0.3
 """Seconds after which silent Zoom is given up."""
@@ -59,6 +60,12 @@ async def warmed(running: Listening) -> None:
         assert (await caller.call(asking())).status == 200
 
 
+async def cold(zoom: WreckedZoom) -> None:
+    """No connection to Zoom."""
+    zoom.hang_up()
+    await until(lambda: zoom.open == 0)
+
+
 async def heard_of(running: Listening, data: bytes) -> Heard:
     async with await running.caller() as caller:
         return await caller.call(data)
@@ -67,23 +74,19 @@ async def heard_of(running: Listening, data: bytes) -> Heard:
 UNANSWERED = [Wreck.RESET, Wreck.CLOSE, Wreck.HALF, Wreck.HEAD_CUT, Wreck.GARBAGE]
 
 
-@VERSIONS
-@pytest.mark.parametrize("method", [b"GET", b"POST"])
-@pytest.mark.parametrize("reused", [False, True], ids=["fresh", "reused"])
 @pytest.mark.parametrize("wreck", UNANSWERED)
-async def test_no_answer_is_told_as_such(
-    wreck: Wreck,
-    reused: bool,  # noqa: FBT001  a parameter
-    method: bytes,
-    version: bytes,
-) -> None:
+async def test_no_answer_is_told_as_such(wreck: Wreck) -> None:
     async with between() as (running, zoom):
-        if reused:
-            await warmed(running)
-        body = b"x" * 1000 if method == b"POST" else None
-        heard = await heard_of(running, asking(wreck, method, body=body, version=version))
-        assert (heard.status, heard.slug) == (502, "upstream_broken")
-        assert zoom.acted["n"] == (method == b"POST")
+        for method, version, reused in itertools.product((b"GET", b"POST"), VERSIONS, (0, 1)):
+            if reused:
+                await warmed(running)
+            else:
+                await cold(zoom)
+            zoom.acted.clear()
+            body = b"x" * 1000 if method == b"POST" else None
+            heard = await heard_of(running, asking(wreck, method, body=body, version=version))
+            assert (heard.status, heard.slug) == (502, "upstream_broken")
+            assert zoom.acted["n"] == (method == b"POST")
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
@@ -111,29 +114,28 @@ BROKEN = {
 }
 
 
-@VERSIONS
-@pytest.mark.parametrize("size", [10, 300 * KIB])
 @pytest.mark.parametrize("name", BROKEN)
-async def test_a_cut_answer_never_looks_complete(name: str, size: int, version: bytes) -> None:
+async def test_a_cut_answer_never_looks_complete(name: str) -> None:
     wreck, framing = BROKEN[name]
     async with between() as (running, _):
-        data = asking(wreck, version=version, framing=framing, size=size)
-        heard = await heard_of(running, data)
-        if heard.status == 502:  # no byte had left when it broke
-            assert heard.slug == "upstream_broken"
-        else:
-            assert (heard.status, heard.complete) == (200, False)
-            assert download("n", size).startswith(heard.body)
+        for version, size in itertools.product(VERSIONS, (10, 300 * KIB)):
+            data = asking(wreck, version=version, framing=framing, size=size)
+            heard = await heard_of(running, data)
+            if heard.status == 502:  # no byte had left when it broke
+                assert heard.slug == "upstream_broken"
+            else:
+                assert (heard.status, heard.complete) == (200, False)
+                assert download("n", size).startswith(heard.body)
 
 
-@VERSIONS
 @pytest.mark.parametrize("framing", ["length", "chunked", "close"])
-async def test_a_whole_answer_looks_whole(framing: str, version: bytes) -> None:
+async def test_a_whole_answer_looks_whole(framing: str) -> None:
     async with between() as (running, _):
-        data = asking(version=version, framing=framing, size=300 * KIB)
-        heard = await heard_of(running, data)
-        assert (heard.status, heard.complete) == (200, True)
-        assert heard.body == download("n", 300 * KIB)
+        for version in VERSIONS:
+            data = asking(version=version, framing=framing, size=300 * KIB)
+            heard = await heard_of(running, data)
+            assert (heard.status, heard.complete) == (200, True)
+            assert heard.body == download("n", 300 * KIB)
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
@@ -184,6 +186,21 @@ async def test_a_zoom_that_is_gone_is_told_at_once_and_found_again() -> None:
         assert (heard.status, heard.slug) == (502, "upstream_connect")
         await zoom.start()
         assert (await heard_of(running, asking())).status == 200
+
+
+@pytest.mark.parametrize(
+    "url", ["https://127.0.0.1:{port}", f"http://{'a' * 64}.test", "http://a..test:{port}"]
+)
+async def test_no_call_sticks_to_a_name_or_a_handshake_that_fails(url: str) -> None:
+    """Zoom speaks no TLS here; the others are no names of hosts."""
+    async with nothing_left(), wrecked_zoom() as zoom:
+        upstream = HttpUpstream(url.format(port=zoom.port), connect_timeout=5)
+        async with listening(real_upstream=upstream) as running:
+            calls = [heard_of(running, asking(method=b"POST", body=b"x")) for _ in range(20)]
+            told = {(heard.status, heard.slug) for heard in await asyncio.gather(*calls)}
+            assert told == {(502, "upstream_connect")}
+            assert upstream.in_use == 0
+        await upstream.close()
 
 
 def vanish(caller: Caller, *, reset: bool) -> None:
