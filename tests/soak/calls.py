@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tests.support.raw_http import Caller, Heard, request
-from tests.support.wrecked_zoom import Wreck, download
+from tests.support.wrecks import Wreck, download
 
 PATIENCE: Final = 30.0
 """Seconds after which a call is stuck."""

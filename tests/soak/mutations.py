@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from tests.support.raw_http import request
-from tests.support.wrecked_zoom import PAGE, REFUSED
+from tests.support.wrecks import PAGE, REFUSED
 from tests.web.test_framing import BAD, FINE, MILD
 
 _HIDDEN: Final = (

@@ -21,7 +21,7 @@ from tests.soak.place import UNWANTED, Place, place
 from tests.support.outside import Sight
 from tests.support.processes import eventually
 from tests.support.raw_http import Caller
-from tests.support.wrecked_zoom import Wreck, download
+from tests.support.wrecks import Wreck, download
 
 pytestmark = pytest.mark.timeout(900)  # a busy machine takes its time
 

@@ -16,7 +16,8 @@ from gateway.zoom.upstream import HttpUpstream
 from tests.support.leaks import nothing_left
 from tests.support.listening import KIB, Listening, listening, until
 from tests.support.raw_http import Caller, Heard, request
-from tests.support.wrecked_zoom import Wreck, WreckedZoom, download, wrecked_zoom
+from tests.support.wrecked_zoom import WreckedZoom, wrecked_zoom
+from tests.support.wrecks import Wreck, download
 
 VERSIONS = (b"1.1", b"1.0")
 
