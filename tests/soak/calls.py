@@ -14,7 +14,7 @@ from typing import Final
 from tests.support.raw_http import Caller, Heard, request
 from tests.support.wrecks import Wreck, download
 
-PATIENCE: Final = 30.0
+PATIENCE: Final = 40.0
 """Seconds after which a call is stuck."""
 
 TIRED: Final = 30.0
@@ -247,7 +247,7 @@ class Callers:
                 outcome.problem = outcome.problem or "half sent"
 
     async def _hear(self, caller: Caller, made: Plan, outcome: Outcome) -> None:
-        heard = await caller.hear_head()
+        heard = await caller.hear_head(PATIENCE)
         outcome.status = heard.status
         outcome.slug = b"".join(heard.values(b"x-zoom-gateway-error")).decode()
         outcome.retry_after = b"".join(heard.values(b"retry-after"))

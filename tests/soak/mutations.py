@@ -132,4 +132,5 @@ class Mutator:
         cuts = sorted(
             self._chance.choices(range(len(data) + 1), k=self._chance.choice([0, 0, 1, 3, 9]))
         )
-        return [data[a:b] for a, b in zip([0, *cuts], [*cuts, len(data)], strict=True)]
+        ends = zip([0, *cuts], [*cuts, len(data)], strict=True)
+        return [data[start:end] for start, end in ends if start < end]

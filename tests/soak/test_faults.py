@@ -223,7 +223,7 @@ async def hang_ups(made: Place, count: int) -> None:
 
 async def test_told_to_stop_in_the_middle_of_it_all(tmp_path: Path) -> None:
     """Calls that end in time end well, the others are cut, and the process ends with 0."""
-    drain = {"drain": {"delay": 0.2, "timeout": 8}}
+    drain = {"drain": {"delay": 0.2, "timeout": 4}}
     async with place(tmp_path, redis=True, sections=drain) as made:
         await good(made, POST, 1)
         callers = Callers(made.address)

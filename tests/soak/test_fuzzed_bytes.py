@@ -154,7 +154,9 @@ class FuzzedZoom:
         self.port = 0
 
     async def start(self) -> asyncio.Server:
-        server = await asyncio.start_server(self._accept, "127.0.0.1", 0, limit=1 << 18)
+        server = await asyncio.start_server(
+            self._accept, "127.0.0.1", 0, limit=1 << 18, backlog=4096
+        )
         self.port = server.sockets[0].getsockname()[1]
         return server
 

@@ -24,6 +24,9 @@ READ: Final = 65_536
 HEAD: Final = 262_144
 """Bytes of a head: more than the gateway sends."""
 
+BACKLOG: Final = 4096
+"""Connections that wait to be accepted: a thousand calls may come at once."""
+
 _RESET: Final = struct.pack("ii", 1, 0)
 _FAREWELL: Final = 2.0
 """Seconds for the last bytes to leave."""
