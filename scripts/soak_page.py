@@ -77,9 +77,9 @@ def draw(samples: list[dict[str, float]], target: Path) -> None:
         axis.grid(alpha=0.3)
         axis.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, fontsize=8, frameon=False)
         axis.set_ylim(bottom=0)
-    for axis in (axes[1], axes[3]):
+    for axis, bottom in ((axes[1], 0.1), (axes[3], 1)):
         axis.set_yscale("log")
-        axis.set_ylim(bottom=1)
+        axis.set_ylim(bottom=bottom)
     axes[-1].set_xlabel("minutes")
     target.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(target, format="svg", metadata={"Date": None, "Creator": None})
