@@ -77,8 +77,8 @@ class Caller:
         await self.send(data)
         return await self.hear(head=head)
 
-    async def hear_head(self) -> Heard:
-        async with asyncio.timeout(TIMEOUT):
+    async def hear_head(self, patience: float = TIMEOUT) -> Heard:
+        async with asyncio.timeout(patience):
             head = await self.reader.readuntil(b"\r\n\r\n")
         status_line, *lines = head[:-4].split(b"\r\n")
         fields = [line.split(b": ", 1) for line in lines]
