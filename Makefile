@@ -42,6 +42,9 @@ fleet-2: FILES := outages skew rolling
 fleet-1 fleet-2:
 	$(BIN)/python -m pytest --timeout=300 $(FILES:%=tests/fleet/test_%.py)
 
+test-soak: $(STAMP) ## everything goes wrong at once, two minutes; SOAK=long: an hour. Needs what test-deps installs
+	$(BIN)/python -m pytest --timeout=3000 tests/soak
+
 $(TOOLS)/.installed: requirements/packaging.txt scripts/packaging_venv.sh
 	@sh scripts/packaging_venv.sh $(TOOLS)
 	@touch $@
@@ -71,10 +74,17 @@ image: ## the container image, with docker or ENGINE=podman
 		--build-arg VERSION=$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' gateway/__init__.py) \
 		--build-arg REVISION=$$(git rev-parse HEAD) .
 
+audit: $(STAMP) ## known vulnerabilities of what is installed; needs a network: 3 means not audited
+	@$(BIN)/python scripts/audit.py
+
+sbom: $(STAMP) ## the bill of materials (CycloneDX), in build/
+	$(BIN)/python scripts/sbom.py --output build/sbom.json
+	$(BIN)/python scripts/sbom.py --requirements requirements/otel.txt --output build/sbom-image.json
+
 lock: $(STAMP) ## resolve the locked requirements anew
 	sh scripts/lock.sh $(VENV)
 
 clean: ## remove what was built
 	rm -rf $(VENV) $(TOOLS) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .cache
 
-.PHONY: help venv demo lint format test test-fleet fleet-1 fleet-2 test-packaging bench-fleet test-deps core-coverage docs site image lock clean
+.PHONY: help venv demo lint format test test-fleet fleet-1 fleet-2 test-packaging test-soak audit sbom bench-fleet test-deps core-coverage docs site image lock clean

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Install what tests start: Redis (which is the Sentinel, too), libfaketime, HAProxy, Prometheus, a
-# browser, and what builds and runs images. Without them those tests are skipped.
+# browser, slowhttptest, and what builds and runs images. Without them those tests are skipped.
 set -eu
 
 missing=""
@@ -9,6 +9,8 @@ need() { # a command, and the package that has it
 }
 need redis-server redis-server
 need openssl openssl
+need curl curl
+need slowhttptest slowhttptest
 need haproxy haproxy
 need promtool prometheus
 need chromium chromium

@@ -54,6 +54,7 @@ def test_a_bundle_that_cannot_be_used_any_more(tmp_path: Path) -> None:
 def test_the_ways_out() -> None:
     environ = {"HTTPS_PROXY": "http://user:canary@proxy.test:3128", "NO_PROXY": "api.zoom.us"}
     outward = Outward(UpstreamSettings(), environ=environ)
-    assert outward.ways == (("api.zoom.us", None), ("zoom.us", "proxy.test:3128"))
+    assert (outward.status.api, outward.status.proxy) == ("api.zoom.us", None)
+    assert str(outward.token_proxy) == "proxy.test:3128"
     with pytest.raises(ConfigurationError, match="HTTPS_PROXY: is a SOCKS"):
         Outward(UpstreamSettings(), environ={"HTTPS_PROXY": "socks5://x"})
