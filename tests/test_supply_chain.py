@@ -97,7 +97,9 @@ def test_nothing_is_installed_without_its_hash(path: str) -> None:
     ],
 )
 def test_nothing_is_fetched_but_by_the_package_managers(path: str) -> None:
-    assert not FETCHES.search(commands(path))
+    # Those that are installed for the tests to use are named there.
+    text = re.sub(r"^need \w[\w-]* \w[\w-]*$", "", commands(path), flags=re.MULTILINE)
+    assert not FETCHES.search(text)
 
 
 def test_the_locks_are_made_with_hashes() -> None:

@@ -116,29 +116,6 @@ def test_a_replica_on_its_own_names_no_others(gateway: Gateway, run: Any) -> Non
         assert "replicas" not in result.stdout
 
 
-def test_where_calls_are_taken_and_what_is_spoken_there(gateway: Gateway, run: Any) -> None:
-    tls = {
-        "expires_at": "2027-01-31T12:00:00Z",
-        "names": ["gateway.test", "10.0.0.1"],
-        "client_certificates": "required",
-    }
-    for listener, words in (
-        ({"address": "unix:/run/p.sock", "tls": None}, "takes calls on unix:/run/p.sock"),
-        (
-            {"address": "10.0.0.1:8443", "tls": tls},
-            ("takes calls on 10.0.0.1:8443 over TLS; its certificate (gateway.test, 10.0.0.1)"),
-        ),
-        (
-            {"address": "a:1", "tls": {**tls, "names": [], "client_certificates": None}},
-            "(no names) is good until 2027-01-31 12:00:00 UTC; client certificates: not asked for",
-        ),
-    ):
-        gateway.says({**body(default=healthy()), "listener": listener})
-        result = run()
-        assert result.exit_code == 0
-        assert words in " ".join(result.stdout.split())
-
-
 def test_something_is_wrong_and_what_to_do(gateway: Gateway, run: Any) -> None:
     gateway.says(body(default=held_off(), marketing=troubled()))
     result = run()

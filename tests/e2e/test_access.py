@@ -54,7 +54,7 @@ async def test_rules_are_applied_counted_and_logged(
         async with asyncio.timeout(DEADLINE):
             while sum((counts := await denied(made.gate.admin)).values()) < 3:
                 await asyncio.sleep(0.05)
-        assert counts == {"rule": 0, "default": 2, "key": 1}
+        assert {name: count for name, count in counts.items() if count} == {"default": 2, "key": 1}
         told = sorted((one.get("error", ""), one.get("rule", "")) for one in lines)
         assert told == [("", ""), *[("not_allowed", one) for one in ("", "default", "default")]]
         assert KEY not in made.gate.output

@@ -269,5 +269,6 @@ async def test_workers_count_together() -> None:
             hits = await metric(client, gate.admin, "zoom_gateway_limit_hits_total")
             assert hits['{limit="calls"}'] == found["calls"]["hits"]
             limit = await metric(client, gate.admin, "zoom_gateway_limit")
-            assert limit['{limit="calls"}'] == 1
+            assert limit['{limit="calls"}'] == 2
+            assert limit['{limit="header_fields"}'] == 128
             slow.go.set()

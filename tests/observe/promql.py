@@ -10,27 +10,23 @@ from gateway.core.errors import MintFailure
 from gateway.core.events import RefusalCause
 from gateway.core.slots import Phase
 from gateway.core.token import Cause
-from gateway.observe.metrics import PREVIOUS_SECRET, SUCCESS, Metrics
+from gateway.observe.limit_metrics import NAMES
+from gateway.observe.metrics import DENIED, FAILURE, PREVIOUS_SECRET, SUCCESS, Metrics
 from gateway.ports import ReplayOutcome
 from tests.observe.charts import A0, WALL, fleet, healthy
 from tests.observe.lines import EVERY, calls
-from tests.observe.promised import DENIALS, LIMITS
-from tests.observe.promised import METRICS as PROMISED
-
-RELOAD_FAILED = "failure"
-"""Of a certificate."""
 
 TARGET = {"cluster", "namespace", "job", "instance"}
 """Labels that are Prometheus' own."""
 
 VALUES = {
     "outcome": {one.value for one in ReplayOutcome},
-    "reason": {one.value for one in Cause} | DENIALS,
-    "result": {one.value for one in MintFailure} | {SUCCESS, PREVIOUS_SECRET, RELOAD_FAILED},
+    "reason": {one.value for one in Cause} | set(DENIED),
+    "result": {one.value for one in MintFailure} | {SUCCESS, PREVIOUS_SECRET, FAILURE},
     "cause": {one.value for one in RefusalCause},
     "phase": {one.name.lower() for one in Phase},
     "status": {"200", "401", "404", "429", "499", "500", "502", "503", "504"},
-    "limit": set(LIMITS),
+    "limit": set(NAMES),
     "place": {"memory", "disk"},
     "alertstate": {"firing", "pending"},
 }
@@ -57,7 +53,7 @@ def exposed() -> dict[str, set[str]]:
     for family in registry().registry.collect():
         for sample in family.samples:
             found.setdefault(sample.name, set()).update(sample.labels)
-    return {name: set(labels) for name, (_, labels) in PROMISED.items()} | found
+    return found
 
 
 def parse(text: str) -> promql.Expr:

@@ -12,14 +12,13 @@ from gateway.core.events import RefusalCause
 from gateway.core.slots import Phase
 from gateway.core.token import Cause
 from gateway.observe.fields import ALLOWED, ALWAYS
+from gateway.observe.limit_metrics import NAMES
 from gateway.observe.logs import configure
-from gateway.observe.metrics import DENIED, PREVIOUS_SECRET, SUCCESS
+from gateway.observe.metrics import DENIED, FAILURE, PREVIOUS_SECRET, SUCCESS
 from gateway.ports import ReplayOutcome
 from tests.observe.charts import WALL
 from tests.observe.lines import write_all
-from tests.observe.promised import LIMITS
-from tests.observe.promised import METRICS as PROMISED
-from tests.observe.promql import RELOAD_FAILED, registry
+from tests.observe.promql import registry
 
 DOCS = Path(__file__).parents[2] / "docs"
 METRICS = (DOCS / "metrics.md").read_text()
@@ -50,7 +49,7 @@ def real_metrics() -> dict[str, tuple[str, set[str]]]:
         kind = {"info": "gauge"}.get(family.type, family.type)
         labels = {label for sample in family.samples for label in sample.labels} - {"le"}
         found[f"{family.name}{suffix}"] = (kind, labels)
-    return PROMISED | found
+    return found
 
 
 def test_every_metric_is_documented_and_no_other() -> None:
@@ -67,10 +66,10 @@ def test_every_metric_is_documented_and_no_other() -> None:
     [
         ("outcome", {one.value for one in ReplayOutcome}),
         ("reason", {one.value for one in Cause} | set(DENIED)),
-        ("result", {one.value for one in MintFailure} | {SUCCESS, PREVIOUS_SECRET, RELOAD_FAILED}),
+        ("result", {one.value for one in MintFailure} | {SUCCESS, PREVIOUS_SECRET, FAILURE}),
         ("cause", {one.value for one in RefusalCause}),
         ("phase", {one.name.lower() for one in Phase}),
-        ("limit", set(LIMITS)),
+        ("limit", set(NAMES)),
         ("place", {"memory", "disk"}),
     ],
 )

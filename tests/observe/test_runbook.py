@@ -17,7 +17,6 @@ from gateway.observe.fields import ALLOWED, ALWAYS
 from gateway.observe.logs import configure
 from tests.observe.charts import WALL
 from tests.observe.lines import write_all
-from tests.observe.promised import KEYS, SLUGS
 from tests.observe.promql import VALUES, exposed
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -145,7 +144,7 @@ def test_every_name_in_a_sentence_exists(events: set[str]) -> None:
     metrics = exposed()
     known = set(metrics) | set[str]().union(*metrics.values(), *VALUES.values())
     known |= events | ALLOWED | set(ALWAYS) | configuration_keys() | slugs()
-    known |= {one.value for one in MintFailure} | KEYS | SLUGS
+    known |= {one.value for one in MintFailure}
     known |= {"namespace", "job", "status", "fleet"}  # labels, a command, a key of /status.json
     names = {span for span in SPAN.findall(PAGE) if re.fullmatch(r"[a-z][a-z_.]*[a-z]", span)}
     programs = {"mint", "wait", "curl", "journalctl", "gateway.log", "x-zm-trackingid"}

@@ -26,25 +26,30 @@ class Issued:
 class Authority:
     """Its certificate is in `file`."""
 
-    def __init__(self, directory: Path, name: str = "ca") -> None:
+    def __init__(
+        self, directory: Path, name: str = "ca", days: tuple[float, float] = (-1, 1)
+    ) -> None:
         self._directory = directory
         self._name = _name(name)
         self._key = ec.generate_private_key(ec.SECP256R1())
         self.file = directory / f"{name}.pem"
-        own = self._builder(self._name, self._key.public_key()).add_extension(
+        own = self._builder(self._name, self._key.public_key(), days).add_extension(
             x509.BasicConstraints(ca=True, path_length=None), critical=True
         )
         self._write(self.file, own)
 
-    def issue(self, *hosts: str, days: tuple[float, float] = (-1, 1)) -> Issued:
-        """For a server of these names, or for a client; good from and until, in days from now."""
+    def issue(self, *hosts: str, days: tuple[float, float] = (-1, 1), named: bool = True) -> Issued:
+        """For a server of these names, or for a client; good from and until, in days from now.
+
+        Not `named`: the names are nowhere that clients look.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         names = x509.SubjectAlternativeName([_host(host) for host in hosts or ("client",)])
         stem = re.sub(r"[^\w.-]+", "_", "-".join(hosts))[-64:] or "client"
         made = Issued(self._directory / f"{stem}.pem", self._directory / f"{stem}.key")
+        plain = self._builder(_name(stem), key.public_key(), days)
         self._write(
-            made.certificate,
-            self._builder(_name(stem), key.public_key(), days).add_extension(names, critical=False),
+            made.certificate, plain.add_extension(names, critical=False) if named else plain
         )
         made.key.write_bytes(
             key.private_bytes(

@@ -14,6 +14,7 @@ import pytest
 import uvloop
 
 from gateway.settings.tls import TlsSettings
+from gateway.web import door as door_module
 from gateway.web import tls as tls_module
 from gateway.web.listener import Tls
 from gateway.web.tls import Context, Failed, Failure
@@ -140,7 +141,7 @@ def test_what_is_no_tls(new_loop: Loop, world: World) -> None:
 def test_a_handshake_that_stalls_is_ended(
     new_loop: Loop, sent: bytes, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tls_module, "HANDSHAKE", 0.2)
+    monkeypatch.setattr(door_module, "HANDSHAKE", 0.2)
 
     async def call() -> None:
         async with world.listening() as running:

@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from tests.cli.doctor.bench import Checked, account, check, faked, said
+from tests.support.load import control
 from tests.support.processes import credentials, simulator
 
 KEY = "canary-key-0123456789abcdef"
@@ -119,6 +121,15 @@ async def test_keys_in_clear_and_keys_of_no_rule(dead: dict[str, str], tmp_path:
     assert found.one("keys_in_clear")["level"] == "warning"
     assert found.one("file_exposed")["about"] == str(file)
     assert (await check(**dead, **key)).lacks("keys_in_clear")
+
+
+async def test_scopes_that_do_not_tell(sim: str) -> None:
+    async with aiohttp.ClientSession() as client:
+        await control(client, sim, "config", {"scope": "user:read:admin meeting:write"})
+    found = await check("--mint", **credentials(sim), **access(REPORTS))
+    unclear = found.one("access_scopes_unclear")
+    assert (unclear["level"], unclear["about"]) == ("notice", "accounts.default")
+    assert found.lacks("access_scopes")
 
 
 async def test_scopes_that_the_token_lacks(sim: str) -> None:

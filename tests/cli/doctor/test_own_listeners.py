@@ -49,6 +49,15 @@ async def test_what_ought_to_be_renewed(sim: str, tmp_path: Path) -> None:
         assert found.exit_code == exit_code
 
 
+async def test_what_lets_nobody_in(sim: str, tmp_path: Path) -> None:
+    ca, ended = Authority(tmp_path), Authority(tmp_path, "ended", days=(-3, -1))
+    own = tls(ca.issue("gateway.test", named=False), client_ca_file=ended.file)
+    found = await check(**credentials(sim), **own)
+    assert found.one("certificate_without_names")["about"] == "tls.certificate_file"
+    assert "the CA ended has ended" in found.one("client_ca_expired")["sentence"]
+    assert found.exit_code == 1
+
+
 async def test_a_key_that_others_read_and_an_optional_certificate(sim: str, tmp_path: Path) -> None:
     ca = Authority(tmp_path)
     issued = ca.issue("gateway.test")

@@ -225,7 +225,8 @@ def test_every_key_that_names_a_secret_file_is_among_them() -> None:
     named = {dotted(key.path) for key in all_keys() if key.path[-1].endswith("_file")}
     public = {key for key in named if key.endswith(("ca_file", "certificate_file"))}
     assert named - public == {re.sub(r"default|\b0\b", _general, key) for key in SECRET_FILES} | {
-        "store.client_key_file"  # needs its certificate: tests/settings
+        # They need their certificates, or a rule: tests/settings, test_own_listeners, test_access.
+        *("store.client_key_file", "tls.key_file", "access.keys.NAME.key_file")
     }
 
 
