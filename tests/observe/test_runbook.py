@@ -122,9 +122,10 @@ def test_fields_that_are_searched_for_are_written() -> None:
 
 
 def configuration_keys() -> set[str]:
-    """Whole paths, and the last names of those with accounts in them."""
+    """Whole paths, the lists in them, and the last names of those with accounts in them."""
     table = (ROOT / "docs" / "configuration.md").read_text()
     paths = set(re.findall(r"^\| `([\w.\[\]]+)` \|", table, re.MULTILINE))
+    paths |= {path.partition("[N]")[0] for path in paths}
     return paths | {path.rpartition(".")[2] for path in paths if path.startswith("accounts.")}
 
 
