@@ -97,6 +97,52 @@ spellings: Final = st.tuples(
 ).map(b"".join)
 """Of the token endpoint, which answers here and never at Zoom."""
 
+_steps = st.sampled_from(
+    [
+        *(b"v2", b"V2", b"%76%32", b"users", b"Users", b"u%73ers", b"%2575sers", b"users;x", b"us"),
+        *(
+            b"me",
+            b"summary",
+            b"a.b@c",
+            b"assistants",
+            b"%61",
+            b"%2e%2e",
+            b"..",
+            b".",
+            b"%00",
+            b"x%",
+        ),
+        *(
+            b"\xe4",
+            b"%c0%af",
+            b"%u002f",
+            b"+",
+            b"%20",
+            b"users%3fa",
+            b"users%23",
+            b"abc%2Fdef==",
+            b"",
+        ),
+    ]
+)
+
+paths: Final = (
+    st.tuples(
+        _slashes | st.just(b"/"),
+        st.just(b"v2") | _steps,
+        st.just(b"/") | _slashes,
+        st.just(b"users") | _steps,
+        st.lists(st.tuples(st.just(b"/") | _slashes, _steps), max_size=4).map(
+            lambda pairs: b"".join(map(b"".join, pairs))
+        ),
+        st.just(b"") | _slashes,
+    ).map(b"".join)
+    | targets.map(lambda target: target.partition(b"?")[0])
+    | st.binary(max_size=200).map(lambda rest: b"/" + rest)
+    | st.tuples(_slashes | _steps, st.integers(1, 4000)).map(lambda pair: b"/" + pair[0] * pair[1])
+)
+"""As rules have to judge them, many of them of Zoom's users."""
+
 hosts: Final = st.none() | st.sampled_from([b"g", b"G:80", b"g:443", b"", b"\xff", b"user@g"])
 
 _names = st.sampled_from(
