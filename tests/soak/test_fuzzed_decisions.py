@@ -291,7 +291,7 @@ def of_one_user(path: bytes) -> bool:
 
 
 @often
-@given(wild.paths, wild.methods | st.text(max_size=8))
+@given(wild.paths, st.sampled_from(["GET", "DELETE"]) | wild.methods | st.text(max_size=8))
 def test_rules(path: bytes, method: str) -> None:
     for policy in (READ, KEEP):
         began = time.thread_time()

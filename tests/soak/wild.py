@@ -126,17 +126,23 @@ _steps = st.sampled_from(
     ]
 )
 
+_of_a_user = st.tuples(
+    _slashes | st.just(b"/"),
+    st.sampled_from([b"v2", b"v2", b"V2", b"%76%32", b"v2;a"]),
+    _slashes | st.just(b"/"),
+    st.sampled_from(
+        [b"users", b"users", b"Users", b"u%73ers", b"%2575sers", b"users;x", b"users."]
+    ),
+    _slashes | st.just(b"/"),
+    st.sampled_from([b"me", b"me", b"ME", b"a.b@c", b"%6de", b"summary", b"x/..", b"%00me"]),
+    st.sampled_from([b"", b"", b"/", b"/.", b"/x/..", b"%3Fa", b"%23", b"/assistants/a", b"/x"]),
+).map(b"".join)
+
 paths: Final = (
-    st.tuples(
-        _slashes | st.just(b"/"),
-        st.just(b"v2") | _steps,
-        st.just(b"/") | _slashes,
-        st.just(b"users") | _steps,
-        st.lists(st.tuples(st.just(b"/") | _slashes, _steps), max_size=4).map(
-            lambda pairs: b"".join(map(b"".join, pairs))
-        ),
-        st.just(b"") | _slashes,
-    ).map(b"".join)
+    _of_a_user
+    | st.lists(st.tuples(st.just(b"/") | _slashes, _steps), max_size=6).map(
+        lambda pairs: b"/" + b"".join(map(b"".join, pairs))
+    )
     | targets.map(lambda target: target.partition(b"?")[0])
     | st.binary(max_size=200).map(lambda rest: b"/" + rest)
     | st.tuples(_slashes | _steps, st.integers(1, 4000)).map(lambda pair: b"/" + pair[0] * pair[1])
