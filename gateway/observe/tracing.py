@@ -185,7 +185,9 @@ class _Exporter(SpanExporter):
         except Exception as error:  # noqa: BLE001  the thread must go on; its text may quote a header
             self._session.problem = type(error).__name__
             result = SpanExportResult.FAILURE
-        if result is not SpanExportResult.SUCCESS:
+        # The library takes a redirect for a success.
+        if result is not SpanExportResult.SUCCESS or self.problem:
+            result = SpanExportResult.FAILURE
             self._failed(self.problem or "no answer")
         return result
 
@@ -201,7 +203,7 @@ class _Exporter(SpanExporter):
 class _Session(requests.Session):
     """Sends what the collector asks for, as it is now, and knows why the last try failed.
 
-    No proxy, no `.netrc` and no other certificates out of the environment.
+    It follows no redirect. No proxy, no `.netrc` and no other certificates out of the environment.
     """
 
     def __init__(self, headers: Callable[[], Mapping[str, Secret]]) -> None:
@@ -220,10 +222,13 @@ class _Session(requests.Session):
             self.problem = str(error)
             raise
         options["headers"] = {**(options.get("headers") or {}), **fields}
+        # Another host must not get these fields, whichever version of the library asks.
+        options["allow_redirects"] = False
         try:
             answer = super().request(*args, **options)
         except Exception as error:
             self.problem = type(error).__name__  # its text may quote a header
             raise
-        self.problem = "" if answer.ok else f"status {answer.status_code}"
+        taken = answer.ok and not answer.is_redirect
+        self.problem = "" if taken else f"status {answer.status_code}"
         return answer

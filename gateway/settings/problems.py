@@ -8,11 +8,14 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from gateway.core.keys import SHORTEST
 from gateway.settings import schema, shorthand
 from gateway.settings.secrets import NO_SECRET
 
 _UNIQUE: Final = ("name", "client_id")
 """What no two apps of an account may share."""
+
+_KEYS: Final = ("access", "keys")
 
 _NO_JSON: Final = frozenset({"model_type", "tuple_type", "dict_type"})
 """Errors of a variable that should hold a list or a mapping, and is plain text."""
@@ -78,10 +81,17 @@ def _line(
         return _missing(path, "it")
     name = schema.variable(path)
     source = f" (from {name})" if name in environ else ""
+    shown = schema.dotted(_without_a_key(path))
     if kind == "value_error":
-        return f"{schema.dotted(path)}{source}: {ctx['error']}"
+        return f"{shown}{source}: {ctx['error']}"
     as_json = ", as JSON" if source and kind in _NO_JSON else ""
-    return f"{schema.dotted(path)}{source}: must be {_right(path)}{as_json}"
+    return f"{shown}{source}: must be {_right(path)}{as_json}"
+
+
+def _without_a_key(path: tuple[str, ...]) -> tuple[str, ...]:
+    """Where `access.keys` has the key for a name, and the name for a key, the key is not said."""
+    swapped = len(path) == len(_KEYS) + 1 and path[:-1] == _KEYS and len(path[-1]) >= SHORTEST
+    return (*_KEYS, "…") if swapped else path
 
 
 def _missing(path: tuple[str, ...], what: str) -> str:

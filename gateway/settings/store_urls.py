@@ -41,7 +41,10 @@ _MASTER: Final = re.compile(r"/(?P<master>[A-Za-z0-9._-]+)(/(?P<database>[0-9]{0
 
 
 class SecretUrl(str):
-    """A URL with a password, which its text hides: whoever shows or writes it shows `***`."""
+    """A URL with a password, which its text hides: whoever shows or writes it shows `***`.
+
+    Without a password, the user is one: proxies are sold that want a key in its place.
+    """
 
     __slots__ = ("_whole",)
     _whole: str
@@ -49,8 +52,9 @@ class SecretUrl(str):
     @classmethod
     def hide(cls, url: str) -> "SecretUrl":
         before, _, after = url.rpartition("@")
-        scheme, _, user = before.partition("://")
-        shown = cls(f"{scheme}://{user.partition(':')[0]}:***@{after}")
+        scheme, _, login = before.partition("://")
+        user, _, password = login.partition(":")
+        shown = cls(f"{scheme}://{f'{user}:***' if password else '***'}@{after}")
         shown._whole = url
         return shown
 

@@ -19,6 +19,11 @@ each has a colon."""
 _CUTS: Final = 16
 """How often the bytes that came at once are cut: the plain end may stand in a body, too."""
 
+_LOOK: Final = 16 * 1024
+"""How many of the bytes that came at once, the last of them, are searched for the plain end. To
+search all would double what a large upload costs; who sends more than this behind the end without
+waiting for the answer is not called again on this connection."""
+
 
 class TrailerGuard:
     """Watches what the parser makes of the bytes of one connection.
@@ -42,11 +47,12 @@ class TrailerGuard:
         """
         if self._body is None:
             return (data,)
-        known = self._last[1:]
-        joint, cuts, found = known + data, [0], 0
+        skipped = max(0, len(data) - _LOOK)
+        known = b"" if skipped else self._last[1:]
+        joint, cuts, found = known + data[skipped:], [0], 0
         while len(cuts) <= _CUTS and (found := joint.find(_PLAIN_END, found)) >= 0:
             found += len(_PLAIN_END)
-            cuts.append(found - len(known))
+            cuts.append(skipped + found - len(known))
             found -= 2  # the next one may begin with the line end that ends this one
         cuts.append(len(data))
         return [data[start:stop] for start, stop in pairwise(cuts) if start < stop] or (data,)

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 from typing import Any, Final
 
 import aiohttp
-from aiohttp.abc import ResolveResult
+from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp_retry import ExponentialRetry, RetryClient
 
 from gateway.core.credentials import AppCredentials
@@ -23,6 +23,7 @@ from gateway.core.oauth import MAX_ANSWER, TokenAnswer, TokenRequest, read_answe
 from gateway.core.token import Grant, SlotId
 from gateway.zoom import USER_AGENT
 from gateway.zoom.mint_faults import Sending
+from gateway.zoom.names import Names
 from gateway.zoom.tls import Trust, default_tls
 from gateway.zoom.words import describe, only_here
 
@@ -35,6 +36,9 @@ RETRY_AFTER_FAULT: Final = 0.15
 and the token manager's own backoff, of seconds, is spared."""
 
 _SENDING: Final = "sending"
+
+_SCOPE: Final = 3
+"""Where a socket's address of IPv6 has the interface."""
 
 _MOMENTARY: Final = frozenset(
     {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
@@ -192,15 +196,32 @@ def _tracing() -> aiohttp.TraceConfig:
     return config
 
 
-class _Resolver(aiohttp.ThreadedResolver):
+class _Resolver(AbstractResolver):
     """The system's, which does not believe of another machine that it is this one."""
 
+    def __init__(self) -> None:
+        self._names = Names()
+
     async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        found = await super().resolve(host, port, family)
+        found = [
+            ResolveResult(
+                hostname=host,
+                # A link-local address of IPv6 is one of a certain interface.
+                host=f"{where[0]}%{where[3]}" if len(where) > _SCOPE and where[3] else where[0],
+                port=port,
+                family=kind,
+                proto=proto,
+                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+            )
+            for kind, _, proto, _, where in await self._names.addresses(host, port)
+            if family in (socket.AF_UNSPEC, kind)
+        ]
         only_here(host, [one["host"] for one in found])
         return found
+
+    async def close(self) -> None: ...
 
 
 async def _is_final(response: aiohttp.ClientResponse) -> bool:

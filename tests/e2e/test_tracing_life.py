@@ -42,14 +42,16 @@ def _only_lost(gate: Gateway) -> dict[str, Any]:
     return line
 
 
-async def test_a_collector_that_refuses_concerns_no_call_and_is_told_once() -> None:
+@pytest.mark.parametrize("status", [401, 307])
+async def test_a_collector_that_refuses_concerns_no_call_and_is_told_once(status: int) -> None:
     async with scene() as at:
-        at.taken.status = 401
+        at.taken.status = status
         for exports in (1, 2, 3):
             assert await at.get() == 200
             await eventually(partial(at.taken.was_asked, exports), "an export")
         await at.end()
-    assert _only_lost(at.gate)["reason"] == "status 401"
+    assert _only_lost(at.gate)["reason"] == f"status {status}"
+    assert at.taken.strayed == []
 
 
 async def test_a_collector_that_is_down_holds_up_neither_calls_nor_the_end() -> None:

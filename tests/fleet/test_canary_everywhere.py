@@ -40,12 +40,19 @@ SECRETS = {
     "authorization of a caller": "Ca8/uR+6=aZ0zK",
     "cookie of a caller": "Cc9/tS+7=cZ1kQ",
     "key of a caller": "Ck1/sT+8=kZ2yQ",
+    "key of a rule": "Ak5/aY+3=gZ6fX'hB",
+    "key of a rule in a file": "Bk6/bZ+4=hZ7gX;iC",
+    "password for a proxy": "Ep7/cA+5=iZ8hX",
     "query value": "Qv2/rU+9=qZ3rX",
     "body": "Bo3/qV+1=bZ4dX",
     "in an exception": "Ex4/pW+2=eZ5nX",
 }
 
 PAGES = ("/metrics", "/status.json", "/", "/readyz", "/livez", "/nothing", "/static/page.js")
+RULES = (
+    '[{"name": "reports", "callers": {"keys": ["written"]}, "operations": ["/v2/users/*"]},'
+    ' {"name": "nobody", "action": "deny", "callers": {"keys": ["filed", "written"]}}]'
+)
 COMMANDS = ("serve", "demo", "simulate", "check", "status")
 
 
@@ -88,7 +95,9 @@ def variables(tmp_path: Path, sim: Simulator) -> dict[str, str]:
         client=SECRETS["client secret"],
         key=SECRETS["encryption key"],
         headers=f"X-Key: {SECRETS['tracing header']}",
+        caller=SECRETS["key of a rule in a file"],
     )
+    password = quote(SECRETS["password for a proxy"], safe="")
     return {
         "ZOOM_ACCOUNT_ID": "the-account",
         "ZOOM_CLIENT_ID": CLIENT_ID,
@@ -103,6 +112,10 @@ def variables(tmp_path: Path, sim: Simulator) -> dict[str, str]:
         "ZOOM_GATEWAY_ADMIN__ALLOW_ACTIONS": "true",
         "ZOOM_GATEWAY_STORE__ENCRYPTION_KEY_FILE": paths["key"],
         "ZOOM_GATEWAY_TRACING__HEADERS_FILE": paths["headers"],
+        "ZOOM_GATEWAY_UPSTREAM__EGRESS_PROXY": f"http://user:{password}@127.0.0.1:9",
+        "ZOOM_GATEWAY_ACCESS__KEYS__WRITTEN__KEY": SECRETS["key of a rule"],
+        "ZOOM_GATEWAY_ACCESS__KEYS__FILED__KEY_FILE": paths["caller"],
+        "ZOOM_GATEWAY_ACCESS__RULES": RULES,
         "ZOOM_GATEWAY_LOG__LEVEL": "debug",
         "ZOOM_GATEWAY_TOKEN__WAIT_TIMEOUT": "1",
         "ZOOM_GATEWAY_TOKEN__MINT_TIMEOUT": "0.9",
@@ -129,6 +142,13 @@ def requests() -> list[bytes]:
         f"Proxy-Authorization: Basic {basic}\r\nCookie: s={SECRETS['cookie of a caller']}\r\n"
         f"X-Zoom-Gateway-Key: {SECRETS['key of a caller']}\r\n"
     )
+    known = [
+        f"{method} /v2/{path} HTTP/1.1\r\nHost: x\r\nX-Zoom-Gateway-Key: {key}\r\n{more}\r\n"
+        for name in ("key of a rule", "key of a rule in a file")
+        for key in (SECRETS[name], f"{SECRETS[name]}x")
+        for method, path in (("GET", "users/me"), ("DELETE", f"meetings/{quote(key, safe='')}"))
+        for more in ("", f"X-Zoom-Gateway-Key: {key}\r\n", f"Authorization: Bearer {key}\r\n")
+    ]
     body = SECRETS["body"] * 10
     post = f"{head}Content-Type: text/plain\r\nContent-Length: {len(body)}\r\n\r\n{body}"
     form = f"client_secret={query}&refresh_token={SECRETS['body']}"
@@ -138,6 +158,7 @@ def requests() -> list[bytes]:
     )
     # Zoom, and so the simulator, may give back a document that it was sent; a text it may not.
     texts = [
+        *known,
         f"GET /v2/users/me?access_token={query} HTTP/1.1\r\n{head}\r\n",
         f"POST /v2/users/me/meetings?x={query} HTTP/1.1\r\n{post}",
         f"POST /oauth/token?x={query} HTTP/1.1\r\n{grant}",
@@ -178,6 +199,8 @@ async def everything(canaries: Canaries, gate: Gateway, client: aiohttp.ClientSe
         *(answer_to(one, url) for url in (gate.url, gate.admin) for one in requests())
     )
     canaries.hear("an answer", "\n".join(said))
+    # The keys were read: those of the rules refuse.
+    assert "X-Zoom-Gateway-Error: not_allowed" in "".join(said)
     for page in PAGES:
         for kind in ("text/html", "application/openmetrics-text; version=1.0.0"):
             async with client.get(f"{gate.admin}{page}", headers={"Accept": kind}) as answer:

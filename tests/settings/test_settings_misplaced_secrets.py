@@ -20,6 +20,8 @@ SECRETS = [
     f"{PART}.b-SECRET/77xQ",
     f"https://{PART}@host/path?query",
     f"redis://user:{PART}@host:port",
+    f"http://user:{PART}@proxy.example:3128",
+    f"http://{PART}@proxy.example:3128",
     f"{PART}:SECRET",
     f"{PART}?: SECRET",
     f"{PART} SECRET",
@@ -32,6 +34,13 @@ KEYS = {
     for key in schema.all_keys()
     for path in [[{"NAME": "default", "N": "0"}.get(step, step) for step in key.path]]
 }
+
+HIDDEN = {
+    "access.keys.default.key",
+    "upstream.egress_proxy",
+    *(key for key in KEYS if key.endswith(("_secret", "password"))),
+}
+"""What they hold is shown nowhere, where it is right, either."""
 
 
 def texts(path: list[str], secret: str) -> Iterator[str]:
@@ -66,6 +75,16 @@ def test_in_a_variable(key: str) -> None:
             assert PART not in said(None, {name: value}, key), value
 
 
+@pytest.mark.parametrize("secret", [f"{PART}SECRET77xQ", f"{PART}-secret-77xq".lower()])
+@pytest.mark.parametrize("value", ["reports", ["reports"]])
+def test_a_key_and_its_name_swapped(secret: str, value: object, tmp_path: Path) -> None:
+    file = tmp_path / "gateway.yaml"
+    file.write_text(yaml.safe_dump({"access": {"keys": {secret: value}}}))
+    lines = said(file, {}, "access.keys.default.key").splitlines()
+    assert lines[0].startswith("access.keys.…")
+    assert PART.lower() not in "".join(lines).lower()
+
+
 def test_the_rule_can_be_broken(tmp_path: Path) -> None:
     """A key's name is shown, as long as it looks like one: it says what to correct."""
     file = tmp_path / "gateway.yaml"
@@ -80,4 +99,4 @@ def said(file: Path | None, variables: dict[str, str], key: str = "") -> str:
     except ConfigurationError as error:
         return str(error)
     # What is a valid value of another key may be shown.
-    return f"{settings!r} {settings.describe()}" if key.endswith(("_secret", "password")) else ""
+    return f"{settings!r} {settings.describe()}" if key in HIDDEN else ""

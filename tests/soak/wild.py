@@ -97,6 +97,58 @@ spellings: Final = st.tuples(
 ).map(b"".join)
 """Of the token endpoint, which answers here and never at Zoom."""
 
+_steps = st.sampled_from(
+    [
+        *(b"v2", b"V2", b"%76%32", b"users", b"Users", b"u%73ers", b"%2575sers", b"users;x", b"us"),
+        *(
+            b"me",
+            b"summary",
+            b"a.b@c",
+            b"assistants",
+            b"%61",
+            b"%2e%2e",
+            b"..",
+            b".",
+            b"%00",
+            b"x%",
+        ),
+        *(
+            b"\xe4",
+            b"%c0%af",
+            b"%u002f",
+            b"+",
+            b"%20",
+            b"users%3fa",
+            b"users%23",
+            b"abc%2Fdef==",
+            b"",
+        ),
+    ]
+)
+
+_of_a_user = st.tuples(
+    _slashes | st.just(b"/"),
+    st.sampled_from([b"v2", b"v2", b"V2", b"%76%32", b"v2;a"]),
+    _slashes | st.just(b"/"),
+    st.sampled_from(
+        [b"users", b"users", b"Users", b"u%73ers", b"%2575sers", b"users;x", b"users."]
+    ),
+    _slashes | st.just(b"/"),
+    st.sampled_from([b"me", b"me", b"ME", b"a.b@c", b"%6de", b"summary", b"x/..", b"%00me"]),
+    st.sampled_from([b"", b"", b"/", b"/.", b"/x/..", b"%3Fa", b"%23", b"/assistants/a", b"/x"]),
+).map(b"".join)
+
+paths: Final = (
+    _of_a_user
+    | st.lists(st.tuples(st.just(b"/") | _slashes, _steps), max_size=6).map(
+        lambda pairs: b"/" + b"".join(map(b"".join, pairs))
+    )
+    | targets.map(lambda target: target.partition(b"?")[0])
+    | st.binary(max_size=200).map(lambda rest: b"/" + rest)
+    | st.tuples(_slashes | _steps, st.integers(1, 4000)).map(lambda pair: b"/" + pair[0] * pair[1])
+)
+"""As rules have to judge them, many of them of Zoom's users."""
+
 hosts: Final = st.none() | st.sampled_from([b"g", b"G:80", b"g:443", b"", b"\xff", b"user@g"])
 
 _names = st.sampled_from(

@@ -49,7 +49,10 @@ class Span:
 
 @dataclass
 class Collector:
-    """Takes spans, or behaves as badly as `status` and `hanging` say."""
+    """Takes spans, or behaves as badly as `status` and `hanging` say.
+
+    One that redirects leads to this machine by another name.
+    """
 
     url: str = ""
     spans: list[Span] = field(default_factory=list)
@@ -59,6 +62,8 @@ class Collector:
     status: int = 200
     hanging: bool = False
     asked: int = 0
+    strayed: list[dict[str, str]] = field(default_factory=list)
+    """The fields of what came to the other name."""
 
     async def take(self, request: web.Request) -> web.Response:
         self.asked += 1
@@ -68,13 +73,21 @@ class Collector:
             await asyncio.Event().wait()
         if self.status != 200:
             # What a collector says is no business of the log.
-            return web.Response(status=self.status, reason="Canary Reason", text="canary text")
+            fields = {"Location": f"{self.url.replace('127.0.0.1', 'localhost')}/elsewhere"}
+            text = "canary text"
+            return web.Response(
+                status=self.status, reason="Canary Reason", text=text, headers=fields
+            )
         if body.startswith(b"\x1f\x8b"):
             body = gzip.decompress(body)
         self.bodies.append(body)
         self.spans += _spans(ExportTraceServiceRequest.FromString(body))
         answer = ExportTraceServiceResponse().SerializeToString()
         return web.Response(body=answer, content_type="application/x-protobuf")
+
+    async def stray(self, request: web.Request) -> web.Response:
+        self.strayed.append(dict(request.headers))
+        return web.Response()
 
     def was_asked(self, times: int) -> bool:
         return self.asked >= times
@@ -93,6 +106,7 @@ async def collector() -> AsyncIterator[Collector]:
     made = Collector()
     application = web.Application(client_max_size=1 << 24)
     application.router.add_post("/v1/traces", made.take)
+    application.router.add_route("*", "/elsewhere", made.stray)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

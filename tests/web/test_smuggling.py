@@ -8,7 +8,7 @@ from tests.support.listening import until
 from tests.support.raw_http import request
 from tests.support.strict_http import MalformedError, read_answers, read_requests
 from tests.web.corpus import CASES
-from tests.web.corpus.case import CHUNKED, HOST, SMUGGLED, Case
+from tests.web.corpus.case import CHUNKED, HOST, POST, SMUGGLED, Case
 from tests.web.smuggling import AFTER, arena, in_packets
 from tests.zoom.corpus import ANSWERS, Answer
 
@@ -99,6 +99,22 @@ async def test_a_call_in_the_packet_of_a_chunked_bodys_end_is_taken(cut: int) ->
         assert (await caller.hear()).body.endswith(end * 3)
         assert (await caller.hear()).status == 200
         assert (await caller.call(AFTER)).status == 200
+
+
+async def test_of_much_behind_a_chunked_bodys_end_nothing_is_taken() -> None:
+    """To search all that comes for the end would double what a large upload costs."""
+    chunks = CHUNKED + b"5\r\nhello\r\n0\r\n\r\n"
+    large = POST + b"Content-Length: 20000\r\n\r\n" + b"x" * 20_000
+    async with arena() as field:
+        async with await field.running.caller() as caller:
+            await caller.send(chunks[:-7])
+            await until(lambda: field.recorder.connections)
+            await caller.send(chunks[-7:] + large)
+            heard = await caller.hear()
+            assert (heard.status, heard.one(b"connection")) == (200, b"close")
+            assert await caller.ended() == b""
+        (only,) = field.recorder.requests
+        assert (only.start[1], only.body) == (b"/v2/first", b"hello")
 
 
 EARLY = {

@@ -12,6 +12,7 @@ from gateway.cli.doctor.findings import Finding, Level
 from gateway.cli.doctor.running import milliseconds
 from gateway.core.zoom_hosts import is_zooms
 from gateway.wiring import Way
+from gateway.zoom.names import Names
 
 PATIENCE: Final = 5.0
 """Seconds for a name: a resolver asks its next server after five (resolv.conf(5), timeout)."""
@@ -27,10 +28,10 @@ async def resolve(way: Way, known: list[IpAddress]) -> AsyncIterator[Finding]:
     if _literal(way.host):
         known.append(ip_address(way.host))
         return
-    loop, begun = asyncio.get_running_loop(), time.monotonic()
+    begun = time.monotonic()
     try:
         async with asyncio.timeout(PATIENCE):
-            found = await loop.getaddrinfo(way.host, way.port, type=socket.SOCK_STREAM)
+            found = await Names().addresses(way.host, way.port)
     except TimeoutError:
         yield _timeout(way)
         return

@@ -15,6 +15,7 @@ import aiohappyeyeballs
 
 from gateway.core.egress import EgressProxy, host_and_port
 from gateway.core.errors import ConfigurationError, DescriptorsError, UpstreamConnectError
+from gateway.zoom.names import Names
 from gateway.zoom.tls import Trust, default_tls
 from gateway.zoom.upstream.connection import Connection
 from gateway.zoom.upstream.tunnel import Tunnel
@@ -83,9 +84,13 @@ class Attempt:
         origin: Origin,
         proxy: EgressProxy | None = None,
         proxy_tls: Trust | None = None,
+        names: Names | None = None,
     ) -> None:
-        """`proxy_tls` judges the proxy, where not the same as for the origin is to do so."""
+        """`proxy_tls` judges the proxy, where not the same as for the origin is to do so. `names`
+        are shared with other attempts.
+        """
         self._origin = origin
+        self._names = names or Names()
         self._proxy = proxy if origin.tls else None
         self._proxy_tls = proxy_tls or origin.tls
         self.at_proxy = False
@@ -143,8 +148,7 @@ class Attempt:
 
     async def _socket(self, host: str, port: int) -> socket.socket:
         self.step = Step.NAME
-        loop = asyncio.get_running_loop()
-        addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = await self._names.addresses(host, port)
         only_here(host, [str(one[4][0]) for one in addresses])
         self.step = Step.TCP
         return await aiohappyeyeballs.start_connection(
@@ -173,11 +177,12 @@ async def dial(
     factory: Callable[[socket.socket], Connection],
     connect_timeout: float,
     proxy: EgressProxy | None = None,
+    names: Names | None = None,
 ) -> Connection:
     """Connect, TLS included. Raises UpstreamConnectError, which is a DescriptorsError if none was
     free; when cancelled, leaves nothing.
     """
-    attempt = Attempt(origin, proxy)
+    attempt = Attempt(origin, proxy, names=names)
     try:
         async with asyncio.timeout(connect_timeout):
             _, connection = await attempt.connect(factory)

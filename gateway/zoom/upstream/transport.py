@@ -3,6 +3,7 @@
 from gateway.core.egress import EgressProxy
 from gateway.core.errors import UpstreamBrokenError, UpstreamConnectError, UpstreamStaleError
 from gateway.ports import UpstreamRequest
+from gateway.zoom.names import Names
 from gateway.zoom.tls import Trust
 from gateway.zoom.upstream.answer import HttpAnswer
 from gateway.zoom.upstream.connection import Connection
@@ -35,6 +36,7 @@ class HttpUpstream:
     ) -> None:
         self._origin = parse_origin(api_url, tls)
         self._proxy = proxy
+        self._names = Names()
         self._connect_timeout = connect_timeout
         self._idle_timeout = idle_timeout
         self._pool = Pool(max_idle=max_idle, idle_limit=idle_limit)
@@ -80,6 +82,7 @@ class HttpUpstream:
             lambda sock: Connection(sock, self._idle_timeout, self._pool.lost),
             self._connect_timeout,
             self._proxy,
+            self._names,
         )
         if self._pool.closed:
             connection.cut()

@@ -1,0 +1,82 @@
+"""The addresses of names, from the system's resolver, which may hang.
+
+A lookup that has begun cannot be called off, and may take the resolver half a minute. So those who
+ask at the same time share one, few are under way, and none holds up other work in threads, nor the
+end of the process.
+"""
+
+import asyncio
+import contextlib
+import socket
+import threading
+from typing import Any, Final, NamedTuple
+
+from gateway.core.zoom_hosts import address
+
+SHARED: Final = 1.0
+"""Seconds for which a lookup is shared. One that takes longer may hang, and the next who asks gets
+another, so that a resolver that is back is noticed."""
+
+MOST: Final = 4
+"""Lookups of one name that are under way at a time; the last of them is shared, then."""
+
+Addresses = list[tuple[Any, Any, int, str, Any]]
+"""As `socket.getaddrinfo` gives them."""
+
+
+class _Lookup(NamedTuple):
+    began: float
+    found: "asyncio.Future[Addresses]"
+
+
+class Names:
+    """Looks names up. For one event loop."""
+
+    def __init__(self) -> None:
+        self._under_way: dict[tuple[str, int], list[_Lookup]] = {}
+
+    async def addresses(self, host: str, port: int) -> Addresses:
+        """Where to connect to. Raises OSError, and UnicodeError for what is no name."""
+        if address(host) is not None:
+            return socket.getaddrinfo(
+                host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
+            )
+        now = asyncio.get_running_loop().time()
+        under_way = self._under_way.setdefault((host, port), [])
+        if not under_way or (now > under_way[-1].began + SHARED and len(under_way) < MOST):
+            under_way.append(_Lookup(now, self._begin(host, port)))
+        # Others wait for it, too.
+        return await asyncio.shield(under_way[-1].found)
+
+    def _begin(self, host: str, port: int) -> "asyncio.Future[Addresses]":
+        loop = asyncio.get_running_loop()
+        found: asyncio.Future[Addresses] = loop.create_future()
+        found.add_done_callback(lambda _: self._ended(host, port, found))
+
+        def look() -> None:
+            outcome: Addresses | Exception
+            try:
+                outcome = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            except (OSError, UnicodeError) as error:
+                outcome = error
+            with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits any more
+                loop.call_soon_threadsafe(_settle, found, outcome)
+
+        # Not one of the loop's threads: the end of the process waits for those.
+        threading.Thread(target=look, name="look-up", daemon=True).start()
+        return found
+
+    def _ended(self, host: str, port: int, found: "asyncio.Future[Addresses]") -> None:
+        if not found.cancelled():
+            found.exception()  # it is heard, even if all have gone
+        left = [one for one in self._under_way[host, port] if one.found is not found]
+        self._under_way[host, port] = left
+        if not left:
+            del self._under_way[host, port]
+
+
+def _settle(found: "asyncio.Future[Addresses]", outcome: Addresses | Exception) -> None:
+    if isinstance(outcome, Exception):
+        found.set_exception(outcome)
+    else:
+        found.set_result(outcome)
