@@ -17,8 +17,9 @@ LONG: Final = os.environ.get("SOAK", "short") == "long"
 CALLERS: Final = 1000 if LONG else 300
 BODY: Final = bytes(1 << 20)
 MEMORY: Final = 16 << 20
-EACH: Final = 320 << 10
-"""Bytes of a call on the way: what is read of its body at once, and buffers to Zoom."""
+EACH: Final = 800 << 10
+"""Bytes of a call on the way, where the disk is slower than the callers: what is read of its body
+at once waits to be stored, and as much behind it."""
 
 
 def resident(pid: int) -> int:
