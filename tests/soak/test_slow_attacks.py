@@ -36,7 +36,7 @@ WINDOWS: Final = 9 if LONG else 5
 RAMP: Final = 400
 """Connections that an attack makes in a second."""
 
-HELD: Final = WINDOW * WINDOWS + (35.0 if LONG else 6.0)
+HELD: Final = WINDOW * WINDOWS + (35.0 if LONG else 8.0)
 """Seconds that a connection is held before a time-out ends it: longer than the measuring."""
 
 ERROR: Final = "X-Zoom-Gateway-Error"
@@ -46,7 +46,7 @@ CALLERS: Final = 50
 PAUSE: Final = 0.4
 """Seconds between two calls of one caller: 125 calls a second in all."""
 
-FLOOR: Final = 0.02
+FLOOR: Final = 0.05
 """Seconds of p99 that are no sign of anything where attackers, gateways, Zoom and callers share two
 cores."""
 
@@ -92,9 +92,12 @@ ATTACKS: Final = {
     "range": Attack(("-R", "-a", "1", "-b", "3000"), ()),
 }
 
-TOGETHER: Final = {"headers": 900, "body": 700, "read": 400}
+Attacks = dict[str, int]
+"""How many connections of which."""
 
-SCENARIOS: Final[dict[str, dict[str, int]]] = (
+TOGETHER: Final[Attacks] = {"headers": 900, "body": 700, "read": 400}
+
+SCENARIOS: Final[dict[str, Attacks]] = (
     {
         "all": TOGETHER,
         "headers": {"headers": 2000},
@@ -111,7 +114,7 @@ SCENARIOS: Final[dict[str, dict[str, int]]] = (
 @asynccontextmanager
 async def attacking(attack: Attack, gate: Gateway, connections: int) -> AsyncIterator[None]:
     child = await asyncio.create_subprocess_exec(
-        *("nice", "-n", str(19 - FAVOUR), program("slowhttptest")),
+        *("nice", "-n", str(-FAVOUR), program("slowhttptest")),
         *attack.options,
         *("-c", str(connections), "-r", str(RAMP), "-l", "3600", "-p", "60"),
         *("-u", f"{gate.url}{attack.path}"),
@@ -199,6 +202,29 @@ async def connections(client: aiohttp.ClientSession, gate: Gateway) -> float:
     return (await metric(client, gate.admin, "zoom_gateway_open_connections"))[""]
 
 
+def held_by(attacks: Attacks) -> int:
+    """How many connections they hold."""
+    return sum(count for name, count in attacks.items() if ATTACKS[name].ends)
+
+
+async def hits(looking: aiohttp.ClientSession, gate: Gateway, attacks: Attacks) -> dict[str, float]:
+    """How often the limits were reached that may end the attacks' connections."""
+    found = await metric(looking, gate.admin, "zoom_gateway_limit_hits_total")
+    limits = sorted({limit for name in attacks for limit in ATTACKS[name].ends})
+    return {limit: found[f'{{limit="{limit}"}}'] for limit in limits}
+
+
+async def are_ended(
+    looking: aiohttp.ClientSession, gate: Gateway, attacks: Attacks
+) -> dict[str, float]:
+    """Wait until limits have ended what the attackers began: they stay, so nothing else does."""
+    end = time.monotonic() + HELD + 30
+    while sum((ended := await hits(looking, gate, attacks)).values()) < held_by(attacks) * 0.9:
+        assert time.monotonic() < end, f"only these were ended: {ended}"
+        await asyncio.sleep(0.2)
+    return ended
+
+
 async def fell_to(client: aiohttp.ClientSession, gate: Gateway, most: int) -> None:
     end = time.monotonic() + 60
     while (now := await connections(client, gate)) > most:
@@ -228,22 +254,17 @@ class Seen:
 
 
 async def came(
-    looking: aiohttp.ClientSession, gate: Gateway, pair: Pair, attacks: dict[str, int]
+    looking: aiohttp.ClientSession, gate: Gateway, pair: Pair, attacks: Attacks
 ) -> tuple[float, float]:
     """Go on calling while the attackers come; give the worst p99, and the connections then."""
     held, worst = held_by(attacks), 0.0
-    end = time.monotonic() + max(attacks.values()) / RAMP + 5.0
+    end = time.monotonic() + max(attacks.values()) / RAMP + 8.0
     while (now := await connections(looking, gate)) < held and time.monotonic() < end:
         worst = max(worst, (await pair.window(1.0))[0])
     return worst, now
 
 
-def held_by(attacks: dict[str, int]) -> int:
-    """How many connections they hold."""
-    return sum(count for name, count in attacks.items() if ATTACKS[name].ends)
-
-
-async def watched(gate: Gateway, pair: Pair, attacks: dict[str, int]) -> Seen:
+async def watched(gate: Gateway, pair: Pair, attacks: Attacks) -> Seen:
     """What fifty callers saw."""
     async with session() as looking:
         await pair.window(1.0)  # warm
@@ -255,11 +276,8 @@ async def watched(gate: Gateway, pair: Pair, attacks: dict[str, int]) -> Seen:
             ramp, peak = await came(looking, gate, pair, attacks)
             under, twin = await pair.windows(WINDOWS)
             grown = memory(gate) - before
-            # The attackers stay: that their connections end is the gateway's doing.
-            await fell_to(looking, gate, CALLERS + 2)
-        hits = await metric(looking, gate.admin, "zoom_gateway_limit_hits_total")
-    limits = sorted({limit for name in attacks for limit in ATTACKS[name].ends})
-    ended = {limit: hits[f'{{limit="{limit}"}}'] for limit in limits}
+            ended = await are_ended(looking, gate, attacks)
+        await fell_to(looking, gate, CALLERS + 2)
     return Seen(calm, ramp, twin, under, peak, grown, ended)
 
 
@@ -279,10 +297,8 @@ async def test_fifty_callers_do_not_notice_an_attack(name: str) -> None:
             seen = await watched(gate, pair, attacks)
     print(f"{name}: {seen}")  # noqa: T201  what a soak has found is to be read
     assert pair.attacked.failed == []
-    held = held_by(attacks)
-    assert seen.peak >= held, seen
+    assert seen.peak >= held_by(attacks), seen
     assert seen.attacked < max(2 * seen.twin, seen.twin + FLOOR), seen
-    assert sum(seen.ended.values()) >= held * 0.9, seen
     # What connections may cost, and what Python keeps for the next ones.
     allowed = sum(count * ATTACKS[one].each for one, count in attacks.items()) + 32 * 1024
     assert seen.grown < 1024 * allowed, seen
