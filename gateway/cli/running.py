@@ -1,6 +1,7 @@
 """A gateway as a process: event loop, signals, reload, drain."""
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -30,6 +31,7 @@ Reload = Callable[[], Coroutine[Any, Any, None]]
 
 def run(settings: Settings, log: FilteringBoundLogger, reread: Reread) -> int:
     """Serve until a signal; give the exit code."""
+    spare_what_stays()
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(serve(settings, log, reread=reread))
 
@@ -38,8 +40,17 @@ def run_worker(
     settings: Settings, log: FilteringBoundLogger, reread: Reread, assignment: Assignment
 ) -> int:
     """Serve until the parent says otherwise, or ends; give the exit code."""
+    spare_what_stays()
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(_serve_as_worker(settings, log, reread, assignment))
+
+
+def spare_what_stays() -> None:
+    """Keep the collector of garbage away from what was imported, for good.
+
+    Else it goes through all of that again whenever many connections come, and every call waits.
+    """
+    gc.freeze()
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -28,9 +28,7 @@ _ABSOLUTE: Final = re.compile(rb"(https?)://([^/?@]+)(?=[/?]|$)", re.IGNORECASE)
 _PREFIX: Final = re.compile(rb"/(?:@|%40)([^/?]*)")
 """`%40`: some URL libraries encode the `@`, and such a call must not reach another account."""
 
-_MAYBE_ACCOUNT: Final = re.compile(
-    rb"(?:/|\.|\\|;|%(?:25)*(?:2[ef]|5c))*(?:@|%(?:25)*40)", re.IGNORECASE
-)
+_MAYBE_ACCOUNT: Final = re.compile(rb"[@%]")
 
 _MAYBE_OAUTH: Final = re.compile(rb"oauth|%", re.IGNORECASE)
 
@@ -86,7 +84,7 @@ def read_target(raw: bytes, host: bytes | None) -> Target:
     path = raw.partition(b"?")[0]
     if (
         account is None
-        and _MAYBE_ACCOUNT.match(path)
+        and _MAYBE_ACCOUNT.search(path)
         and b"".join(leniently(path)[:1]).startswith(b"@")
     ):
         # Read leniently it names an account; sent on as it is, it would be the default one's call.

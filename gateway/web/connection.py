@@ -25,7 +25,7 @@ from gateway.web.limits import (
     READ_BUFFER,
     WRITE_BUFFER,
 )
-from gateway.web.peer import NOBODY, has_ended, peer_of
+from gateway.web.peer import NOBODY, has_ended, holds_bytes, peer_of
 from gateway.web.request import Request, parse_refusal, too_large
 from gateway.web.trailers import TrailerGuard
 from gateway.web.wire import CallerGoneError
@@ -117,9 +117,9 @@ class Connection(RequestHandler):
 
     @property
     def idle(self) -> bool:
-        """Whether no call is being received or answered."""
+        """Whether no call is being received or answered, nor lies in the socket unread."""
         waiting = self._waiter is not None and not self._waiter.done()
-        return waiting and self._head_timer is None
+        return waiting and self._head_timer is None and not holds_bytes(self._socket)
 
     @property
     def ending(self) -> bool:

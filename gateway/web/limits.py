@@ -20,6 +20,10 @@ READ_BUFFER: Final = 64 * 1024
 WRITE_BUFFER: Final = 64 * 1024
 """Bytes of an answer that wait for the caller before no more of it is written."""
 
+UNSENT: Final = 128 * 1024
+"""Bytes of an answer that the kernel holds beside those that are under way to the caller. More
+is no faster: the gateway is told as soon as there is room."""
+
 LINGER: Final = 10.0
 """How long the rest of a body is read and dropped after an early answer, so that a reset
 does not destroy the answer on its way. nginx: lingering_time 30, aiohttp 10."""
@@ -56,6 +60,7 @@ FAREWELL: Final = 1.0
 
 FAREWELLS: Final = 64
 """How many of them at once: they take descriptors, too."""
+
 HANDSHAKE: Final = 10.0
 """From a connection's beginning to the end of its TLS handshake: some round trips, and a client
 that has not enough time for them within this has none for its call. nginx waits 60, HAProxy's

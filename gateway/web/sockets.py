@@ -1,11 +1,12 @@
 """Listening sockets, made before there is a loop: a parent process makes them for its workers."""
 
+import contextlib
 import errno
 import socket
 from collections.abc import Sequence
 from typing import Any, Final
 
-from gateway.web.limits import BACKLOG
+from gateway.web.limits import BACKLOG, UNSENT
 
 _NOT_HERE: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 """A name may stand for addresses of which this machine has only some: `localhost` and no IPv6."""
@@ -77,6 +78,7 @@ def _listening(family: int, address: tuple[Any, ...], *, sharing: bool) -> socke
         if family == socket.AF_INET6:
             # As asyncio has it: `::` is all of IPv6, and `0.0.0.0` may be bound beside it.
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        _send_little_ahead(sock)
         sock.bind(address)
         sock.listen(BACKLOG)
         sock.setblocking(False)
@@ -84,3 +86,14 @@ def _listening(family: int, address: tuple[Any, ...], *, sharing: bool) -> socke
         sock.close()
         raise
     return sock
+
+
+def _send_little_ahead(sock: socket.socket) -> None:
+    """Bound what the kernel holds for a caller that reads nothing: what it accepts inherits this.
+
+    Else the buffer grows to megabytes for each (`net.ipv4.tcp_wmem`), and one that pretends to
+    download has them filled at once. What is under way to a fast caller does not count.
+    """
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        with contextlib.suppress(OSError):  # a kernel without it does as it always did
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)

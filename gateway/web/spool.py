@@ -162,10 +162,11 @@ class Spool:
         if not self._may_file(len(self._memory)):
             self.close()
             return
-        file, data, offset = self._file, bytes(self._memory), self._filed
-        job = self._start(lambda: _store(file, self._config.directory, data, offset))
+        file, memory, size, offset = self._file, self._memory, len(self._memory), self._filed
+        # Copied in the thread: those that wait for one would have their bodies in memory twice.
+        job = self._start(lambda: _store(file, self._config.directory, memory[:size], offset))
         # A callback, since whoever waits here may be cancelled, but the disk is not.
-        job.add_done_callback(lambda job: self._stored(job.result(), len(data)))
+        job.add_done_callback(lambda job: self._stored(job.result(), size))
         await asyncio.shield(job)
 
     def _stored(self, outcome: IO[bytes] | OSError, size: int) -> None:
@@ -220,7 +221,7 @@ class _Stream:
 
 
 def _store(
-    file: IO[bytes] | None, directory: str | None, data: bytes, offset: int
+    file: IO[bytes] | None, directory: str | None, data: bytearray, offset: int
 ) -> IO[bytes] | OSError:
     """Write `data` at `offset`, into a new file if there is none. Runs in a thread.
 

@@ -252,7 +252,10 @@ def test_names_that_disagree(raw: bytes, names: list[bytes], authorizations: lis
 
 @pytest.mark.parametrize(
     "raw",
-    [b"//@two/v2/users", b"/./@two/v2", b"/%2540two/v2", b"/%2e/@two", b"/%2F@two"],
+    [
+        *(b"//@two/v2/users", b"/./@two/v2", b"/%2540two/v2", b"/%2e/@two", b"/%2F@two"),
+        *(b"/x/..//@two/v2", b"/x/%2e%2E/@two/v2", b"/;x/@two/v2", b"/%09@two/v2", b"/%00/@two"),
+    ],
 )
 def test_an_account_named_in_another_spelling_is_not_sent_on(raw: bytes) -> None:
     assert refused(raw) == (404, "unknown_account")
@@ -261,3 +264,10 @@ def test_an_account_named_in_another_spelling_is_not_sent_on(raw: bytes) -> None
 @pytest.mark.parametrize("raw", [b"/v2/@me", b"/v2//@me/x", b"/%2E%2Ev2/a@b", b"/.@x.d/v2"])
 def test_an_at_sign_elsewhere_is_none_of_our_business(raw: bytes) -> None:
     assert read(raw).upstream == raw
+
+
+@pytest.mark.parametrize(
+    "raw", [b"/v2/users/jo@example.com", b"/v2/users/jo%40example.com", b"/a@"]
+)
+def test_an_at_sign_elsewhere_names_no_account(raw: bytes) -> None:
+    assert read_target(raw, b"gateway").upstream == raw

@@ -31,7 +31,7 @@ def pick(short: T, long: T) -> T:
 def soak_seconds() -> float:
     """How long the soak itself lasts: as the environment says, or what goes with the length."""
     said = os.environ.get(SECONDS)
-    return float(said) if said else pick(25.0, 1800.0)
+    return float(said) if said else pick(20.0, 1800.0)
 
 
 def fresh_seed() -> int:

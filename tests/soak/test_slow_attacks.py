@@ -1,9 +1,10 @@
 """Thousands of callers that are slow on purpose, and fifty that are not and must not notice.
 
 slowhttptest attacks a gateway in front of an API that costs little, while ordinary callers keep
-calling. What they see is compared with what they saw before, in the same minute on the same
-machine. In short, all attacks come at once, 2,000 connections in all; `SOAK=long` gives each as
-many to itself, and measures longer.
+calling it, and as many a twin of it that nobody attacks. When all the attackers' connections are
+open, what the two see in the same seconds is compared, so that whatever else the machine does slows
+both. In short, all attacks come at once, 2,000 connections that are held; `SOAK=long` gives each
+as many to itself as well, and measures longer.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ import contextlib
 import os
 import statistics
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,26 +27,32 @@ from tests.support.plain_api import plain_api
 from tests.support.processes import Gateway, gateway, simulator
 
 LONG: Final = os.environ.get("SOAK", "short") == "long"
-WINDOW: Final = 6.0 if LONG else 1.5
+WINDOW: Final = 5.0 if LONG else 2.0
 """Seconds of one measurement."""
 
-WINDOWS: Final = 5 if LONG else 3
-"""How many there are, without an attack and with it."""
+WINDOWS: Final = 9 if LONG else 5
+"""How many there are, with all connections open."""
 
-RAMP: Final = 150
+RAMP: Final = 400
 """Connections that an attack makes in a second."""
 
-HELD: Final = WINDOW * WINDOWS + 9.0 + (10.0 if LONG else 0.0)
+HELD: Final = WINDOW * WINDOWS + (35.0 if LONG else 8.0)
 """Seconds that a connection is held before a time-out ends it: longer than the measuring."""
 
 ERROR: Final = "X-Zoom-Gateway-Error"
 CALLERS: Final = 50
-PAUSE: Final = 0.25
-"""Seconds between two calls of one caller: 200 calls a second in all."""
+"""Of each gateway."""
 
-FLOOR: Final = 0.1
-"""Seconds of p99 that are no sign of anything where attackers, gateway, Zoom and callers share two
+PAUSE: Final = 0.4
+"""Seconds between two calls of one caller: 125 calls a second in all."""
+
+FLOOR: Final = 0.05
+"""Seconds of p99 that are no sign of anything where attackers, gateways, Zoom and callers share two
 cores."""
+
+FAVOUR: Final = -10
+"""The niceness of all but the attackers, where that is allowed: what else runs here is not to be
+measured. Attackers have machines of their own, and must not take these processes' turns."""
 
 SETTINGS: Final = {
     "ZOOM_GATEWAY_LIMITS__HEADER_TIMEOUT": f"{HELD:g}",
@@ -70,10 +77,10 @@ class Attack:
 
 
 ATTACKS: Final = {
-    # A header field each three seconds, and never the last.
-    "headers": Attack(("-H", "-i", "3"), ("header_timeout",)),
+    # A header field each ten seconds, slowhttptest's own pace, and never the last.
+    "headers": Attack(("-H", "-i", "10"), ("header_timeout",)),
     # A body that is announced, and drips: never silent, never ended.
-    "body": Attack(("-B", "-i", "3", "-s", "8192", "-t", "POST"), ("call_timeout",), each=60),
+    "body": Attack(("-B", "-i", "10", "-s", "8192", "-t", "POST"), ("call_timeout",), each=60),
     # Answers of which a few bytes are read every five seconds.
     "read": Attack(
         ("-X", "-n", "5", "-w", "512", "-y", "1024", "-z", "32"),
@@ -85,11 +92,21 @@ ATTACKS: Final = {
     "range": Attack(("-R", "-a", "1", "-b", "3000"), ()),
 }
 
-SCENARIOS: Final[dict[str, dict[str, int]]] = (
-    {"headers": {"headers": 2000}, "body": {"body": 2000}, "read": {"read": 1000}}
-    | {"range": {"range": 2000}}
+Attacks = dict[str, int]
+"""How many connections of which."""
+
+TOGETHER: Final[Attacks] = {"headers": 900, "body": 700, "read": 400}
+
+SCENARIOS: Final[dict[str, Attacks]] = (
+    {
+        "all": TOGETHER,
+        "headers": {"headers": 2000},
+        "body": {"body": 2000},
+        "read": {"read": 2000},
+        "range": {"range": 2000},
+    }
     if LONG
-    else {"all": {"headers": 700, "body": 600, "read": 200, "range": 500}}
+    else {"all": TOGETHER}
 )
 """How many connections of which attacks."""
 
@@ -97,7 +114,7 @@ SCENARIOS: Final[dict[str, dict[str, int]]] = (
 @asynccontextmanager
 async def attacking(attack: Attack, gate: Gateway, connections: int) -> AsyncIterator[None]:
     child = await asyncio.create_subprocess_exec(
-        program("slowhttptest"),
+        *("nice", "-n", str(-FAVOUR), program("slowhttptest")),
         *attack.options,
         *("-c", str(connections), "-r", str(RAMP), "-l", "3600", "-p", "60"),
         *("-u", f"{gate.url}{attack.path}"),
@@ -114,7 +131,7 @@ async def attacking(attack: Attack, gate: Gateway, connections: int) -> AsyncIte
 
 
 class Callers:
-    """Fifty that call, pause and call again, each on a connection of its own."""
+    """Fifty that call, pause and call again."""
 
     def __init__(self, client: aiohttp.ClientSession, gate: Gateway) -> None:
         self._client = client
@@ -144,8 +161,35 @@ class Callers:
                 self.failed.append(type(error).__name__)
             self._taken.append(time.monotonic() - began)
 
-    async def median(self) -> float:
-        return statistics.median([await self.p99(WINDOW) for _ in range(WINDOWS)])
+
+@contextlib.contextmanager
+def favoured() -> Iterator[None]:
+    """This process and all that it starts meanwhile come before what else runs on the machine."""
+    former = os.getpriority(os.PRIO_PROCESS, 0)
+    with contextlib.suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, 0, FAVOUR)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(PermissionError):
+            os.setpriority(os.PRIO_PROCESS, 0, former)
+
+
+@dataclass
+class Pair:
+    """The callers of the gateway that is attacked, and those of its twin."""
+
+    attacked: Callers
+    twin: Callers
+
+    async def windows(self, count: int) -> tuple[float, float]:
+        """The medians of both's p99s, which are measured in the same seconds."""
+        seen = [await self.window(WINDOW) for _ in range(count)]
+        attacked, twin = zip(*seen, strict=True)
+        return statistics.median(attacked), statistics.median(twin)
+
+    async def window(self, seconds: float) -> tuple[float, float]:
+        return await asyncio.gather(self.attacked.p99(seconds), self.twin.p99(seconds))
 
 
 def memory(gate: Gateway) -> int:
@@ -156,6 +200,29 @@ def memory(gate: Gateway) -> int:
 
 async def connections(client: aiohttp.ClientSession, gate: Gateway) -> float:
     return (await metric(client, gate.admin, "zoom_gateway_open_connections"))[""]
+
+
+def held_by(attacks: Attacks) -> int:
+    """How many connections they hold."""
+    return sum(count for name, count in attacks.items() if ATTACKS[name].ends)
+
+
+async def hits(looking: aiohttp.ClientSession, gate: Gateway, attacks: Attacks) -> dict[str, float]:
+    """How often the limits were reached that may end the attacks' connections."""
+    found = await metric(looking, gate.admin, "zoom_gateway_limit_hits_total")
+    limits = sorted({limit for name in attacks for limit in ATTACKS[name].ends})
+    return {limit: found[f'{{limit="{limit}"}}'] for limit in limits}
+
+
+async def are_ended(
+    looking: aiohttp.ClientSession, gate: Gateway, attacks: Attacks
+) -> dict[str, float]:
+    """Wait until limits have ended what the attackers began: they stay, so nothing else does."""
+    end = time.monotonic() + HELD + 30
+    while sum((ended := await hits(looking, gate, attacks)).values()) < held_by(attacks) * 0.9:
+        assert time.monotonic() < end, f"only these were ended: {ended}"
+        await asyncio.sleep(0.2)
+    return ended
 
 
 async def fell_to(client: aiohttp.ClientSession, gate: Gateway, most: int) -> None:
@@ -169,7 +236,9 @@ async def fell_to(client: aiohttp.ClientSession, gate: Gateway, most: int) -> No
 class Seen:
     """p99 in seconds, memory in bytes."""
 
-    calm: float
+    before: float
+    ramp: float
+    twin: float
     attacked: float
     peak: float
     grown: int
@@ -177,49 +246,61 @@ class Seen:
 
     def __str__(self) -> str:
         return (
-            f"p99 {self.calm * 1000:.1f} ms, attacked {self.attacked * 1000:.1f} ms;"
-            f" {self.peak:g} connections; {self.grown / 2**20:.1f} MiB more; ended by {self.ended}"
+            f"p99 {self.attacked * 1000:.1f} ms, at the same time undisturbed"
+            f" {self.twin * 1000:.1f} ms, before {self.before * 1000:.1f} ms, while the attackers"
+            f" came {self.ramp * 1000:.1f} ms; {self.peak:g} connections;"
+            f" {self.grown / 2**20:.1f} MiB more; ended by {self.ended}"
         )
 
 
-async def attacked(gate: Gateway, attacks: dict[str, int]) -> tuple[Seen, list[str]]:
-    """What fifty callers saw, and which of their calls failed."""
-    async with session() as client, session() as looking:
-        callers = Callers(client, gate)
-        await callers.p99(1.0)  # warm
-        calm, before = await callers.median(), memory(gate)
+async def came(
+    looking: aiohttp.ClientSession, gate: Gateway, pair: Pair, attacks: Attacks
+) -> tuple[float, float]:
+    """Go on calling while the attackers come; give the worst p99, and the connections then."""
+    held, worst = held_by(attacks), 0.0
+    end = time.monotonic() + max(attacks.values()) / RAMP + 8.0
+    while (now := await connections(looking, gate)) < held and time.monotonic() < end:
+        worst = max(worst, (await pair.window(1.0))[0])
+    return worst, now
+
+
+async def watched(gate: Gateway, pair: Pair, attacks: Attacks) -> Seen:
+    """What fifty callers saw."""
+    async with session() as looking:
+        await pair.window(1.0)  # warm
+        calm, _ = await pair.window(1.5)
+        before = memory(gate)
         async with contextlib.AsyncExitStack() as stack:
             for name, count in attacks.items():
                 await stack.enter_async_context(attacking(ATTACKS[name], gate, count))
-            await callers.p99(max(attacks.values()) / RAMP + 1.0)  # while they come
-            peak = await connections(looking, gate)
-            under, grown = await callers.median(), memory(gate) - before
-            # The attackers stay: that their connections end is the gateway's doing.
-            await fell_to(looking, gate, CALLERS + 2)
-        hits = await metric(looking, gate.admin, "zoom_gateway_limit_hits_total")
-    limits = sorted({limit for name in attacks for limit in ATTACKS[name].ends})
-    ended = {limit: hits[f'{{limit="{limit}"}}'] for limit in limits}
-    return Seen(calm, under, peak, grown, ended), callers.failed
+            ramp, peak = await came(looking, gate, pair, attacks)
+            under, twin = await pair.windows(WINDOWS)
+            grown = memory(gate) - before
+            ended = await are_ended(looking, gate, attacks)
+        await fell_to(looking, gate, CALLERS + 2)
+    return Seen(calm, ramp, twin, under, peak, grown, ended)
 
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", SCENARIOS)
 async def test_fifty_callers_do_not_notice_an_attack(name: str) -> None:
     attacks = SCENARIOS[name]
-    async with (
-        simulator() as sim,
-        plain_api() as api,
-        gateway(sim, **SETTINGS, ZOOM_GATEWAY_UPSTREAM__API_URL=api) as gate,
-    ):
-        seen, failed = await attacked(gate, attacks)
-        print(f"{name}: {seen}")  # noqa: T201  what a soak has found is to be read
-        assert failed == []
-        assert seen.attacked < max(2 * seen.calm, seen.calm + FLOOR), seen
-        held = sum(count for one, count in attacks.items() if ATTACKS[one].ends)
-        assert seen.peak >= held * 0.9, seen
-        assert sum(seen.ended.values()) >= held * 0.9, seen
-        # What connections may cost, and what Python keeps for the next ones.
-        allowed = sum(count * ATTACKS[one].each for one, count in attacks.items()) + 32 * 1024
-        assert seen.grown < 1024 * allowed, seen
-        assert len(gate.logged("limit_reached")) <= 4 * len(seen.ended) + 4
-        assert gate.logged("defect") == []
+    with favoured():
+        async with (
+            simulator() as sim,
+            plain_api() as api,
+            gateway(sim, **SETTINGS, ZOOM_GATEWAY_UPSTREAM__API_URL=api) as gate,
+            gateway(sim, **SETTINGS, ZOOM_GATEWAY_UPSTREAM__API_URL=api) as twin,
+            session() as client,
+        ):
+            pair = Pair(Callers(client, gate), Callers(client, twin))
+            seen = await watched(gate, pair, attacks)
+    print(f"{name}: {seen}")  # noqa: T201  what a soak has found is to be read
+    assert pair.attacked.failed == []
+    assert seen.peak >= held_by(attacks), seen
+    assert seen.attacked < max(2 * seen.twin, seen.twin + FLOOR), seen
+    # What connections may cost, and what Python keeps for the next ones.
+    allowed = sum(count * ATTACKS[one].each for one, count in attacks.items()) + 32 * 1024
+    assert seen.grown < 1024 * allowed, seen
+    assert len(gate.logged("limit_reached")) <= 4 * len(seen.ended) + 4
+    assert gate.logged("defect") == []

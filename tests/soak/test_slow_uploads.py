@@ -14,11 +14,12 @@ from tests.support.processes import gateway, simulator
 from tests.support.raw_http import Caller, request
 
 LONG: Final = os.environ.get("SOAK", "short") == "long"
-CALLERS: Final = 1000 if LONG else 300
-BODY: Final = bytes(1 << 20)
-MEMORY: Final = 16 << 20
-EACH: Final = 320 << 10
-"""Bytes of a call on the way: what is read of its body at once, and buffers to Zoom."""
+CALLERS: Final = 200 if LONG else 50
+BODY: Final = bytes(8 << 20)
+MEMORY: Final = 1 << 19
+EACH: Final = 3 << 19
+"""Bytes of a call on the way, where the disk is slower than the callers: of what is read at once
+(384 KiB) one waits to be stored, one to go to Zoom, one to be read; and what malloc keeps of it."""
 
 
 def resident(pid: int) -> int:

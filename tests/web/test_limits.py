@@ -180,6 +180,40 @@ async def test_the_connection_that_is_idle_the_longest_makes_room() -> None:
         assert running.reached == ["connections"]
 
 
+async def test_a_connection_on_which_a_call_has_just_come_is_not_idle() -> None:
+    loop = asyncio.get_running_loop()
+    async with (
+        listening(limits=Limits(connections=2)) as running,
+        await running.caller() as first,
+        await running.caller() as second,
+    ):
+        for caller in (first, second):
+            assert (await caller.call(request())).status == 200
+        with socket.socket() as third:
+            # In one turn of the loop: the third waits to be taken when the first's call comes.
+            third.connect(running.address)
+            first.writer.write(request())
+            third.setblocking(False)
+            await loop.sock_sendall(third, request())
+            assert (await first.hear()).status == 200
+            assert await second.ended() == b""
+            assert (await loop.sock_recv(third, 65536)).startswith(b"HTTP/1.1 200 ")
+        assert running.reached == ["connections"]
+
+
+async def test_a_connection_that_its_caller_has_ended_makes_room() -> None:
+    loop = asyncio.get_running_loop()
+    async with listening(limits=Limits(connections=1)) as running:
+        first = await running.caller()
+        assert (await first.call(request())).status == 200
+        with socket.socket() as second:
+            second.connect(running.address)
+            first.writer.close()
+            second.setblocking(False)
+            await loop.sock_sendall(second, request())
+            assert (await loop.sock_recv(second, 65536)).startswith(b"HTTP/1.1 200 ")
+
+
 async def test_connections_that_are_busy_stay_and_the_next_hears_why_it_cannot() -> None:
     go = asyncio.Event()
     async with (

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from gateway.web import sockets
+from gateway.web.limits import UNSENT
 
 
 @contextlib.contextmanager
@@ -59,3 +60,22 @@ def test_sockets_that_share_a_port_do_not_share_it_with_one_that_does_not() -> N
 def test_all_of_ipv4_and_all_of_ipv6_lie_side_by_side() -> None:
     with listening("0.0.0.0", 0) as made, listening("::", sockets.bound(made)[1]):
         pass
+
+
+@pytest.mark.skipif(
+    not hasattr(socket, "TCP_NOTSENT_LOWAT"), reason="this system has no such bound"
+)
+def test_the_kernel_keeps_little_for_a_caller_that_reads_nothing() -> None:
+    (listener,) = sockets.listen("127.0.0.1", 0)
+    with listener, socket.socket() as caller:
+        caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        caller.connect(listener.getsockname())
+        listener.setblocking(True)
+        accepted, _ = listener.accept()
+        with accepted:
+            accepted.setblocking(False)
+            taken = 0
+            with contextlib.suppress(BlockingIOError):
+                while taken < 4 * UNSENT:
+                    taken += accepted.send(bytes(16_384))
+    assert UNSENT <= taken < 2 * UNSENT  # without a bound it is megabytes
