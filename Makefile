@@ -43,7 +43,7 @@ fleet-1 fleet-2:
 	$(BIN)/python -m pytest --timeout=300 $(FILES:%=tests/fleet/test_%.py)
 
 test-soak: $(STAMP) ## everything goes wrong at once, two minutes; SOAK=long: an hour. Needs what test-deps installs
-	$(BIN)/python -m pytest --timeout=3000 tests/soak
+	$(BIN)/python -m pytest --timeout=3000 $(if $(filter long,$(SOAK)),,--numprocesses=2 --dist=loadfile) tests/soak
 
 $(TOOLS)/.installed: requirements/packaging.txt scripts/packaging_venv.sh
 	@sh scripts/packaging_venv.sh $(TOOLS)
