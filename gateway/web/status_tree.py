@@ -224,7 +224,7 @@ def _totals(one: Part, status: Part) -> Node | None:
     return el(
         "details",
         None,
-        el("summary", None, f"Totals of {whose} since its start"),
+        el("summary", None, f"Totals of {whose} since the start"),
         el(
             "dl",
             "totals",
