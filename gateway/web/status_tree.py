@@ -220,11 +220,13 @@ def _totals(one: Part, status: Part) -> Node | None:
     named = {words: one["totals"][name] for name, words in TOTALS.items() if name in one["totals"]}
     if not named:
         return None
-    whose = "all workers" if status["replica"]["worker"] else "this replica"
+    whose, their = (
+        ("all workers", "their") if status["replica"]["worker"] else ("this replica", "its")
+    )
     return el(
         "details",
         None,
-        el("summary", None, f"Totals of {whose} since its start"),
+        el("summary", None, f"Totals of {whose} since {their} start"),
         el(
             "dl",
             "totals",

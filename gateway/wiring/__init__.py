@@ -3,7 +3,7 @@
 Everything else receives what it needs. Nobody else reads settings or the environment.
 """
 
-from gateway.wiring.access import access_policy
+from gateway.wiring.access import access_policy, sources
 from gateway.wiring.credentials import credentials_print, identities
 from gateway.wiring.gateway import Gateway, Worker
 from gateway.wiring.limits import descriptors
@@ -23,6 +23,7 @@ __all__ = [
     "minter",
     "prober",
     "redis_facts",
+    "sources",
     "store_ways",
     "token_host",
     "token_store",

@@ -75,5 +75,5 @@ def refused_tunnel(status: int, *, with_login: bool) -> str:
     elif status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         hint = "it cannot reach the host itself"
     else:
-        hint = "is it a proxy that takes CONNECT?"
+        hint = "it may be no proxy that takes CONNECT"
     return f"it refuses with status {status}: {hint}"

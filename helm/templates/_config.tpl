@@ -26,6 +26,10 @@ of ports, store and drain for all templates.
 {{- with include "zoom-gateway.tls" . | fromYaml }}
 {{- $_ := set $config "tls" . -}}
 {{- end }}
+{{- /* Callers trust these names: the gateway has to answer to them. A list in config.access counts alone. */}}
+{{- with .Values.tls.certificate }}{{ if and .enabled .dnsNames }}
+{{- $_ := set $config "access" (dict "hosts" .dnsNames) -}}
+{{- end }}{{ end }}
 {{- $config = mustMergeOverwrite $config (include "zoom-gateway.guarded" . | fromYaml) -}}
 {{- mustMergeOverwrite $config (deepCopy (default dict .Values.config)) | toYaml -}}
 {{- end -}}

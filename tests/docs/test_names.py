@@ -7,16 +7,20 @@ from typing import Final
 import click
 import promql_parser
 import pytest
+import yaml
 
 from gateway.cli.main import main
 from gateway.settings import Settings, schema
 from gateway.settings.environment import path_of
 from gateway.sim.control_http import VERBS
-from tests.docs.pages import DOCS, PAGES, Block, all_blocks, name, spans
+from tests.docs.pages import DOCS, PAGES, ROOT, Block, all_blocks, name, spans
 
 PLACEHOLDERS: Final = {"ZOOM_GATEWAY_SECTION__KEY"}
 INJECTED: Final = {"ZOOM_GATEWAY_PORT"}
 """By Kubernetes, and not ours."""
+
+OF_THE_CHART: Final = (DOCS / "kubernetes.md", ROOT / "helm/README.md")
+"""Where a name with dots may be a value of the chart: both have sections `tls` and `store`."""
 
 _SERIES: Final = ("_bucket", "_sum", "_count")
 
@@ -45,6 +49,22 @@ def is_key(dotted: str) -> bool:
     return found is not None
 
 
+def is_value(dotted: str) -> bool:
+    """Of the chart; below a map that is empty by default, whatever the operator writes is one."""
+    if dotted.startswith("config."):
+        return is_key(dotted.removeprefix("config."))
+    place: object = yaml.safe_load((ROOT / "helm/values.yaml").read_text())
+    for step in dotted.split("."):
+        if not isinstance(place, dict):
+            return False
+        if not place:
+            return True
+        if step not in place:
+            return False
+        place = place[step]
+    return True
+
+
 def documented_metrics() -> set[str]:
     """The first column of the tables; other tests compare it with the metrics that there are."""
     return set(re.findall(r"^\| `(\w+)` \| (?:counter|gauge|histogram) \|", METRICS, re.MULTILINE))
@@ -66,7 +86,15 @@ def test_keys_exist(page: Path) -> None:
     sections = "|".join(Settings.model_fields)
     for span in spans(page):
         if re.fullmatch(rf"(?:{sections})(?:\.\w+|\[\w+\])+", span):
-            assert is_key(span), span
+            assert is_key(span) or (page in OF_THE_CHART and is_value(span)), span
+
+
+@pytest.mark.parametrize("page", OF_THE_CHART, ids=name)
+def test_values_of_the_chart_exist(page: Path) -> None:
+    roots = "|".join(yaml.safe_load((ROOT / "helm/values.yaml").read_text()))
+    for span in spans(page):
+        if re.fullmatch(rf"(?:{roots})(?:\.\w+)+", span):
+            assert is_value(span) or is_key(span), span
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
@@ -108,6 +136,12 @@ def test_the_rules_find_what_is_wrong() -> None:
     assert sets_a_key("ZOOM_GATEWAY_ACCOUNTS__NAME__APPS__N__CLIENT_ID")
     assert not is_key("token.wait")
     assert is_key("accounts.NAME.apps[N].client_id")
+    assert is_value("tls.clientCA.existingConfigMap")
+    assert is_value("config.limits.calls")
+    assert not is_value("config.limits.call")
+    assert not is_value("tls.existingSecrets")
+    assert not is_value("tls.existingSecret.name")
+    assert not is_key("tls.existingSecret")
     assert {"zoom_gateway_store_up", "process_open_fds"} <= documented_metrics()
     with pytest.raises(ValueError, match=r".+"):
         promql_parser.parse("sum by (account) (rate(zoom_gateway_requests_total[5m])")

@@ -11,7 +11,8 @@ import yaml
 from tests.settings.certificates import make_ca
 from tests.support.helm import Document, Rendered
 
-SECRET: Final = "the-secret"
+SECRET: Final = "the-secret-of-all-files"
+"""Long enough for a key of a caller, too."""
 PROXY: Final = "http://user:the-secret@proxy.example:3128"
 """Where a variable's name says that it is a proxy's URL."""
 ID: Final = "0123456789"
@@ -61,7 +62,8 @@ def _make(name: str) -> Callable[[Path], None]:
         return make_ca
     if name.endswith("encryption-key"):
         return lambda path: _write(path, base64.b64encode(name.ljust(32).encode()[:32]).decode())
-    return lambda path: _write(path, f"{SECRET}-{name}\n")
+    # Keys of callers must differ.
+    return lambda path: _write(path, f"{SECRET}-{path.parent.name}-{name}\n")
 
 
 def _write(path: Path, text: str) -> None:

@@ -186,7 +186,7 @@ def test_what_is_a_workers_own_is_said() -> None:
     assert "Calls, timeline, events and totals are this replica's own." in alone["about"]
     assert one_of_several["replica"] == "gw-1, worker 2"
     assert "those of worker 2 alone; totals are those of all workers" in one_of_several["about"]
-    assert "Totals of all workers" in text(one_of_several["page"])
+    assert "Totals of all workers since their start" in text(one_of_several["page"])
 
 
 def test_the_key_changes_with_what_is_wrong_and_not_with_time() -> None:

@@ -9,6 +9,7 @@ from gateway import wiring
 from gateway.cli.doctor.case import Case
 from gateway.cli.doctor.codes import Code
 from gateway.cli.doctor.findings import Finding, Level
+from gateway.core.caller_match import UNIX
 from gateway.core.policy import Policy
 from gateway.core.rights import Profile, profiles, rights, shadowed
 from gateway.core.routes import Operation
@@ -163,14 +164,25 @@ def _never(settings: Settings, policy: Policy) -> Iterator[Finding]:
 
 
 def _loopback(settings: Settings) -> bool:
-    return settings.listen.host in {"127.0.0.1", "::1", "localhost"}
+    """Whether callers are on this machine alone."""
+    listen = settings.listen
+    return listen.socket is not None or listen.host in {"127.0.0.1", "::1", "localhost"}
 
 
 def _no_network(settings: Settings, callers: CallerSettings) -> bool:
-    networks = [one for one in callers.networks or () if one != "unix"]
+    networks = [one for one in callers.networks or () if one != UNIX]
     return _loopback(settings) and any(
         not one.startswith(("127.", "::1", "0.0.0.0/0", "::/0")) for one in networks
     )
+
+
+def _no_certificate(settings: Settings, callers: CallerSettings) -> bool:
+    return bool(callers.certificates) and settings.tls.asked is None
+
+
+def _no_socket(settings: Settings, callers: CallerSettings) -> bool:
+    # Beside networks it does no harm: one file for a sidecar and a service.
+    return settings.listen.socket is None and set(callers.networks or ()) == {UNIX}
 
 
 _UNREACHED: Final[tuple[tuple[Code, str, str, Callable[[Settings, CallerSettings], bool]], ...]] = (
@@ -180,10 +192,31 @@ _UNREACHED: Final[tuple[tuple[Code, str, str, Callable[[Settings, CallerSettings
         "Listen on an address that they reach, or take the networks out.",
         _no_network,
     ),
+    (
+        Code.RULE_CERTIFICATES_UNSEEN,
+        "names certificates, but callers are asked for none: it fits no call.",
+        "Set tls.client_ca_file, with the certificate and key of the gateway, or take them out.",
+        _no_certificate,
+    ),
+    (
+        Code.RULE_SOCKET_UNUSED,
+        "is for callers on the Unix socket, but listen.socket is not set: it fits no call.",
+        "Set listen.socket, or take the rule out.",
+        _no_socket,
+    ),
 )
 
 
 def _idle(settings: Settings, policy: Policy) -> Iterator[Finding]:
+    access = settings.access
+    if access.default == "deny" and all(one.action == "deny" for one in access.rules):
+        yield Finding(
+            Code.ACCESS_DENIES_ALL,
+            Level.WARNING,
+            "access.default",
+            "Nobody may call anything: access.default denies, and no rule allows.",
+            "Write a rule that allows (access.rules), or take access.default out.",
+        )
     if policy.idle:
         yield Finding(
             Code.RULES_IDLE,
@@ -207,12 +240,13 @@ def _keys(settings: Settings) -> Iterator[Finding]:
             f"No rule is about the key{'s' * (len(unused) > 1)} {', '.join(unused)}.",
             details={"keys": unused},
         )
-    if keys and not _loopback(settings):
+    if keys and not settings.tls.on and not _loopback(settings):
         yield Finding(
             Code.KEYS_IN_CLEAR,
             Level.WARNING,
             "access.keys",
             "Keys travel to listen in clear: who sees the network's traffic has them.",
-            "Listen on 127.0.0.1 or a Unix socket, or put TLS before it; where the network itself "
-            "encrypts (a service mesh, WireGuard), say --ignore keys_in_clear.",
+            "Give the gateway a certificate (tls.certificate_file), or listen on 127.0.0.1 or on "
+            "a Unix socket; where the network itself encrypts (a service mesh, WireGuard), say "
+            "--ignore keys_in_clear.",
         )

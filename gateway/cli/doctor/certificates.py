@@ -2,9 +2,10 @@
 
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
+from gateway import wiring
 from gateway.cli.doctor.codes import Code
 from gateway.cli.doctor.findings import Finding, Level
 from gateway.core.certificate import Certificate
@@ -34,8 +35,37 @@ def look_at(settings: Settings) -> Iterator[Finding]:
             "The gateway's certificate has no alternative names, and clients look at no other.",
             "Have it issued for the names under which callers reach the gateway.",
         )
+    if refused := _refused(settings, certificate.names):
+        yield _name_refused(refused)
     if tls.asked is not None:
         yield _client_cas(context.get_ca_certs(), tls.asked, time.time())
+
+
+def _refused(settings: Settings, names: Iterable[str]) -> list[str]:
+    """Names under which callers would trust the gateway, and get a 403; URIs are no such names."""
+    may = wiring.sources(settings).hosts.allow
+    return [one for one in names if "/" not in one and not may(_example(one).encode())]
+
+
+def _example(name: str) -> str:
+    """A name that a certificate stands for; an IPv6 address as a `Host` has it."""
+    return f"[{name}]" if ":" in name else name.replace("*", "any", 1)
+
+
+def _name_refused(names: list[str]) -> Finding:
+    return Finding(
+        Code.CERTIFICATE_NAME_REFUSED,
+        Level.WARNING,
+        "access.hosts",
+        f"The certificate is for {', '.join(names)}, but calls under "
+        f"{'that name' if len(names) == 1 else 'those names'} get 403 host_refused.",
+        f"If callers use them: access.hosts: [{', '.join(map(_quoted, names))}].",
+        {"names": names},
+    )
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"' if name.startswith("*") else name
 
 
 def _age(certificate: Certificate, now: float) -> Finding:

@@ -30,6 +30,9 @@ class Code(StrEnum):
     RULES_IDLE = "rules_idle"
     RULE_SHADOWED = "rule_shadowed"
     RULE_NETWORKS_LOOPBACK = "rule_networks_loopback"
+    RULE_CERTIFICATES_UNSEEN = "rule_certificates_unseen"
+    RULE_SOCKET_UNUSED = "rule_socket_unused"
+    ACCESS_DENIES_ALL = "access_denies_all"
     KEYS_UNUSED = "keys_unused"
     KEYS_IN_CLEAR = "keys_in_clear"
 
@@ -45,6 +48,7 @@ class Code(StrEnum):
     CERTIFICATE_EXPIRED = "certificate_expired"
     CERTIFICATE_NOT_YET_VALID = "certificate_not_yet_valid"
     CERTIFICATE_WITHOUT_NAMES = "certificate_without_names"
+    CERTIFICATE_NAME_REFUSED = "certificate_name_refused"
     CLIENT_CA_OK = "client_ca_ok"
     CLIENT_CA_EXPIRED = "client_ca_expired"
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import errno
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from http.client import HTTPConnection, HTTPException
 from ipaddress import ip_address
 from typing import Final
@@ -14,6 +14,7 @@ from gateway.cli.doctor.case import Case
 from gateway.cli.doctor.codes import Code
 from gateway.cli.doctor.findings import Finding, Level
 from gateway.cli.status import UnreachableError, fetch
+from gateway.settings import Settings
 from gateway.web import sockets
 
 PATIENCE: Final = 2.0
@@ -47,10 +48,24 @@ async def listeners(case: Case) -> AsyncIterator[Finding]:
 async def _on_tcp(case: Case, place: Place) -> AsyncIterator[Finding]:
     section, host, _ = place
     yield await asyncio.to_thread(_listener, place)
-    if section == "listen" and case.settings.tls.asked == "required":
-        return  # whoever reaches it must show who it is
+    if section == "listen" and _asks_who_it_is(case.settings):
+        return
     if host in ALL or not await asyncio.to_thread(_is_local, host):
         yield _everywhere(place)
+
+
+def _asks_who_it_is(settings: Settings) -> bool:
+    """Whether to reach `listen` is not enough for a call."""
+    access = settings.access
+    allowing = [one.callers for one in access.rules if one.action == "allow"]
+    return settings.tls.asked == "required" or (
+        access.default == "deny"
+        and all(one.keys or one.certificates or _narrow(one.networks) for one in allowing)
+    )
+
+
+def _narrow(networks: Sequence[str] | None) -> bool:
+    return bool(networks) and not any(one.endswith("/0") for one in networks or ())
 
 
 def _is_local(host: str) -> bool:
@@ -155,7 +170,7 @@ def _everywhere(place: Place) -> Finding:
         section,
         f"listen takes calls {what}: who reaches {socket.gethostname()} has the app's rights at "
         "Zoom, without a password.",
-        "Ask callers for certificates (tls.client_ca_file), listen on 127.0.0.1 or on a Unix "
-        "socket, or let only your programs reach the port (firewall, NetworkPolicy); in the last "
-        "case say --ignore listens_everywhere.",
+        "Ask callers for certificates (tls.client_ca_file) or keys (access.keys), listen on "
+        "127.0.0.1 or on a Unix socket, or let only your programs reach the port (firewall, "
+        "NetworkPolicy); in the last case say --ignore listens_everywhere.",
     )

@@ -109,13 +109,16 @@ async def _tunnelled(attempt: Attempt) -> AsyncIterator[ssl.SSLObject]:
 
 
 def _proxy_failed(way: Way, proxy: EgressProxy, why: str) -> Finding:
+    # NO_PROXY excepts no host from a proxy that the configuration names.
+    named = proxy.source == "upstream.egress_proxy"
+    instead = "" if named else "name it in NO_PROXY, or "
     return Finding(
         Code.PROXY_FAILED,
         Level.PROBLEM,
         proxy.source,
         f"The proxy {proxy} ({proxy.source}) gives no way to {way.host} port {way.port}: {why}.",
         f"Check {proxy.source}, and the proxy's own log and rules. If {way.host} can be reached "
-        "without it, name it in NO_PROXY, or set upstream.egress_proxy: off.",
+        f"without it, {instead}set upstream.egress_proxy: off.",
         {"host": way.host, "port": way.port, "proxy": str(proxy), "reason": why},
     )
 

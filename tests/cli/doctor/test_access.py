@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 
 from tests.cli.doctor.bench import Checked, account, check, faked, said
+from tests.stores.certificates import Authority
 from tests.support.load import control
 from tests.support.processes import credentials, simulator
 
@@ -26,6 +27,20 @@ def dead() -> dict[str, str]:
     """Zoom cannot be reached: the rules are looked at all the same."""
     names = faked(api_zoom_us="EAI_NONAME", zoom_us="EAI_NONAME")
     return {**account("https://api.zoom.us", "https://zoom.us"), **names}
+
+
+@pytest.fixture
+def certified(tmp_path: Path) -> dict[str, str]:
+    """TLS, and certificates of callers if they have one."""
+    ca = Authority(tmp_path)
+    own = ca.issue("gateway.test")
+    own.key.chmod(0o600)
+    return {
+        "ZOOM_GATEWAY_TLS__CERTIFICATE_FILE": str(own.certificate),
+        "ZOOM_GATEWAY_TLS__KEY_FILE": str(own.key),
+        "ZOOM_GATEWAY_TLS__CLIENT_CA_FILE": str(ca.file),
+        "ZOOM_GATEWAY_TLS__CLIENT_CERTIFICATES": "optional",
+    }
 
 
 @pytest.fixture
@@ -111,6 +126,45 @@ async def test_networks_behind_loopback(dead: dict[str, str]) -> None:
     assert (await check(**dead, **everywhere, **rules)).lacks("rule_networks_loopback")
 
 
+async def test_rules_for_callers_that_nobody_can_be(
+    dead: dict[str, str], tmp_path: Path, certified: dict[str, str]
+) -> None:
+    networks = ["unix", "127.0.0.0/8"]
+    rules = access(
+        {"name": "reports", "callers": {"certificates": ["spiffe://cluster.local/ns/reports/*"]}},
+        {"name": "pod", "callers": {"networks": ["unix"]}},
+        {"name": "both", "callers": {"networks": networks}},
+    )
+    found = await check(**dead, **rules)
+    assert found.one("rule_certificates_unseen")["about"] == "access.rules[0].callers"
+    assert found.one("rule_socket_unused")["details"] == {"rule": "pod"}
+    assert (await check(**dead, **rules, **certified)).lacks("rule_certificates_unseen")
+    socket = {"ZOOM_GATEWAY_LISTEN__SOCKET": str(tmp_path / "p.sock")}
+    assert (await check(**dead, **rules, **socket)).lacks("rule_socket_unused")
+
+
+async def test_a_door_that_is_shut(dead: dict[str, str]) -> None:
+    found = await check(**dead, **access())
+    assert found.one("access_denies_all")["level"] == "warning"
+    denying = {"name": "r", "action": "deny", "methods": ["GET"]}
+    assert (await check(**dead, **access(denying))).one("access_denies_all")
+    assert (await check(**dead, **access(REPORTS))).lacks("access_denies_all")
+
+
+async def test_who_must_show_a_key_is_not_let_in_by_reaching_it(dead: dict[str, str]) -> None:
+    everywhere = {"ZOOM_GATEWAY_LISTEN__HOST": "0.0.0.0"}
+    for rules, warned in (
+        (access(REPORTS), False),
+        (access(REPORTS, default="allow"), True),
+        (access(REPORTS, {"name": "readers", "methods": ["GET"]}), True),
+        (access({"name": "here", "callers": {"networks": ["10.0.0.0/8"]}}), False),
+        (access({"name": "all", "callers": {"networks": ["10.0.0.0/8", "::/0"]}}), True),
+    ):
+        found = await check(**dead, **everywhere, **rules)
+        levels = {one["about"]: one["level"] for one in found.all("listens_everywhere")}
+        assert (levels.get("listen") == "warning") is warned, rules
+
+
 async def test_keys_in_clear_and_keys_of_no_rule(dead: dict[str, str], tmp_path: Path) -> None:
     file = tmp_path / "key"
     file.write_text(KEY)
@@ -130,6 +184,14 @@ async def test_scopes_that_do_not_tell(sim: str) -> None:
     unclear = found.one("access_scopes_unclear")
     assert (unclear["level"], unclear["about"]) == ("notice", "accounts.default")
     assert found.lacks("access_scopes")
+
+
+async def test_keys_under_tls_are_not_in_clear(
+    dead: dict[str, str], certified: dict[str, str]
+) -> None:
+    everywhere = {"ZOOM_GATEWAY_LISTEN__HOST": "0.0.0.0"}
+    found = await check(**dead, **everywhere, **access(REPORTS), **certified)
+    assert found.lacks("keys_in_clear")
 
 
 async def test_scopes_that_the_token_lacks(sim: str) -> None:

@@ -70,6 +70,7 @@ async def test_a_host_that_is_excepted_is_reached_directly(tmp_path: Path) -> No
     ("said", "words"),
     [
         (b"HTTP/1.1 407 No\r\n\r\n", "407: it does not take the user and password of its URL"),
+        (b"HTTP/1.1 400 No\r\n\r\n", "400: it may be no proxy that takes CONNECT."),
         (b"", "it hangs up"),
     ],
 )
@@ -98,6 +99,11 @@ async def test_no_proxy_listens_and_its_name_is_not_known(tmp_path: Path) -> Non
         pass
     found = await check(**variables)
     assert "Connection refused" in found.one("proxy_failed")["sentence"]
+    assert "in NO_PROXY" in found.one("proxy_failed")["advice"]
+    named = {"ZOOM_GATEWAY_UPSTREAM__EGRESS_PROXY": f"http://{proxy.authority}"}
+    failed = (await check(**{**variables, **named})).one("proxy_failed")
+    assert failed["about"] == "upstream.egress_proxy"
+    assert "NO_PROXY" not in failed["advice"]  # which excepts nothing then
     variables |= {"ZOOM_GATEWAY_UPSTREAM__EGRESS_PROXY": "http://proxy.test:3128"}
     gone = faked(proxy_test="EAI_NONAME")
     found = await check(**{**variables, **gone})

@@ -58,6 +58,26 @@ async def test_what_lets_nobody_in(sim: str, tmp_path: Path) -> None:
     assert found.exit_code == 1
 
 
+async def test_names_that_the_gateway_does_not_answer_to(sim: str, tmp_path: Path) -> None:
+    ca = Authority(tmp_path)
+    for name, refused in (
+        ("gateway.test", []),
+        ("zoom-gateway.zoom.svc", []),
+        ("spiffe://cluster.local/ns/zoom/sa/gateway", []),
+        ("zoom.example.com", ["zoom.example.com"]),
+        ("*.example.com", ["*.example.com"]),
+    ):
+        own = tls(ca.issue(name))
+        found = await check(**credentials(sim), **own)
+        assert [one["details"]["names"] for one in found.all("certificate_name_refused")] == [
+            *([refused] if refused else [])
+        ]
+        listed = await check(
+            **credentials(sim), **own, ZOOM_GATEWAY_ACCESS__HOSTS='["*.example.com"]'
+        )
+        assert listed.lacks("certificate_name_refused")
+
+
 async def test_a_key_that_others_read_and_an_optional_certificate(sim: str, tmp_path: Path) -> None:
     ca = Authority(tmp_path)
     issued = ca.issue("gateway.test")

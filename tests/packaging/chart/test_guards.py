@@ -71,6 +71,15 @@ def test_the_certificate_is_files_that_the_kubelet_renews(matrix: Matrix) -> Non
     )
 
 
+def test_it_answers_to_the_names_of_its_certificate(helm: Helm, matrix: Matrix) -> None:
+    assert matrix["certificate"].config["access"]["hosts"] == ["zoom.example.com"]
+    assert "hosts" not in matrix["tls"].config.get("access", {})
+    certificate = {"enabled": True, "issuerRef": {"name": "i"}, "dnsNames": ["zoom.example.com"]}
+    given = {"access": {"hosts": ["*.example.com"]}}
+    found = helm.render({**ACCOUNT, "tls": {"certificate": certificate}, "config": given})
+    assert found.config["access"]["hosts"] == ["*.example.com"]
+
+
 @pytest.mark.parametrize("case", ["tls", "certificate"])
 def test_everybody_learns_that_it_is_https(matrix: Matrix, case: str) -> None:
     found = matrix[case]

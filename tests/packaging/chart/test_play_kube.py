@@ -29,7 +29,6 @@ from urllib.request import urlopen
 import pytest
 import yaml
 
-from gateway.settings import schema
 from tests.stores.certificates import Authority
 from tests.support import images
 from tests.support.helm import NAME, NAMESPACE, Document, Helm, Rendered, Values
@@ -228,11 +227,6 @@ def test_a_mounted_secret_is_read(helm: Helm, image: Values, tmp_path: Path) -> 
         assert get(f"{pod.proxy}/v2/users/me")[0] == 200
 
 
-@pytest.mark.xfail(
-    schema.find(["tls", "certificate_file"]) is None,
-    reason="promised in tests/observe/promised.py: the listener takes no certificate yet",
-    run=False,
-)
 def test_it_speaks_tls_and_wants_client_certificates(
     helm: Helm, image: Values, tmp_path: Path
 ) -> None:
