@@ -29,8 +29,12 @@ _SIGN: Final = r"[A-Za-z0-9_~@!$&'()*,:=-]"
 _PLAIN: Final = re.compile(rf"(?:/{_SIGN}(?:[.+]?{_SIGN})*)+/?")
 """A path that everybody reads alike, but for its letters' case."""
 
-_UUID: Final = re.compile(r"[A-Za-z0-9+/]{22}==")
-"""A meeting's: 16 bytes in base64, whose slashes clients encode once or twice."""
+_UUID: Final = re.compile(r"[A-Za-z0-9+/]{20,22}==")
+"""A meeting's: 16 bytes in base64, whose slashes clients encode once or twice. The examples in
+Zoom's reference (`/ajXp112QmuoKj4854875==`) are shorter than that, and get tried."""
+
+_SUFFIX: Final = re.compile(r"(/[^/.@]+)\.[^/@]+(/?)\Z")
+"""Of the last segment. An e-mail address is none: a server that cut those would know no user."""
 
 _INNER: Final = "\ue000"
 """Stands for a slash inside a UUID that is read as one segment."""
@@ -38,7 +42,7 @@ _INNER: Final = "\ue000"
 
 def is_plain(path: str) -> bool:
     """Whether the path has one reading alone."""
-    return _PLAIN.fullmatch(path) is not None
+    return _PLAIN.fullmatch(path) is not None and _SUFFIX.search(path) is None
 
 
 def segments_of(path: str) -> list[str]:
@@ -117,7 +121,7 @@ def _decoded(path: str) -> str:
     return re.sub("%[0-9A-Fa-f]{2}", lambda match: chr(int(match[0][1:], 16)), path)
 
 
-_OVERLONG: Final = re.compile(r"[\xc0\xc1][\x80-\xbf]|\xe0[\x80\x81][\x80-\xbf]")
+_OVERLONG: Final = re.compile(r"(?:[\xc0\xc1]|\xe0[\x80\x81]|\xf0\x80[\x80\x81])[\x80-\xbf]")
 """ASCII in more bytes than it needs (`%c0%af`): no UTF-8, but there are servers that take it."""
 
 _MICROSOFT: Final = re.compile(r"%u([0-9A-Fa-f]{4})", re.IGNORECASE)
@@ -183,6 +187,11 @@ def _trimmed(path: str) -> str:
     return _AROUND.sub("", _TRAILING.sub("", _CONTROLS.sub("", path)))
 
 
+def _without_suffix(path: str) -> str:
+    """Rails and older Spring take `/users.json` for `/users` in a certain format."""
+    return _SUFFIX.sub(r"\1\2", path)
+
+
 def _without_authority(path: str) -> str:
     """`//host/path` is a reference to another host's path."""
     return "/" + path[2:].partition("/")[2] if path.startswith("//") else path
@@ -197,5 +206,6 @@ _STEPS: Final[tuple[Callable[[str], str], ...]] = (
     _merged,
     _resolved,
     _trimmed,
+    _without_suffix,
     _without_authority,
 )
