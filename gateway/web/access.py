@@ -1,8 +1,10 @@
 """Whether a call may be made: the keys, and the rules."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, NoReturn
+from urllib.parse import unquote_to_bytes
 
 from gateway.core.caller import Caller
 from gateway.core.errors import CallRefusedError
@@ -23,6 +25,9 @@ _OVERRIDES: Final = frozenset(
     }
 )
 """Fields by which some servers take a call for another one than its first line says."""
+
+
+_METHOD: Final = re.compile(rb"(?:^|[&;])_method(?:=|[&;]|$)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +83,22 @@ class Access:
 
 
 def _refuse_overrides(call: Call, report: CallReport) -> None:
-    if not _OVERRIDES.isdisjoint([name.lower() for name, _ in call.headers.kept]):
+    # Servers of the CGI kind take `X_HTTP_Method` for `X-HTTP-Method`.
+    names = [name.lower().replace(b"_", b"-") for name, _ in call.headers.kept]
+    if not _OVERRIDES.isdisjoint(names) or _overridden(call.target.upstream):
         _refuse(
             report,
             "rule",
             "",
-            "A field such as X-HTTP-Method-Override is not taken where rules say who may call"
-            " what: send the call as it is meant.",
+            "A field such as X-HTTP-Method-Override, or _method in the query, is not taken where"
+            " rules say who may call what: send the call as it is meant.",
         )
+
+
+def _overridden(target: bytes) -> bool:
+    """Whether the query holds `_method`, by which Spring, Rails and others change a POST's."""
+    query = target.partition(b"?")[2]
+    return bool(query) and _METHOD.search(unquote_to_bytes(query)) is not None
 
 
 def _refuse(report: CallReport, reason: str, rule: str, message: str) -> NoReturn:
