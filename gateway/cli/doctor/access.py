@@ -1,8 +1,10 @@
 """What the access rules come to: who may use what, rules that do nothing, and missing scopes."""
 
+import contextlib
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from ipaddress import ip_address
 from typing import Any, Final
 
 from gateway import wiring
@@ -163,14 +165,24 @@ def _never(settings: Settings, policy: Policy) -> Iterator[Finding]:
 
 
 def _loopback(settings: Settings) -> bool:
-    return settings.listen.host in {"127.0.0.1", "::1", "localhost"}
+    """Whether nothing of what callers send is on a network."""
+    listen = settings.listen
+    with contextlib.suppress(ValueError):
+        return listen.socket is not None or ip_address(listen.host).is_loopback
+    return listen.host.lower().removesuffix(".") == "localhost"
 
 
 def _no_network(settings: Settings, callers: CallerSettings) -> bool:
     networks = [one for one in callers.networks or () if one != "unix"]
+    if settings.listen.socket is not None:
+        return bool(networks)
     return _loopback(settings) and any(
         not one.startswith(("127.", "::1", "0.0.0.0/0", "::/0")) for one in networks
     )
+
+
+def _no_certificate(settings: Settings, callers: CallerSettings) -> bool:
+    return bool(callers.certificates) and settings.tls.asked is None
 
 
 _UNREACHED: Final[tuple[tuple[Code, str, str, Callable[[Settings, CallerSettings], bool]], ...]] = (
@@ -179,6 +191,12 @@ _UNREACHED: Final[tuple[tuple[Code, str, str, Callable[[Settings, CallerSettings
         "names networks, but listen takes calls of this machine alone.",
         "Listen on an address that they reach, or take the networks out.",
         _no_network,
+    ),
+    (
+        Code.RULE_CERTIFICATES_UNASKED,
+        "names certificates, but callers are asked for none, and so it never decides.",
+        "Set tls.client_ca_file to the CA that signs them, or take the rule's certificates out.",
+        _no_certificate,
     ),
 )
 
@@ -207,12 +225,13 @@ def _keys(settings: Settings) -> Iterator[Finding]:
             f"No rule is about the key{'s' * (len(unused) > 1)} {', '.join(unused)}.",
             details={"keys": unused},
         )
-    if keys and not _loopback(settings):
+    if keys and not settings.tls.on and not _loopback(settings):
         yield Finding(
             Code.KEYS_IN_CLEAR,
             Level.WARNING,
             "access.keys",
             "Keys travel to listen in clear: who sees the network's traffic has them.",
-            "Listen on 127.0.0.1 or a Unix socket, or put TLS before it; where the network itself "
+            "Switch TLS on (tls.certificate_file), or listen on 127.0.0.1 or a Unix socket; where "
+            "TLS ends before it, or the network itself "
             "encrypts (a service mesh, WireGuard), say --ignore keys_in_clear.",
         )

@@ -30,6 +30,7 @@ class Code(StrEnum):
     RULES_IDLE = "rules_idle"
     RULE_SHADOWED = "rule_shadowed"
     RULE_NETWORKS_LOOPBACK = "rule_networks_loopback"
+    RULE_CERTIFICATES_UNASKED = "rule_certificates_unasked"
     KEYS_UNUSED = "keys_unused"
     KEYS_IN_CLEAR = "keys_in_clear"
 

@@ -9,11 +9,15 @@ from http.client import HTTPConnection, HTTPException
 from ipaddress import ip_address
 from typing import Final
 
+from gateway import wiring
 from gateway.cli.doctor import certificates, unix_socket
 from gateway.cli.doctor.case import Case
 from gateway.cli.doctor.codes import Code
 from gateway.cli.doctor.findings import Finding, Level
 from gateway.cli.status import UnreachableError, fetch
+from gateway.core.caller_match import CallerMatch
+from gateway.core.rights import rights
+from gateway.settings import Settings, load_operations
 from gateway.web import sockets
 
 PATIENCE: Final = 2.0
@@ -50,7 +54,7 @@ async def _on_tcp(case: Case, place: Place) -> AsyncIterator[Finding]:
     if section == "listen" and case.settings.tls.asked == "required":
         return  # whoever reaches it must show who it is
     if host in ALL or not await asyncio.to_thread(_is_local, host):
-        yield _everywhere(place)
+        yield _everywhere(place, case.settings)
 
 
 def _is_local(host: str) -> bool:
@@ -136,7 +140,19 @@ def _is_proxy(host: str, port: int) -> bool:
         connection.close()
 
 
-def _everywhere(place: Place) -> Finding:
+def _anybody(settings: Settings) -> int:
+    """Of how many operations a caller may use some, of whom nothing is known."""
+    access = settings.access
+    operations = load_operations()
+    if not access.rules and access.default == "allow":
+        return len(operations)
+    policy = wiring.access_policy(settings)
+    return max(
+        len(rights(policy, CallerMatch(), account, operations)) for account in settings.accounts
+    )
+
+
+def _everywhere(place: Place, settings: Settings) -> Finding:
     section, host, port = place
     where = sockets.written((host, port))
     what = f"on all addresses ({where})" if host in ALL else f"beyond this machine ({where})"
@@ -149,13 +165,24 @@ def _everywhere(place: Place) -> Finding:
             "the metrics and the status page, which hold no secret.",
             "Let only your monitoring reach the port (firewall, NetworkPolicy).",
         )
+    usable, total = _anybody(settings), len(load_operations())
+    if not usable:
+        return Finding(
+            Code.LISTENS_EVERYWHERE,
+            Level.NOTICE,
+            section,
+            f"listen takes calls {what}; the rules let nobody use anything who shows no key or "
+            "certificate, and comes from no network that they name.",
+            details={"operations": 0},
+        )
+    may = "has the app's rights at Zoom" if usable == total else f"may use {usable} operations"
     return Finding(
         Code.LISTENS_EVERYWHERE,
         Level.WARNING,
         section,
-        f"listen takes calls {what}: who reaches {socket.gethostname()} has the app's rights at "
-        "Zoom, without a password.",
+        f"listen takes calls {what}: who reaches {socket.gethostname()} {may}, without a password.",
         "Ask callers for certificates (tls.client_ca_file), listen on 127.0.0.1 or on a Unix "
         "socket, or let only your programs reach the port (firewall, NetworkPolicy); in the last "
         "case say --ignore listens_everywhere.",
+        {"operations": usable},
     )

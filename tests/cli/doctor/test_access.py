@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.cli.doctor.bench import Checked, account, check, faked, said
+from tests.stores.certificates import Authority
 from tests.support.processes import credentials, simulator
 
 KEY = "canary-key-0123456789abcdef"
@@ -119,6 +120,44 @@ async def test_keys_in_clear_and_keys_of_no_rule(dead: dict[str, str], tmp_path:
     assert found.one("keys_in_clear")["level"] == "warning"
     assert found.one("file_exposed")["about"] == str(file)
     assert (await check(**dead, **key)).lacks("keys_in_clear")
+
+
+async def test_what_the_listener_makes_of_rules_and_keys(
+    dead: dict[str, str], tmp_path: Path
+) -> None:
+    rules = access(
+        REPORTS,
+        {"name": "near", "callers": {"networks": ["127.0.0.1"]}},
+        {"name": "own", "callers": {"certificates": ["spiffe://mesh.test/*"]}},
+    )
+    everywhere = {**dead, **rules, "ZOOM_GATEWAY_LISTEN__HOST": "0.0.0.0"}
+    found = await check(**everywhere, ZOOM_GATEWAY_LISTEN__SOCKET=str(tmp_path / "p.sock"))
+    assert found.lacks("keys_in_clear")
+    assert found.one("rule_networks_loopback")["details"] == {"rule": "near"}
+    unasked = found.one("rule_certificates_unasked")
+    assert (unasked["about"], unasked["level"]) == ("access.rules[2].callers", "warning")
+    assert "tls.client_ca_file" in unasked["advice"]
+    ca = Authority(tmp_path)
+    issued = ca.issue("gateway.test")
+    issued.key.chmod(0o600)
+    tls = {"certificate_file": issued.certificate, "key_file": issued.key}
+    tls["client_ca_file"] = ca.file
+    asking = {f"ZOOM_GATEWAY_TLS__{name.upper()}": str(path) for name, path in tls.items()}
+    assert (await check(**everywhere, **asking)).lacks("rule_certificates_unasked", "keys_in_clear")
+
+
+async def test_listening_everywhere_with_rules(dead: dict[str, str]) -> None:
+    everywhere = {"ZOOM_GATEWAY_LISTEN__HOST": "0.0.0.0"}
+    anybody = {"name": "anybody", "operations": ["meetingCreate", "user"]}
+    for rules, level, operations in (
+        (access(REPORTS), "notice", 0),
+        (access(REPORTS, anybody), "warning", 2),
+        (access({"name": "no", "action": "deny", "operations": ["user"]}, default="allow"),
+         "warning", 1749),
+    ):  # fmt: skip
+        one = (await check(**dead, **everywhere, **rules)).one("listens_everywhere", "listen")
+        assert (one["level"], one["details"]) == (level, {"operations": operations})
+        assert not operations or f"may use {operations} operations, without" in one["sentence"]
 
 
 async def test_scopes_that_the_token_lacks(sim: str) -> None:
