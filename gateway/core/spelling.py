@@ -127,6 +127,16 @@ _OVERLONG: Final = re.compile(r"(?:[\xc0\xc1]|\xe0[\x80\x81]|\xf0\x80[\x80\x81])
 _MICROSOFT: Final = re.compile(r"%u([0-9A-Fa-f]{4})", re.IGNORECASE)
 
 
+_ALIKE: Final = str.maketrans(
+    dict.fromkeys("\u0130\u0131", "i")
+    | dict.fromkeys("\u2044\u2215", "/")
+    | {"\u2216": "\\"}
+    | dict.fromkeys("\u200b\u200c\u200d\u2028\u2029\u2060\ufeff", "")
+)
+"""What Unicode keeps apart: Java compares the two Turkish letters as `i`, Windows takes signs of
+division and difference for slashes, and .NET overlooks what has no width."""
+
+
 def _folded(path: str) -> str:
     """Other ways to write ASCII: overlong UTF-8, `%u002f`, and what Unicode holds for alike."""
     if path.isascii():
@@ -134,7 +144,7 @@ def _folded(path: str) -> str:
     text = _OVERLONG.sub(lambda match: _ascii(match[0]), path)
     with contextlib.suppress(UnicodeError):  # it is no UTF-8, or decoded already
         text = text.encode("latin-1").decode("utf-8")
-    return unicodedata.normalize("NFKC", text)
+    return unicodedata.normalize("NFKC", text).translate(_ALIKE)
 
 
 def _ascii(sequence: str) -> str:
