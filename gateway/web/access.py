@@ -10,9 +10,8 @@ from gateway.core.caller import Caller
 from gateway.core.errors import CallRefusedError
 from gateway.core.headers import CallerHeaders
 from gateway.core.keys import Keys, WrongKeyError
-from gateway.core.policy import DEFAULT, Policy
+from gateway.core.policy import DEFAULT, Decision, Policy
 from gateway.ports import CallReport
-from gateway.web.accounts import UNDECIDED
 from gateway.web.admit import Call
 
 _OVERRIDES: Final = frozenset(
@@ -50,7 +49,8 @@ class Access:
         if self.policy is None:
             return
         if call.target.emulated is not None:
-            account = None if call.account is UNDECIDED else call.account.name
+            # The body may name another account: see `check_account`.
+            account = call.account.name if call.selected else None
             decision = self.policy.may_call(caller, key, account)
         else:
             decision = self.policy.decide(
@@ -58,14 +58,13 @@ class Access:
             )
             if decision.allowed:
                 _refuse_overrides(call, report)
-        if not decision.allowed:
-            _refuse(
-                report,
-                "default" if decision.rule == DEFAULT else "rule",
-                decision.rule,
-                "This caller may not make this call. Who runs the gateway finds the rule that"
-                " refused it in the log, by X-Request-Id, and can allow it (access.rules).",
-            )
+        _heed(decision, report)
+
+    def check_account(self, call: Call, caller: Caller, report: CallReport, account: str) -> None:
+        """The same, for what is answered here, once it is known which account it is about."""
+        if self.policy is not None:
+            key = self._key(self.keys(), call.headers, report)
+            _heed(self.policy.may_call(caller, key, account), report)
 
     def _key(self, known: Keys, headers: CallerHeaders, report: CallReport) -> str | None:
         if not known:
@@ -80,6 +79,17 @@ class Access:
                 "The key of this call is none that is known here, or there are several. Send one"
                 " that is in force, and ask who runs the gateway for it.",
             )
+
+
+def _heed(decision: Decision, report: CallReport) -> None:
+    if not decision.allowed:
+        _refuse(
+            report,
+            "default" if decision.rule == DEFAULT else "rule",
+            decision.rule,
+            "This caller may not make this call. Who runs the gateway finds the rule that refused"
+            " it in the log, by X-Request-Id, and can allow it (access.rules).",
+        )
 
 
 def _refuse_overrides(call: Call, report: CallReport) -> None:

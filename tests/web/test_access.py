@@ -219,6 +219,16 @@ async def test_the_token_endpoint_where_the_body_picks_the_account() -> None:
         assert heard.slug == "not_allowed"
 
 
+async def test_the_account_that_the_body_picks_counts_beside_a_default_one() -> None:
+    async with guarded(Rule("eu", accounts=frozenset({"eu"}))) as running:
+        for picked, status in ((b"acc-eu", 200), (b"acc-us", 403), (b"", 403)):
+            body = b"grant_type=account_credentials&account_id=" + picked
+            heard = await call(running, request(b"/oauth/token", method=b"POST", body=body))
+            assert heard.status == status, picked
+            report = running.reports.ended[-1]
+            assert (report.denied, report.rule) == (("", "") if status == 200 else ("default",) * 2)
+
+
 async def test_spellings_of_the_token_endpoint_are_still_not_forwarded() -> None:
     async with guarded(allow=True) as running:
         heard = await call(running, request(b"/oauth/%74oken", method=b"POST", body=b""))
