@@ -171,9 +171,9 @@ def _everywhere(place: Place, settings: Settings) -> Finding:
             Code.LISTENS_EVERYWHERE,
             Level.NOTICE,
             section,
-            f"listen takes calls {what}; the rules let nobody use anything who shows no key or "
-            "certificate, and comes from no network that they name.",
-            details={"operations": 0},
+            f"listen takes calls {what}; the rules let nobody in whom they do not name by "
+            "key, certificate or network.",
+            details={"usable": 0},
         )
     may = "has the app's rights at Zoom" if usable == total else f"may use {usable} operations"
     return Finding(
@@ -184,5 +184,5 @@ def _everywhere(place: Place, settings: Settings) -> Finding:
         "Ask callers for certificates (tls.client_ca_file), listen on 127.0.0.1 or on a Unix "
         "socket, or let only your programs reach the port (firewall, NetworkPolicy); in the last "
         "case say --ignore listens_everywhere.",
-        {"operations": usable},
+        {"usable": usable},
     )
