@@ -121,6 +121,18 @@ def _decoded(path: str) -> str:
     return re.sub("%[0-9A-Fa-f]{2}", lambda match: chr(int(match[0][1:], 16)), path)
 
 
+_UNRESERVED: Final = re.compile(
+    "%(?:2[DE]|3[0-9]|4[1-9A-F]|5[0-9AF]|6[1-9A-F]|7[0-9AE])", re.IGNORECASE
+)
+
+
+def _normalized(path: str) -> str:
+    """RFC 3986 section 6.2.2.2: letters, digits, `-._~`; an encoded slash stays in its segment."""
+    if "%" not in path:
+        return path
+    return _UNRESERVED.sub(lambda match: chr(int(match[0][1:], 16)), path)
+
+
 _OVERLONG: Final = re.compile(r"(?:[\xc0\xc1]|\xe0[\x80\x81]|\xf0\x80[\x80\x81])[\x80-\xbf]")
 """ASCII in more bytes than it needs (`%c0%af`): no UTF-8, but there are servers that take it."""
 
@@ -209,6 +221,7 @@ def _without_authority(path: str) -> str:
 
 _STEPS: Final[tuple[Callable[[str], str], ...]] = (
     _decoded,
+    _normalized,
     _folded,
     _upright,
     _without_parameters,

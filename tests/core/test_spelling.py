@@ -36,6 +36,7 @@ def read(path: str) -> frozenset[str]:
         ("/v2/users%3Fa=b", "/v2/users"),
         ("/v2/users%23", "/v2/users"),
         ("/v2/users%00.json", "/v2/users"),
+        ("/v2/us%65rs/%2e/a%2Fb", "/v2/users/a%2Fb"),
         ("/v2/us%0Aers", "/v2/users"),
         ("/v2/users%20", "/v2/users"),
         ("/v2/users+", "/v2/users"),
