@@ -29,7 +29,7 @@ class PatternError(ValueError):
 class Pattern(NamedTuple):
     """A path with wildcards; literals are in lower case in `folded`, as they are in `exact`.
 
-    `template` is the table's path that it was written as, if it is one.
+    `template` is the table's path that it was written as, if it is one, as `nameless` gives it.
     """
 
     exact: tuple[str, ...]
@@ -56,7 +56,7 @@ class Catalogue:
             key = (one.method, one.path)
             self._by_id.setdefault(one.operation_id, set()).add(key)
             self._by_product.setdefault(one.product, set()).add(key)
-            self._templates[shape_of(one.path)] = one.path
+            self._templates[shape_of(one.path)] = nameless(one.path)
 
     def names(self) -> list[str]:
         """All that an entry without a slash may be, but for wildcards."""
@@ -113,6 +113,11 @@ class Catalogue:
 def shape_of(template: str) -> tuple[str, ...]:
     """The pattern of a path template."""
     return tuple(map(_shaped, segments_of(template)))
+
+
+def nameless(template: str) -> str:
+    """A path template without its parameters' names, in which two methods of a path may differ."""
+    return f"/{'/'.join(shape_of(template))}"
 
 
 def _shaped(step: str) -> str:

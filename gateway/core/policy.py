@@ -16,6 +16,7 @@ from gateway.core.patterns import (
     PatternTree,
     Selection,
     TemplateKey,
+    nameless,
     shape_of,
 )
 from gateway.core.routes import Operation, RouteTable
@@ -140,6 +141,7 @@ class Policy:
         self._exact = RouteTable(operations)
         self._folded = RouteTable(replace(one, path=one.path.lower()) for one in operations)
         self._written = {one.path.lower(): _Written(one.path) for one in operations}
+        self._nameless = {one.path: nameless(one.path) for one in operations}
         self._groups: dict[tuple[Caller, str | None, str], _Group] = {}
         self._shared: dict[tuple[str, ...], _Group] = {}
         self._calls: dict[tuple[_Group, str, bytes], Decision] = {}
@@ -230,7 +232,8 @@ class Policy:
     def _sight(self, method: str, template: str | None, hits: tuple[int, ...]) -> Sight:
         """Templates in rules leave to other templates what is theirs."""
         if hits and template is not None:
-            hits = tuple(n for n in hits if self._patterns[n].template in (None, template))
+            own = (None, self._nameless[template])
+            hits = tuple(n for n in hits if self._patterns[n].template in own)
         return Sight(method, template, hits)
 
     def judges(self, rules: Iterable[str], operation: Operation) -> bool:

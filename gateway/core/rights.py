@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from gateway.core.caller_match import CallerMatch
-from gateway.core.patterns import Pattern, Selection, covers, shape_of
+from gateway.core.patterns import Pattern, Selection, covers, nameless, shape_of
 from gateway.core.policy import CompiledRule, Policy, Rule
 from gateway.core.routes import Operation
 
@@ -87,7 +87,7 @@ def _selects_all(wide: CompiledRule, narrow: CompiledRule) -> bool:
 
 
 def _selects(selection: Selection, key: tuple[str, str]) -> bool:
-    as_pattern = Pattern(shape_of(key[1]), (), key[1])
+    as_pattern = Pattern(shape_of(key[1]), (), nameless(key[1]))
     return key in selection.operations or any(
         covers(pattern, as_pattern) for pattern in selection.patterns
     )

@@ -29,8 +29,12 @@ _SIGN: Final = r"[A-Za-z0-9_~@!$&'()*,:=-]"
 _PLAIN: Final = re.compile(rf"(?:/{_SIGN}(?:[.+]?{_SIGN})*)+/?")
 """A path that everybody reads alike, but for its letters' case."""
 
-_UUID: Final = re.compile(r"[A-Za-z0-9+/]{22}==")
-"""A meeting's: 16 bytes in base64, whose slashes clients encode once or twice."""
+_UUID: Final = re.compile(r"[A-Za-z0-9+/]{20,22}==")
+"""A meeting's: 16 bytes in base64, whose slashes clients encode once or twice. The examples in
+Zoom's reference (`/ajXp112QmuoKj4854875==`) are shorter than that, and get tried."""
+
+_SUFFIX: Final = re.compile(r"(/[^/.@]+)\.[^/@]+(/?)\Z")
+"""Of the last segment. An e-mail address is none: a server that cut those would know no user."""
 
 _INNER: Final = "\ue000"
 """Stands for a slash inside a UUID that is read as one segment."""
@@ -38,7 +42,7 @@ _INNER: Final = "\ue000"
 
 def is_plain(path: str) -> bool:
     """Whether the path has one reading alone."""
-    return _PLAIN.fullmatch(path) is not None
+    return _PLAIN.fullmatch(path) is not None and _SUFFIX.search(path) is None
 
 
 def segments_of(path: str) -> list[str]:
@@ -117,10 +121,32 @@ def _decoded(path: str) -> str:
     return re.sub("%[0-9A-Fa-f]{2}", lambda match: chr(int(match[0][1:], 16)), path)
 
 
-_OVERLONG: Final = re.compile(r"[\xc0\xc1][\x80-\xbf]|\xe0[\x80\x81][\x80-\xbf]")
+_UNRESERVED: Final = re.compile(
+    "%(?:2[DE]|3[0-9]|4[1-9A-F]|5[0-9AF]|6[1-9A-F]|7[0-9AE])", re.IGNORECASE
+)
+
+
+def _normalized(path: str) -> str:
+    """RFC 3986 section 6.2.2.2: letters, digits, `-._~`; an encoded slash stays in its segment."""
+    if "%" not in path:
+        return path
+    return _UNRESERVED.sub(lambda match: chr(int(match[0][1:], 16)), path)
+
+
+_OVERLONG: Final = re.compile(r"(?:[\xc0\xc1]|\xe0[\x80\x81]|\xf0\x80[\x80\x81])[\x80-\xbf]")
 """ASCII in more bytes than it needs (`%c0%af`): no UTF-8, but there are servers that take it."""
 
 _MICROSOFT: Final = re.compile(r"%u([0-9A-Fa-f]{4})", re.IGNORECASE)
+
+
+_ALIKE: Final = str.maketrans(
+    dict.fromkeys("\u0130\u0131", "i")
+    | dict.fromkeys("\u2044\u2215", "/")
+    | {"\u2216": "\\"}
+    | dict.fromkeys("\u200b\u200c\u200d\u2028\u2029\u2060\ufeff", "")
+)
+"""What Unicode keeps apart: Java compares the two Turkish letters as `i`, Windows takes signs of
+division and difference for slashes, and .NET overlooks what has no width."""
 
 
 def _folded(path: str) -> str:
@@ -130,7 +156,7 @@ def _folded(path: str) -> str:
     text = _OVERLONG.sub(lambda match: _ascii(match[0]), path)
     with contextlib.suppress(UnicodeError):  # it is no UTF-8, or decoded already
         text = text.encode("latin-1").decode("utf-8")
-    return unicodedata.normalize("NFKC", text)
+    return unicodedata.normalize("NFKC", text).translate(_ALIKE)
 
 
 def _ascii(sequence: str) -> str:
@@ -183,6 +209,11 @@ def _trimmed(path: str) -> str:
     return _AROUND.sub("", _TRAILING.sub("", _CONTROLS.sub("", path)))
 
 
+def _without_suffix(path: str) -> str:
+    """Rails and older Spring take `/users.json` for `/users` in a certain format."""
+    return _SUFFIX.sub(r"\1\2", path)
+
+
 def _without_authority(path: str) -> str:
     """`//host/path` is a reference to another host's path."""
     return "/" + path[2:].partition("/")[2] if path.startswith("//") else path
@@ -190,6 +221,7 @@ def _without_authority(path: str) -> str:
 
 _STEPS: Final[tuple[Callable[[str], str], ...]] = (
     _decoded,
+    _normalized,
     _folded,
     _upright,
     _without_parameters,
@@ -197,5 +229,6 @@ _STEPS: Final[tuple[Callable[[str], str], ...]] = (
     _merged,
     _resolved,
     _trimmed,
+    _without_suffix,
     _without_authority,
 )

@@ -1,16 +1,17 @@
 """Whether a call may be made: the keys, and the rules."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, NoReturn
+from urllib.parse import unquote_to_bytes
 
 from gateway.core.caller import Caller
 from gateway.core.errors import CallRefusedError
 from gateway.core.headers import CallerHeaders
 from gateway.core.keys import Keys, WrongKeyError
-from gateway.core.policy import DEFAULT, Policy
+from gateway.core.policy import DEFAULT, Decision, Policy
 from gateway.ports import CallReport
-from gateway.web.accounts import UNDECIDED
 from gateway.web.admit import Call
 
 _OVERRIDES: Final = frozenset(
@@ -23,6 +24,9 @@ _OVERRIDES: Final = frozenset(
     }
 )
 """Fields by which some servers take a call for another one than its first line says."""
+
+
+_METHOD: Final = re.compile(rb"(?:^|[&;])_method(?:=|[&;]|$)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,8 @@ class Access:
         if self.policy is None:
             return
         if call.target.emulated is not None:
-            account = None if call.account is UNDECIDED else call.account.name
+            # The body may name another account: see `check_account`.
+            account = call.account.name if call.selected else None
             decision = self.policy.may_call(caller, key, account)
         else:
             decision = self.policy.decide(
@@ -53,14 +58,13 @@ class Access:
             )
             if decision.allowed:
                 _refuse_overrides(call, report)
-        if not decision.allowed:
-            _refuse(
-                report,
-                "default" if decision.rule == DEFAULT else "rule",
-                decision.rule,
-                "This caller may not make this call. Who runs the gateway finds the rule that"
-                " refused it in the log, by X-Request-Id, and can allow it (access.rules).",
-            )
+        _heed(decision, report)
+
+    def check_account(self, call: Call, caller: Caller, report: CallReport, account: str) -> None:
+        """The same, for what is answered here, once it is known which account it is about."""
+        if self.policy is not None:
+            key = self._key(self.keys(), call.headers, report)
+            _heed(self.policy.may_call(caller, key, account), report)
 
     def _key(self, known: Keys, headers: CallerHeaders, report: CallReport) -> str | None:
         if not known:
@@ -77,15 +81,34 @@ class Access:
             )
 
 
+def _heed(decision: Decision, report: CallReport) -> None:
+    if not decision.allowed:
+        _refuse(
+            report,
+            "default" if decision.rule == DEFAULT else "rule",
+            decision.rule,
+            "This caller may not make this call. Who runs the gateway finds the rule that refused"
+            " it in the log, by X-Request-Id, and can allow it (access.rules).",
+        )
+
+
 def _refuse_overrides(call: Call, report: CallReport) -> None:
-    if not _OVERRIDES.isdisjoint([name.lower() for name, _ in call.headers.kept]):
+    # Servers of the CGI kind take `X_HTTP_Method` for `X-HTTP-Method`.
+    names = [name.lower().replace(b"_", b"-") for name, _ in call.headers.kept]
+    if not _OVERRIDES.isdisjoint(names) or _overridden(call.target.upstream):
         _refuse(
             report,
             "rule",
             "",
-            "A field such as X-HTTP-Method-Override is not taken where rules say who may call"
-            " what: send the call as it is meant.",
+            "A field such as X-HTTP-Method-Override, or _method in the query, is not taken where"
+            " rules say who may call what: send the call as it is meant.",
         )
+
+
+def _overridden(target: bytes) -> bool:
+    """Whether the query holds `_method`, by which Spring, Rails and others change a POST's."""
+    query = target.partition(b"?")[2]
+    return bool(query) and _METHOD.search(unquote_to_bytes(query)) is not None
 
 
 def _refuse(report: CallReport, reason: str, rule: str, message: str) -> NoReturn:

@@ -21,6 +21,9 @@ from gateway.web.tls import Greeter
 STARVED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 """What says that the process, or the machine, has nothing left for one more connection."""
 
+EVERYBODY: Final = "connections"
+"""The limit that is about no caller's connections, but about all of them."""
+
 _PASSES: Final = frozenset({errno.EAGAIN, errno.EINTR, errno.ECONNABORTED, errno.EPROTO})
 
 _TOO_MANY: Final = Problem(503, "too_many_connections", "The gateway has too many connections.")
@@ -39,7 +42,10 @@ class House(Protocol):
         """Make one, which counts from now on."""
 
     def gone(self, connection: Any) -> None:
-        """It did not come in after all."""
+        """It did not come in after all, or was let go as it came: it counts no more.
+
+        Should it have begun, end it at once. Idempotent.
+        """
 
     def starved(self) -> None:
         """No file descriptor is free: let one go, if there is one."""
@@ -124,13 +130,23 @@ class Door:
     def _take(self, sock: socket.socket, address: Any) -> None:
         host = str(address[0]) if isinstance(address, tuple) else ""
         group = group_of(caller_at(host))
-        if self._house.make_room(group):
+        limit = self._house.make_room(group)
+        if limit and not (limit == EVERYBODY and self._send_away_oldest()):
             self._refuse(sock)
             return
         connection = self._house.connection(group)
         task = self._loop.create_task(self._let_in(sock, host, connection))
         self._coming[task] = sock, connection
         task.add_done_callback(self._came)
+
+    def _send_away_oldest(self) -> bool:
+        """End the longest handshake, so that who connects and is silent bars nobody."""
+        if self._greeter is not None:
+            for task, (_, connection) in self._coming.items():
+                if self._greeter.end(task):
+                    self._house.gone(connection)
+                    return True
+        return False
 
     def _came(self, task: "asyncio.Task[None]") -> None:
         sock, connection = self._coming.pop(task)

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl
 from gateway.core.errors import CallRefusedError
 from gateway.core.headers import Field
 from gateway.core.target import PLACEHOLDER, Emulated
+from gateway.web.access import Access
 from gateway.web.accounts import DEFAULT, AccountContext, Accounts
 from gateway.web.admit import Call
 from gateway.web.errors import MethodRefusedError
@@ -42,8 +43,11 @@ _SHOWN_ID: Final = 64
 class OAuthStub:
     """Answers `/oauth/token` and `/oauth/revoke`."""
 
-    def __init__(self, accounts: Accounts, unknown_account_id: Callable[[str], None]) -> None:
+    def __init__(
+        self, accounts: Accounts, access: Access, unknown_account_id: Callable[[str], None]
+    ) -> None:
         self._accounts = accounts
+        self._access = access
         self._unknown_account_id = unknown_account_id
 
     async def answer(self, visit: Visit, call: Call) -> tuple[list[Field], bytes]:
@@ -55,13 +59,16 @@ class OAuthStub:
         if call.target.emulated is Emulated.REVOKE:
             return _FIELDS, _REVOKED
         query = visit.request.target.partition(b"?")[2]
-        document = self._token(visit.request, call, _parameters(query) | _parameters(body))
+        parameters = _parameters(query) | _parameters(body)
+        account = self._account(call, parameters.get("account_id", ""))
+        peer = visit.request.wire.peer
+        self._access.check_account(call, peer, visit.report, account.name)
+        document = self._token(visit.request, call, account, parameters)
         return _FIELDS, json.dumps(document).encode()
 
     def _token(
-        self, request: Request, call: Call, parameters: dict[str, str]
+        self, request: Request, call: Call, account: AccountContext, parameters: dict[str, str]
     ) -> dict[str, str | int]:
-        account = self._account(call, parameters.get("account_id", ""))
         name = PLACEHOLDER if account.name == DEFAULT else f"{PLACEHOLDER}.{account.name}"
         document: dict[str, str | int] = {
             "access_token": name,

@@ -118,7 +118,7 @@ class Proxy:
         self._access = parts.access
         self._dropped = dropping(parts.access.key_header)
         self._admission = Admission(parts.accounts, parts.endpoint_of, parts.host.encode())
-        self._stub = OAuthStub(parts.accounts, parts.hooks.unknown_account_id)
+        self._stub = OAuthStub(parts.accounts, parts.access, parts.hooks.unknown_account_id)
         self._background: set[asyncio.Task[None]] = set()
         self._quiet: asyncio.Event = asyncio.Event()
         self._quiet.set()

@@ -52,6 +52,9 @@ class HttpServer(web.Server):
 
     def gone(self, connection: Connection) -> None:
         self.crowd.leave(connection)
+        # Its socket is closed next: a transport that lives on would hold on to a number that is
+        # another connection's by then.
+        connection.cut(reset=False)
 
     def starved(self) -> None:
         self.crowd.meters.starved()

@@ -147,7 +147,7 @@ class Greeter:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  told to the type checker
         if len(self._greetings) >= HANDSHAKES:
-            self._end_oldest()
+            self.end(next(iter(self._greetings)))
         self._greetings[task] = None
         try:
             await self._shake_hands(made, address, factory, patience)
@@ -165,11 +165,14 @@ class Greeter:
             self._greetings.pop(task, None)
             self._crowded.discard(task)
 
-    def _end_oldest(self) -> None:
-        oldest = next(iter(self._greetings))
-        del self._greetings[oldest]
-        self._crowded.add(oldest)
-        oldest.cancel()
+    def end(self, greeting: asyncio.Task[Any]) -> bool:
+        """End the handshake of this task to make room; tell whether it was under way."""
+        if greeting not in self._greetings:
+            return False
+        del self._greetings[greeting]
+        self._crowded.add(greeting)
+        greeting.cancel()
+        return True
 
     async def _shake_hands(
         self,

@@ -127,6 +127,18 @@ def test_a_template_leaves_to_others_what_is_theirs(entry: str) -> None:
     assert decide(policy(allow("/v2/users/*")), "/v2/users/summary").allowed
 
 
+@pytest.mark.parametrize("entry", ["/v2/groups/{groupId}", "/v2/groups/{gId}", "/v2/groups/{x}"])
+def test_methods_of_a_path_may_name_its_parameters_differently(entry: str) -> None:
+    table = (
+        operation("GET", "/v2/groups/{groupId}", "groups", "group"),
+        operation("DELETE", "/v2/groups/{gId}", "groups", "groupDelete"),
+    )
+    by = Policy([deny(entry)], default_allows=True, operations=table)
+    for method in ("GET", "HEAD", "DELETE", "PATCH"):
+        assert decide(by, "/v2/groups/x", method) == Decision(False, "no")
+    assert not any(by.judges(["no"], one) for one in table)
+
+
 def test_a_template_fits_methods_that_the_table_does_not_have() -> None:
     assert decide(policy(allow("/v2/users/{id}")), "/v2/users/summary", "PUT").allowed
 

@@ -68,6 +68,11 @@ def overlong(path: Path) -> Path:
     return path.replace(b"\xc0\xaf", b"/").replace(b"\xc0\xae", b".").replace(b"\xc1\x9c", b"\\")
 
 
+def unsuffixed(path: Path) -> Path:
+    """`/users.json` is `/users`, in a certain format; an address of e-mail is left alone."""
+    return re.sub(rb"(/[^/.@]+)\.[^/@]+$", rb"\1", path)
+
+
 def stable(path: Path) -> Path:
     """Everything, again and again."""
     for _ in range(8):
@@ -95,6 +100,7 @@ READERS: dict[str, Reader] = {
     "overlong": lambda p: clean(overlong(decoded(p))),
     "stripped": lambda p: b"/".join(x.strip() for x in decoded(p).split(b"/")),
     "network path": lambda p: re.sub(rb"^//[^/]*", b"", decoded(p)),
+    "rails": lambda p: unsuffixed(clean(decoded(p))),
     "everything": stable,
 }
 

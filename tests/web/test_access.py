@@ -151,7 +151,12 @@ async def test_without_keys_and_rules_the_field_is_dropped_and_means_nothing() -
 
 @pytest.mark.parametrize(
     "field",
-    [b"X-HTTP-Method-Override: DELETE", b"x-original-url: /v2/phone", b"X-Method-Override: A"],
+    [
+        b"X-HTTP-Method-Override: DELETE",
+        b"x-original-url: /v2/phone",
+        b"X-Method-Override: A",
+        b"X_HTTP_Method-Override: DELETE",
+    ],
 )
 async def test_what_makes_another_call_of_it_is_refused_under_rules(field: bytes) -> None:
     async with guarded(Rule("users", operations=("/v2/users/**",))) as running:
@@ -160,6 +165,21 @@ async def test_what_makes_another_call_of_it_is_refused_under_rules(field: bytes
         assert (await running.reports.get())[0].denied == "rule"
     async with listening() as running:
         assert (await call(running, request(b"/v2/users/me", field))).status == 200
+
+
+@pytest.mark.parametrize(
+    "query", [b"_method=DELETE", b"a=b&_METHOD=delete", b"%5Fmethod=PUT", b"a;_%6dethod=PUT"]
+)
+async def test_a_method_in_the_query_is_refused_under_rules(query: bytes) -> None:
+    async with guarded(Rule("users", operations=("/v2/users/**",))) as running:
+        heard = await call(running, request(b"/v2/users/me?" + query, method=b"POST"))
+        assert (heard.status, heard.slug) == (403, "not_allowed")
+        assert "_method" in heard.json()["message"]
+        for honest in (b"payment_method=x", b"q=_method", b"_methods=1"):
+            heard = await call(running, request(b"/v2/users/me?" + honest, method=b"POST"))
+            assert heard.status == 200
+    async with listening() as running:
+        assert (await call(running, request(b"/v2/users/me?" + query))).status == 200
 
 
 TOKEN = request(b"/oauth/token?grant_type=account_credentials", method=b"POST", body=b"")
@@ -197,6 +217,16 @@ async def test_the_token_endpoint_where_the_body_picks_the_account() -> None:
     async with guarded(has_default=False) as running:
         heard = await call(running, request(b"/oauth/token", method=b"POST", body=b""))
         assert heard.slug == "not_allowed"
+
+
+async def test_the_account_that_the_body_picks_counts_beside_a_default_one() -> None:
+    async with guarded(Rule("eu", accounts=frozenset({"eu"}))) as running:
+        for picked, status in ((b"acc-eu", 200), (b"acc-us", 403), (b"", 403)):
+            body = b"grant_type=account_credentials&account_id=" + picked
+            heard = await call(running, request(b"/oauth/token", method=b"POST", body=body))
+            assert heard.status == status, picked
+            report = running.reports.ended[-1]
+            assert (report.denied, report.rule) == (("", "") if status == 200 else ("default",) * 2)
 
 
 async def test_spellings_of_the_token_endpoint_are_still_not_forwarded() -> None:

@@ -246,6 +246,10 @@ def with_slashes_all_alike(draw: st.DrawFn, path: str) -> str:
     return "/" + path[1:].replace("/", other)
 
 
+def with_a_suffix(draw: st.DrawFn, path: str) -> str:
+    return path + draw(st.sampled_from([".json", ".xml", "%2ejson", ".a.json", ".;a=b", ".json/"]))
+
+
 CHANGES = (
     encoded,
     encoded_again,
@@ -257,6 +261,7 @@ CHANGES = (
     from_an_allowed_path,
     behind_an_authority,
     with_slashes_all_alike,
+    with_a_suffix,
 )
 """Each is one that some server undoes."""
 

@@ -1,8 +1,10 @@
 """What the access rules come to: who may use what, rules that do nothing, and missing scopes."""
 
+import contextlib
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from ipaddress import ip_address
 from typing import Any, Final
 
 from gateway import wiring
@@ -164,13 +166,17 @@ def _never(settings: Settings, policy: Policy) -> Iterator[Finding]:
 
 
 def _loopback(settings: Settings) -> bool:
-    """Whether callers are on this machine alone."""
+    """Whether nothing of what callers send is on a network."""
     listen = settings.listen
-    return listen.socket is not None or listen.host in {"127.0.0.1", "::1", "localhost"}
+    with contextlib.suppress(ValueError):
+        return listen.socket is not None or ip_address(listen.host).is_loopback
+    return listen.host.lower().removesuffix(".") == "localhost"
 
 
 def _no_network(settings: Settings, callers: CallerSettings) -> bool:
     networks = [one for one in callers.networks or () if one != UNIX]
+    if settings.listen.socket is not None:
+        return bool(networks)
     return _loopback(settings) and any(
         not one.startswith(("127.", "::1", "0.0.0.0/0", "::/0")) for one in networks
     )
@@ -246,7 +252,7 @@ def _keys(settings: Settings) -> Iterator[Finding]:
             Level.WARNING,
             "access.keys",
             "Keys travel to listen in clear: who sees the network's traffic has them.",
-            "Give the gateway a certificate (tls.certificate_file), or listen on 127.0.0.1 or on "
-            "a Unix socket; where the network itself encrypts (a service mesh, WireGuard), say "
+            "Switch TLS on (tls.certificate_file), or listen on 127.0.0.1 or a Unix socket; where "
+            "TLS ends before it, or the network itself encrypts (a service mesh, WireGuard), say "
             "--ignore keys_in_clear.",
         )

@@ -4,18 +4,24 @@ import asyncio
 import contextlib
 import errno
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from http.client import HTTPConnection, HTTPException
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Final
 
+from gateway import wiring
 from gateway.cli.doctor import certificates, unix_socket
 from gateway.cli.doctor.case import Case
 from gateway.cli.doctor.codes import Code
 from gateway.cli.doctor.findings import Finding, Level
 from gateway.cli.status import UnreachableError, fetch
-from gateway.settings import Settings
+from gateway.core.caller_match import CallerMatch
+from gateway.core.rights import rights
+from gateway.settings import Settings, load_operations
 from gateway.web import sockets
+
+_EVERYWHERE: Final = (ip_network("0.0.0.0/0"), ip_network("::/0"))
+"""Where those are of whom nothing is known."""
 
 PATIENCE: Final = 2.0
 """Seconds for an answer of what has the port."""
@@ -48,24 +54,10 @@ async def listeners(case: Case) -> AsyncIterator[Finding]:
 async def _on_tcp(case: Case, place: Place) -> AsyncIterator[Finding]:
     section, host, _ = place
     yield await asyncio.to_thread(_listener, place)
-    if section == "listen" and _asks_who_it_is(case.settings):
-        return
+    if section == "listen" and case.settings.tls.asked == "required":
+        return  # whoever reaches it must show who it is
     if host in ALL or not await asyncio.to_thread(_is_local, host):
-        yield _everywhere(place)
-
-
-def _asks_who_it_is(settings: Settings) -> bool:
-    """Whether to reach `listen` is not enough for a call."""
-    access = settings.access
-    allowing = [one.callers for one in access.rules if one.action == "allow"]
-    return settings.tls.asked == "required" or (
-        access.default == "deny"
-        and all(one.keys or one.certificates or _narrow(one.networks) for one in allowing)
-    )
-
-
-def _narrow(networks: Sequence[str] | None) -> bool:
-    return bool(networks) and not any(one.endswith("/0") for one in networks or ())
+        yield _everywhere(place, case.settings)
 
 
 def _is_local(host: str) -> bool:
@@ -151,7 +143,21 @@ def _is_proxy(host: str, port: int) -> bool:
         connection.close()
 
 
-def _everywhere(place: Place) -> Finding:
+def _anybody(settings: Settings) -> int:
+    """Of how many operations a caller may use some, of whom nothing is known."""
+    access = settings.access
+    operations = load_operations()
+    if not access.rules and access.default == "allow":
+        return len(operations)
+    policy = wiring.access_policy(settings)
+    return max(
+        len(rights(policy, CallerMatch(networks=(everywhere,)), account, operations))
+        for account in settings.accounts
+        for everywhere in _EVERYWHERE
+    )
+
+
+def _everywhere(place: Place, settings: Settings) -> Finding:
     section, host, port = place
     where = sockets.written((host, port))
     what = f"on all addresses ({where})" if host in ALL else f"beyond this machine ({where})"
@@ -164,13 +170,24 @@ def _everywhere(place: Place) -> Finding:
             "the metrics and the status page, which hold no secret.",
             "Let only your monitoring reach the port (firewall, NetworkPolicy).",
         )
+    usable, total = _anybody(settings), len(load_operations())
+    if not usable:
+        return Finding(
+            Code.LISTENS_EVERYWHERE,
+            Level.NOTICE,
+            section,
+            f"listen takes calls {what}; the rules let nobody in whom they do not name by "
+            "key, certificate or network.",
+            details={"usable": 0},
+        )
+    may = "has the app's rights at Zoom" if usable == total else f"may use {usable} operations"
     return Finding(
         Code.LISTENS_EVERYWHERE,
         Level.WARNING,
         section,
-        f"listen takes calls {what}: who reaches {socket.gethostname()} has the app's rights at "
-        "Zoom, without a password.",
+        f"listen takes calls {what}: who reaches {socket.gethostname()} {may}, without a password.",
         "Ask callers for certificates (tls.client_ca_file) or keys (access.keys), listen on "
         "127.0.0.1 or on a Unix socket, or let only your programs reach the port (firewall, "
         "NetworkPolicy); in the last case say --ignore listens_everywhere.",
+        {"usable": usable},
     )

@@ -194,6 +194,46 @@ async def test_keys_under_tls_are_not_in_clear(
     assert found.lacks("keys_in_clear")
 
 
+async def test_what_the_listener_makes_of_rules_and_keys(
+    dead: dict[str, str], tmp_path: Path
+) -> None:
+    rules = access(
+        REPORTS,
+        {"name": "near", "callers": {"networks": ["127.0.0.1"]}},
+        {"name": "own", "callers": {"certificates": ["spiffe://mesh.test/*"]}},
+    )
+    everywhere = {**dead, **rules, "ZOOM_GATEWAY_LISTEN__HOST": "0.0.0.0"}
+    found = await check(**everywhere, ZOOM_GATEWAY_LISTEN__SOCKET=str(tmp_path / "p.sock"))
+    assert found.lacks("keys_in_clear")
+    assert found.one("rule_networks_loopback")["details"] == {"rule": "near"}
+    unasked = found.one("rule_certificates_unseen")
+    assert (unasked["about"], unasked["level"]) == ("access.rules[2].callers", "warning")
+    assert "tls.client_ca_file" in unasked["advice"]
+    ca = Authority(tmp_path)
+    issued = ca.issue("gateway.test")
+    issued.key.chmod(0o600)
+    tls = {"certificate_file": issued.certificate, "key_file": issued.key}
+    tls["client_ca_file"] = ca.file
+    asking = {f"ZOOM_GATEWAY_TLS__{name.upper()}": str(path) for name, path in tls.items()}
+    assert (await check(**everywhere, **asking)).lacks("rule_certificates_unseen", "keys_in_clear")
+
+
+async def test_listening_everywhere_with_rules(dead: dict[str, str]) -> None:
+    everywhere = {"ZOOM_GATEWAY_LISTEN__HOST": "0.0.0.0"}
+    anybody = {"name": "anybody", "operations": ["meetingCreate", "user"]}
+    words = await said(**dead, **everywhere, **access(REPORTS))
+    assert "\nnotice   listen takes calls on all" in words.stdout
+    assert "; the rules let nobody in whom they do not name by key" in words.stdout
+    for rules, level, operations in (
+        (access(REPORTS, anybody), "warning", 2),
+        (access({"name": "no", "action": "deny", "operations": ["user"]}, default="allow"),
+         "warning", 1749),
+    ):  # fmt: skip
+        one = (await check(**dead, **everywhere, **rules)).one("listens_everywhere", "listen")
+        assert (one["level"], one["details"]) == (level, {"usable": operations})
+        assert not operations or f"may use {operations} operations, without" in one["sentence"]
+
+
 async def test_scopes_that_the_token_lacks(sim: str) -> None:
     found = await check("--mint", **credentials(sim), **access(REPORTS))
     lacking = found.one("access_scopes")
