@@ -194,10 +194,10 @@ REFUSALS = {
     "no login": (ConnectProxy(login="other:x"), "does not take the user and password of its URL"),
     "forbidden": (ConnectProxy(said=b"HTTP/1.1 403 Forbidden\r\n\r\n"), "403: its rules"),
     "bad gateway": (ConnectProxy(said=b"HTTP/1.1 502 Bad\r\n\r\n"), "502: it cannot reach"),
-    "no proxy": (ConnectProxy(said=b"HTTP/1.1 405 No\r\n\r\n"), "405: is it a proxy"),
+    "no proxy": (ConnectProxy(said=b"HTTP/1.1 405 No\r\n\r\n"), "405: it may be no proxy"),
     "redirect": (
         ConnectProxy(said=b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\n\r\n"),
-        "302: is it a proxy",
+        "302: it may be no proxy",
     ),
     "garbage": (ConnectProxy(said=b"SSH-2.0-x\r\n\r\n"), "its answer is not HTTP"),
     "no word": (ConnectProxy(said=b""), "it hangs up"),
