@@ -40,7 +40,7 @@ test-fleet: $(STAMP) ## several gateways, real faults: needs what test-deps inst
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target fleet-1 fleet-2
 
 # Most of their time they wait.
-fleet-1: FILES := deaths duel
+fleet-1: FILES := deaths duel canary_everywhere cores
 fleet-2: FILES := outages skew rolling
 fleet-1 fleet-2:
 	$(BIN)/python -m pytest --timeout=300 $(FILES:%=tests/fleet/test_%.py)
