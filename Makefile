@@ -31,8 +31,8 @@ format: $(STAMP) ## rewrite the code in the house format
 test: $(STAMP) ## every test that needs nothing but this clone
 	$(BIN)/python -m pytest --numprocesses=4 --dist=worksteal
 
-test-check: $(STAMP) ## every finding of `check`, a process for each: needs what test-deps installs
-	$(BIN)/python -m pytest --numprocesses=4 --dist=worksteal tests/cli/doctor
+test-processes: $(STAMP) ## what starts many processes, every finding of `check` among it: needs what test-deps installs
+	$(BIN)/python -m pytest --numprocesses=4 --dist=worksteal tests/cli/doctor tests/processes
 
 test-fleet: $(STAMP) ## several gateways, real faults: needs what test-deps installs
 	$(BIN)/python -m pytest --timeout=300 tests/fleet/test_a_day.py \
@@ -90,4 +90,4 @@ lock: $(STAMP) ## resolve the locked requirements anew
 clean: ## remove what was built
 	rm -rf $(VENV) $(TOOLS) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .cache
 
-.PHONY: help venv demo lint format test test-check test-fleet fleet-1 fleet-2 test-packaging test-soak audit sbom bench-fleet test-deps core-coverage docs site image lock clean
+.PHONY: help venv demo lint format test test-processes test-fleet fleet-1 fleet-2 test-packaging test-soak audit sbom bench-fleet test-deps core-coverage docs site image lock clean
