@@ -14,6 +14,7 @@ from typing import Any
 
 import aiohttp
 
+from tests.stores.certificates import Authority
 from tests.support.load import control, session
 from tests.support.processes import Gateway, gateway, simulator
 from tests.support.prometheus import Prometheus, hasten, prometheus, until
@@ -111,11 +112,21 @@ async def fleet(sim: str, redis: RedisServer) -> AsyncIterator[tuple[Gateway, Ga
         yield one, two
 
 
-async def together(seen: Prometheus) -> None:
-    async def three() -> bool:
-        return await seen.value("min(zoom_gateway_store_replicas)") == 3
+def certified(directory: Path, redis: RedisServer) -> dict[str, str]:
+    """What makes one more replica of the fleet speak TLS."""
+    issued = Authority(directory).issue("gateway.test", days=(-1, 89))
+    return {
+        "ZOOM_GATEWAY_STORE__URL": redis.url,
+        "ZOOM_GATEWAY_TLS__CERTIFICATE_FILE": str(issued.certificate),
+        "ZOOM_GATEWAY_TLS__KEY_FILE": str(issued.key),
+    }
 
-    await until(three, "the replica and the two workers see each other")
+
+async def together(seen: Prometheus, replicas: int = 3) -> None:
+    async def all_of_them() -> bool:
+        return await seen.value("min(zoom_gateway_store_replicas)") == replicas
+
+    await until(all_of_them, "replicas and workers see each other")
 
 
 async def test_a_fleet_in_good_health(tmp_path: Path) -> None:
@@ -124,13 +135,14 @@ async def test_a_fleet_in_good_health(tmp_path: Path) -> None:
         async with (
             simulator() as sim,
             fleet(sim, redis) as gates,
+            gateway(sim, **certified(tmp_path, redis)) as secure,
             session() as client,
-            watching(tmp_path, client, *gates, haste=SLOW) as seen,
+            watching(tmp_path, client, *gates, secure, haste=SLOW) as seen,
             traffic(client, gates[0]),
             traffic(client, gates[1]),
         ):
-            await together(seen)
-            for gate in gates:
+            await together(seen, 4)
+            for gate in (*gates, secure):
                 await scraped_whole(seen, client, gate)
             await panels_show(seen)
 

@@ -23,8 +23,8 @@ SHORTEST = 1500
 LEAST = {"[": SHORTEST, "offset ": SHORTEST, ":": 200}
 """The same for what follows: a range, a shift, the step between the looks of a subquery."""
 
-_DURATION = re.compile(r"(\d+)([hms])\b")
-_UNITS = {"h": 3_600_000, "m": 60_000, "s": 1000}
+_DURATION = re.compile(r"(\d+)([dhms])\b")
+_UNITS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1000}
 
 
 def hasten(rules: str, haste: int) -> str:
