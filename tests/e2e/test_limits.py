@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import pytest
 
 from tests.support.load import control, metric, session
+from tests.support.needed import unavailable
 from tests.support.processes import (
     START,
     Gateway,
@@ -190,7 +190,7 @@ def _can_mount() -> bool:
 
 async def test_a_full_disk_costs_the_replay_alone(tmp_path: Path) -> None:
     if not _can_mount():
-        pytest.skip("no small disk can be mounted here (needs root); a file's limit is tried above")
+        unavailable("no small disk can be mounted here: that needs root and unshare")
     async with (
         simulator() as sim,
         confined(
