@@ -163,7 +163,7 @@ def _excepts(entry: str, name: str, port: int) -> bool:
     what = parts["bracketed"] or parts["ipv6"] or parts["host"]
     if "/" in what:
         return _in_network(name, what)
-    domain = canonical(what.removeprefix("*").removeprefix("."))
+    domain = canonical(what.removeprefix("*.").removeprefix("."))
     return domain is not None and within(name, domain)
 
 

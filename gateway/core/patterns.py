@@ -58,6 +58,11 @@ class Catalogue:
             self._by_product.setdefault(one.product, set()).add(key)
             self._templates[shape_of(one.path)] = nameless(one.path)
 
+    def knows(self, path: str) -> bool:
+        """Whether an entry that is a path fits any of Zoom's operations."""
+        steps = [_shaped(step).lower() for step in segments_of(path)]
+        return any(meet(steps, [one.lower() for one in shape]) for shape in self._templates)
+
     def names(self) -> list[str]:
         """All that an entry without a slash may be, but for wildcards."""
         return [*self._by_id, *self._by_product]
@@ -154,6 +159,16 @@ def shape_covers(wide: Sequence[str], narrow: Sequence[str]) -> bool:
     if len(wide) != len(narrow):
         return False
     return all(a in (ONE, b) and b != REST for a, b in zip(wide, narrow, strict=True))
+
+
+def meet(left: Sequence[str], right: Sequence[str]) -> bool:
+    """Whether some path fits both patterns."""
+    for a, b in zip(left, right, strict=False):
+        if REST in (a, b):
+            return True
+        if ONE not in (a, b) and a != b:
+            return False
+    return len(left) == len(right) or REST in (*left[len(right) :][:1], *right[len(left) :][:1])
 
 
 @dataclass(slots=True)

@@ -5,13 +5,16 @@ Looked for in the tree as it came, so that they are told together with all other
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from gateway.core.patterns import Catalogue, PatternError
 from gateway.settings import schema
 from gateway.settings.operations import load_operations
 
 Path = tuple[str, ...]
+
+_PATH: Final = re.compile(r"(?<!/)/(?!/)\S*")
+"""In an entry that is no path: the one that it holds, behind a method or a host."""
 
 
 def wrong(tree: Mapping[str, Any]) -> list[str]:
@@ -77,6 +80,8 @@ def _operations(rules: Iterable[object]) -> Iterator[str]:
 
 
 def _hint_of_operation(entry: str, catalogue: Catalogue) -> str:
+    if path := _PATH.search(entry):
+        return f"say {path.group()} alone; methods have a key of their own (methods)"
     form, name = re.fullmatch(r"((?:product|operation):)?(.*)", entry).groups("")  # type: ignore[union-attr]  # it fits all
     known = catalogue.names()
     lower = {one.lower(): one for one in known}

@@ -151,6 +151,7 @@ def test_a_variable_that_is_wrong_is_named_and_only_where_it_counts() -> None:
         (".zoom.us", "zoom.us", 443, True),
         (".zoom.us", "api.zoom.us", 443, True),
         ("*.zoom.us", "api.zoom.us", 443, True),
+        ("*zoom.us", "api.zoom.us", 443, False),
         ("ZOOM.us.", "api.zoom.us", 443, True),
         ("localhost,.svc\tzoom.us", "zoom.us", 443, True),
         ("zoom.us:443", "zoom.us", 443, True),

@@ -63,6 +63,17 @@ access:
             ),
         ),
         (
+            {"operations": ["GET /v2/users"]},
+            (
+                "operations: item 1 names no operation and no product of Zoom's:"
+                " say /v2/users alone; methods have a key of their own (methods)"
+            ),
+        ),
+        (
+            {"operations": ["https://api.zoom.us/v2/users/*"]},
+            "operations: item 1 names no operation and no product of Zoom's: say /v2/users/* alone",
+        ),
+        (
             {"operations": ["product:Phone"]},
             (
                 "operations: item 1 names no operation and no product of Zoom's:"

@@ -66,7 +66,7 @@ class Soak:
     answered: int = 0
     recent: list[float] = field(default_factory=list)
     excused: int = 0
-    """Calls with a body that met a connection which Zoom was closing: they are told so."""
+    """POST and PATCH that met a connection which Zoom was closing: they are told so."""
 
     async def load(self, seconds: float) -> None:
         """Calls at the rate, whatever becomes of them; all have ended at the end.
@@ -107,8 +107,7 @@ class Soak:
         not know that may send it again.
         """
         told = (outcome.status, outcome.slug) == (502, "upstream_broken")
-        repeatable = made.method not in ONCE and made.upload is None
-        return told and not repeatable and nonce not in self.place.zoom.heard
+        return told and made.method in ONCE and nonce not in self.place.zoom.heard
 
     async def watch(self, every: float) -> None:
         """Look at the process again and again."""

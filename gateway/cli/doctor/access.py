@@ -12,6 +12,7 @@ from gateway.cli.doctor.case import Case
 from gateway.cli.doctor.codes import Code
 from gateway.cli.doctor.findings import Finding, Level
 from gateway.core.caller_match import UNIX
+from gateway.core.patterns import Catalogue
 from gateway.core.policy import Policy
 from gateway.core.rights import Profile, profiles, rights, shadowed
 from gateway.core.routes import Operation
@@ -36,7 +37,8 @@ async def rules(case: Case, *, listing: bool) -> AsyncIterator[Finding]:
     if not access.rules and access.default == "allow":
         return
     policy = wiring.access_policy(case.settings)
-    for finding in (*_idle(case.settings, policy), *_never(case.settings, policy)):
+    found = (*_idle(case.settings, policy), *_unknown(case.settings), *_never(case.settings, policy))
+    for finding in found:
         yield finding
     for who, account, allowed in _rights(case.settings, policy):
         yield _may(who, account, allowed, listing=listing)
@@ -142,6 +144,24 @@ def _unclear(account: str, classic: list[str]) -> Finding:
     return Finding(
         Code.ACCESS_SCOPES_UNCLEAR, Level.NOTICE, f"accounts.{account}", text, details=details
     )
+
+
+def _unknown(settings: Settings) -> Iterator[Finding]:
+    catalogue = Catalogue(load_operations())
+    for place, rule in enumerate(settings.access.rules):
+        paths = [one for one in rule.operations or () if one.startswith("/")]
+        unknown = [one for one in paths if not catalogue.knows(one)]
+        if unknown:
+            yield Finding(
+                Code.RULE_PATHS_UNKNOWN,
+                Level.WARNING,
+                f"access.rules[{place}].operations",
+                f"The rule {rule.name} names what fits none of Zoom's {len(load_operations())} "
+                f"operations: {', '.join(unknown[:_SHOWN])}.",
+                "Write paths as Zoom has them, from /v2 on; where this one is right, say "
+                "--ignore rule_paths_unknown.",
+                {"rule": rule.name, "paths": unknown},
+            )
 
 
 def _never(settings: Settings, policy: Policy) -> Iterator[Finding]:

@@ -28,6 +28,7 @@ class Code(StrEnum):
     ACCESS_SCOPES = "access_scopes"
     ACCESS_SCOPES_UNCLEAR = "access_scopes_unclear"
     RULES_IDLE = "rules_idle"
+    RULE_PATHS_UNKNOWN = "rule_paths_unknown"
     RULE_SHADOWED = "rule_shadowed"
     RULE_NETWORKS_LOOPBACK = "rule_networks_loopback"
     RULE_CERTIFICATES_UNSEEN = "rule_certificates_unseen"

@@ -113,6 +113,15 @@ async def test_rules_that_do_nothing(dead: dict[str, str]) -> None:
     assert found.exit_code == 1
 
 
+async def test_paths_that_fit_no_operation(dead: dict[str, str]) -> None:
+    known = ["/**", "/v2/**", "/v2/users/*", "/V2/Users/{userId}/meetings", "/v2/*/me"]
+    unknown = ["/users/**", "/v2/users/*/*/*/*/*/*", "/v2/userz"]
+    rules = access({"name": "a", "operations": known}, {"name": "b", "operations": unknown})
+    found = await check(**dead, **rules)
+    assert found.one("rule_paths_unknown")["details"] == {"rule": "b", "paths": unknown}
+    assert found.one("rule_paths_unknown")["about"] == "access.rules[1].operations"
+
+
 async def test_networks_behind_loopback(dead: dict[str, str]) -> None:
     networks = [["10.0.0.0/8"], ["127.0.0.0/8", "::1"], ["unix"], ["0.0.0.0/0"]]
     rules = access(
