@@ -164,6 +164,8 @@ class _Talk:
             if error.partial:
                 self._zoom.violations.append("a head that was cut")
             return False
+        if self._writer.is_closing():  # it came as this side hung up
+            return False
         call = self._parsed(head)
         if call is None:
             return False
