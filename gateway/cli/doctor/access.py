@@ -37,7 +37,11 @@ async def rules(case: Case, *, listing: bool) -> AsyncIterator[Finding]:
     if not access.rules and access.default == "allow":
         return
     policy = wiring.access_policy(case.settings)
-    found = (*_idle(case.settings, policy), *_unknown(case.settings), *_never(case.settings, policy))
+    found = (
+        *_idle(case.settings, policy),
+        *_unknown(case.settings),
+        *_never(case.settings, policy),
+    )
     for finding in found:
         yield finding
     for who, account, allowed in _rights(case.settings, policy):
