@@ -27,7 +27,7 @@ from gateway.web.limits import (
     WRITE_BUFFER,
 )
 from gateway.web.peer import NOBODY, has_ended, holds_bytes, peer_of
-from gateway.web.request import Request, parse_refusal, too_large
+from gateway.web.request import Request, parse_refusal, too_large, too_late
 from gateway.web.trailers import TrailerGuard
 from gateway.web.unsent import Unsent
 from gateway.web.wire import CallerGoneError
@@ -52,6 +52,7 @@ class Connection(RequestHandler):
         "_failed",
         "_head",
         "_head_timer",
+        "_leaving",
         "_socket",
         "_trailers",
         "_unsent",
@@ -94,6 +95,8 @@ class Connection(RequestHandler):
         self._broken = False
         self._ending = False
         """Nothing that still comes is a call: see `TrailerGuard`."""
+        self._leaving = False
+        """The call in hand is the last."""
         self._trailers = TrailerGuard()
         self._unsent = Unsent(limits.send_timeout)
         self._head_timer: asyncio.TimerHandle | None = None
@@ -124,7 +127,7 @@ class Connection(RequestHandler):
 
     @property
     def ending(self) -> bool:
-        return self._ending and not self._messages
+        return self._leaving or (self._ending and not self._messages)
 
     def send(self, data: bytes) -> None:
         transport = self.transport
@@ -161,6 +164,12 @@ class Connection(RequestHandler):
 
     def last_call(self) -> None:
         self._broken = True
+
+    def see_out(self) -> None:
+        """Carry no call that is not in hand by now."""
+        self._leaving = True
+        if not self._request_in_progress:
+            self.cut(reset=False)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._socket = wire = cast(asyncio.Transport, transport)
@@ -386,12 +395,4 @@ class Connection(RequestHandler):
         self._head_timer = None
         if not self._failed:
             self._failed = True
-            self._fail(
-                CallRefusedError(
-                    408,
-                    "header_timeout",
-                    "The header came too slowly.",
-                    close=True,
-                    limit="header_timeout",
-                )
-            )
+            self._fail(too_late("The header came too slowly."))
