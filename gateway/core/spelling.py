@@ -83,14 +83,20 @@ def with_whole_uuids(path: str) -> str | None:
     return "/".join(whole) if whole != parts else None
 
 
+def decoded(path: bytes) -> bytes:
+    """Undo percent-encoding as often as anybody may."""
+    for _ in range(_DECODINGS):
+        path = unquote_to_bytes(path)
+    return path
+
+
 def leniently(path: bytes) -> tuple[bytes, ...]:
     """Read a path as the most lenient of servers would: all at once.
 
     Encoded more than once, slashes doubled, reversed or trailing, dots resolved, parameters
     (`;x`) and blanks dropped, in any case.
     """
-    for _ in range(_DECODINGS):
-        path = unquote_to_bytes(path)
+    path = decoded(path)
     segments: list[bytes] = []
     for part in re.split(rb"[?#]", path, maxsplit=1)[0].replace(b"\\", b"/").split(b"/"):
         segment = part.partition(b";")[0].strip(_BLANKS).lower()
@@ -143,7 +149,7 @@ _ALIKE: Final = str.maketrans(
     dict.fromkeys("\u0130\u0131", "i")
     | dict.fromkeys("\u2044\u2215", "/")
     | {"\u2216": "\\"}
-    | dict.fromkeys("\u200b\u200c\u200d\u2028\u2029\u2060\ufeff", "")
+    | dict.fromkeys("\u00ad\u200b\u200c\u200d\u2028\u2029\u2060\ufeff", "")
 )
 """What Unicode keeps apart: Java compares the two Turkish letters as `i`, Windows takes signs of
 division and difference for slashes, and .NET overlooks what has no width."""

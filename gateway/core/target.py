@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Final, NamedTuple
 
 from gateway.core.errors import CallRefusedError
-from gateway.core.spelling import leniently
+from gateway.core.spelling import decoded, leniently, readings
 
 MAX_TARGET: Final = 8192
 """Bytes. nginx takes 8 KiB for the request line, Apache 8,190 bytes."""
@@ -43,6 +43,9 @@ class Emulated(Enum):
     TOKEN = b"/oauth/token"
     REVOKE = b"/oauth/revoke"
 
+
+_SIMPLE: Final = re.compile(rb"[!-$&-~]*")
+"""What stays of a path when all is decoded, if no letter is hidden any more."""
 
 _EMULATED: Final = {emulated.value: emulated for emulated in Emulated}
 _EMULATED_SEGMENTS: Final = frozenset(tuple(path[1:].split(b"/")) for path in _EMULATED)
@@ -147,10 +150,23 @@ def _rooted(rest: bytes) -> bytes:
 
 def _emulated(path: bytes) -> Emulated | None:
     emulated = _EMULATED.get(path)
-    if emulated is None and _MAYBE_OAUTH.search(path) and leniently(path) in _EMULATED_SEGMENTS:
+    if emulated is None and _MAYBE_OAUTH.search(path) and _may_be_read_as_emulated(path):
         raise CallRefusedError(
             404,
             "oauth_not_forwarded",
             "Token requests are not forwarded to Zoom. Ask /oauth/token, spelled like this.",
         )
     return emulated
+
+
+def _may_be_read_as_emulated(path: bytes) -> bool:
+    if leniently(path) in _EMULATED_SEGMENTS:
+        return True
+    plain = decoded(path)
+    if _SIMPLE.fullmatch(plain) and b"oauth" not in plain.lower():
+        return False
+    # It is rare that a path comes here: all its readings take some time.
+    found = readings(path.decode("latin-1"))
+    return found is None or any(
+        leniently(one.encode("utf-8", "replace")) in _EMULATED_SEGMENTS for one in found
+    )

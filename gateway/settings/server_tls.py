@@ -2,7 +2,7 @@
 
 import ssl
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from gateway.core.certificate import Certificate
 from gateway.settings.secrets import read_small_file
@@ -36,14 +36,17 @@ def _refuse() -> str:
     raise _PassphraseError
 
 
+C = TypeVar("C", bound=ssl.SSLContext)
+
+
 def server_context(
-    kind: type[ssl.SSLContext],
+    kind: type[C],
     identity: Identity,
     minimum: ssl.TLSVersion,
     client_ca: Path | None,
     *,
     optional: bool,
-) -> ssl.SSLContext:
+) -> C:
     """For connections of callers. Raises OSError (of which ssl.SSLError is one) or ValueError."""
     context = kind(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = minimum

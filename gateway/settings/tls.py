@@ -19,6 +19,7 @@ from gateway.core.errors import ConfigurationError
 from gateway.settings.kinds import Kind
 from gateway.settings.section import Section
 from gateway.settings.server_tls import (
+    C,
     Identity,
     check_certificate,
     check_client_ca,
@@ -125,7 +126,7 @@ class TlsSettings(Section):
         found = (self.certificate_file, self.key_file, self.client_ca_file)
         return tuple(path for path in found if path is not None)
 
-    def context(self, kind: type[ssl.SSLContext] = ssl.SSLContext) -> ssl.SSLContext:
+    def context(self, kind: type[C]) -> C:
         """For a server, from the files as they are now. Raises ConfigurationError."""
         certificate, key, client_ca = self.certificate_file, self.key_file, self.client_ca_file
         assert certificate is not None  # noqa: S101  asked only while `on`

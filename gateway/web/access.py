@@ -26,7 +26,8 @@ _OVERRIDES: Final = frozenset(
 """Fields by which some servers take a call for another one than its first line says."""
 
 
-_METHOD: Final = re.compile(rb"(?:^|[&;])_method(?:=|[&;]|$)", re.IGNORECASE)
+_METHOD: Final = re.compile(rb"(?:^|[&;])[ +]*[_.[]method(?:=|[&;\0]|\[|$)", re.IGNORECASE)
+"""PHP overlooks blanks before a parameter's name, and reads `.` and `[` in it as `_`."""
 
 
 @dataclass(frozen=True, slots=True)

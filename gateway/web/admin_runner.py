@@ -22,11 +22,25 @@ class _Server(web.Server):
         super().__init__(made.request_handler, request_factory=made.request_factory, **options)
 
     def __call__(self) -> RequestHandler:
-        return _Connection(self, loop=self._loop, **self._kwargs)
+        return AdminConnection(self, loop=self._loop, **self._kwargs)
 
 
-class _Connection(RequestHandler):
+class AdminConnection(RequestHandler):
     __slots__ = ()
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is answered; one may be on its way."""
+        return self._current_request is None
+
+    @property
+    def open(self) -> bool:
+        return self.transport is not None and not self.transport.is_closing()
+
+    def cut(self) -> None:
+        """End it now, whatever the other end was to take."""
+        if self.transport is not None:
+            self.transport.abort()
 
     def handle_error(
         self,

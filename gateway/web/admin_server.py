@@ -3,11 +3,13 @@
 import asyncio
 import logging
 import socket
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any, Final, cast
+
+from aiohttp import web
 
 from gateway.web.admin import HEADERS, AdminSources, build_admin, look
-from gateway.web.admin_runner import AdminRunner
+from gateway.web.admin_runner import AdminConnection, AdminRunner
 from gateway.web.crowd import Group
 from gateway.web.door import Door
 from gateway.web.live import Live
@@ -18,25 +20,45 @@ LAST: Final = 2.0
 """Seconds for requests in hand when it closes."""
 
 
+MOST: Final = 64
+"""Open connections: pages, probes and scrapers. Who holds more of them shall neither keep probes
+out nor take the descriptors that calls need."""
+
+
 class _House:
-    """Implements `House`: probes and scrapers are few, and none is turned away."""
+    """Implements `House`. Nobody is turned away: for one too many, another one is ended."""
 
     patience = LAST
 
-    def __init__(self, make: Callable[[], asyncio.Protocol]) -> None:
-        self._make = make
+    def __init__(self, server: web.Server) -> None:
+        self._server = server
 
     def make_room(self, group: Group) -> str:
         del group
+        there = self._open()
+        while len(there) >= MOST:
+            # The oldest that does nothing, be it in the middle of a header; else the oldest.
+            ended = next((one for one in there if one.idle), there[0])
+            there.remove(ended)
+            ended.cut()
         return ""
 
     def connection(self, group: Group) -> asyncio.Protocol:
         del group
-        return self._make()
+        return self._server()
 
     def gone(self, connection: Any) -> None: ...
 
-    def starved(self) -> None: ...
+    def starved(self) -> None:
+        for one in self._open():
+            if one.idle:
+                one.cut()
+                return
+
+    def _open(self) -> list[AdminConnection]:
+        """In the order in which they came."""
+        found = cast("list[AdminConnection]", self._server.connections)
+        return [one for one in found if one.open]
 
     def unhandled(self, error: BaseException) -> None:
         _log.error("A connection failed", exc_info=error)

@@ -17,6 +17,7 @@ from gateway.core.errors import CallRefusedError, GatewayError
 from gateway.web.answer import Answer
 from gateway.web.crowd import Crowd, Group
 from gateway.web.handler import CallHandler
+from gateway.web.heads import HeadMeter, size_of
 from gateway.web.limits import (
     LINGER,
     LINGER_BROKEN,
@@ -26,8 +27,9 @@ from gateway.web.limits import (
     WRITE_BUFFER,
 )
 from gateway.web.peer import NOBODY, has_ended, holds_bytes, peer_of
-from gateway.web.request import Request, parse_refusal, too_large
+from gateway.web.request import Request, parse_refusal, too_large, too_late
 from gateway.web.trailers import TrailerGuard
+from gateway.web.unsent import Unsent
 from gateway.web.wire import CallerGoneError
 
 _RESET: Final = struct.pack("ii", 1, 0)
@@ -48,11 +50,12 @@ class Connection(RequestHandler):
         "_crowd",
         "_ending",
         "_failed",
-        "_head_size",
+        "_head",
         "_head_timer",
+        "_leaving",
         "_socket",
         "_trailers",
-        "_unsent_timer",
+        "_unsent",
         "caller",
         "caller_name",
         "group",
@@ -92,11 +95,12 @@ class Connection(RequestHandler):
         self._broken = False
         self._ending = False
         """Nothing that still comes is a call: see `TrailerGuard`."""
+        self._leaving = False
+        """The call in hand is the last."""
         self._trailers = TrailerGuard()
-        self._unsent_timer: asyncio.TimerHandle | None = None
+        self._unsent = Unsent(limits.send_timeout)
         self._head_timer: asyncio.TimerHandle | None = None
-        self._head_size = 0
-        """Bytes of a header that is not complete."""
+        self._head = HeadMeter()
         self.receiving: StreamReader | None = None
         self.peer = NOBODY
         self.caller = ""
@@ -123,7 +127,7 @@ class Connection(RequestHandler):
 
     @property
     def ending(self) -> bool:
-        return self._ending and not self._messages
+        return self._leaving or (self._ending and not self._messages)
 
     def send(self, data: bytes) -> None:
         transport = self.transport
@@ -161,6 +165,12 @@ class Connection(RequestHandler):
     def last_call(self) -> None:
         self._broken = True
 
+    def see_out(self) -> None:
+        """Carry no call that is not in hand by now."""
+        self._leaving = True
+        if not self._request_in_progress:
+            self.cut(reset=False)
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._socket = wire = cast(asyncio.Transport, transport)
         certificate = wire.get_extra_info("peercert")
@@ -179,18 +189,22 @@ class Connection(RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         self._crowd.leave(self)
         self._stop_head_timer()
-        self._stop_unsent_timer()
+        self._unsent.stop()
         self._socket = None
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         if self.parked and data and not self._failed:
             self._crowd.busy(self)
+        self._head.before(self._request_count, self._last_body())
         for piece in self._trailers.pieces(data):
             if self._failed or self._ending:
                 return
             self._parse(piece)
-        self._watch_head(data)
+        self._head.after(self._request_count, self._last_body(), data)
+        self._watch_head()
+        if not self._buffer_paused and self._holds_enough():
+            self._pause_reading_for_buffer()
 
     def log_exception(self, *_args: Any, **kw: Any) -> None:
         """Hear what escaped into aiohttp's request loop.
@@ -312,9 +326,8 @@ class Connection(RequestHandler):
         wire = self._socket
         if wire is None:
             return
-        if (unsent := wire.get_write_buffer_size()) and self._unsent_timer is None:
-            self._watch_unsent(unsent)
-        if not self._messages:
+        self._unsent.watch(wire, self._takes_nothing)
+        if not self._messages and not self._time_head():
             self._crowd.park(self)
 
     # Time-outs: those of calls are their tasks' own, or `Deadlines`'.
@@ -336,41 +349,37 @@ class Connection(RequestHandler):
             fresh = not self._request_count
             self._crowd.meters.reached("header_timeout" if fresh else "keepalive_timeout")
 
-    def _watch_unsent(self, unsent: int) -> None:
-        """An answer has ended, but so many bytes wait for a caller that takes none."""
-        self._unsent_timer = self._loop.call_later(
-            self.limits.send_timeout, self._unsent_late, unsent
-        )
-
-    def _unsent_late(self, former: int) -> None:
-        self._unsent_timer = None
-        unsent = 0 if self._socket is None else self._socket.get_write_buffer_size()
-        if unsent == former:
-            self._takes_nothing()
-        elif unsent:
-            self._watch_unsent(unsent)
-
-    def _stop_unsent_timer(self) -> None:
-        if self._unsent_timer is not None:
-            self._unsent_timer.cancel()
-            self._unsent_timer = None
-
     def _takes_nothing(self) -> None:
         # Cut, not closed: what is not sent would keep the connection open for good.
         self._crowd.meters.reached("send_timeout")
         self.cut(reset=False)
 
-    def _watch_head(self, data: bytes) -> None:
-        """Give a header `header_timeout` seconds to arrive, from its first byte."""
+    def _watch_head(self) -> None:
+        """A header has `header_timeout` seconds from its first byte, or its former call's end."""
         if not self._awaits_head():
             self._stop_head_timer()
-            return
-        if self._head_timer is None and data.strip(b"\r\n"):
-            self._head_timer = self._loop.call_later(self.limits.header_timeout, self._head_late)
-        self._head_size += len(data)
-        if self._head_size > self.limits.header_bytes and not self._failed:
+        else:
+            self._time_head()
+        if self._head.size > self.limits.header_bytes and not self._failed:
             self._failed = True
             self._fail(too_large("The header is too long."))
+
+    def _time_head(self) -> bool:
+        if self._head_timer is None and self._head.begun:
+            self._head_timer = self._loop.call_later(self.limits.header_timeout, self._head_late)
+        return self._head.begun
+
+    def _last_body(self) -> StreamReader | None:
+        return self._messages[-1][1] if self._messages else self.receiving
+
+    def _holds_enough(self) -> bool:
+        """Whether the calls that wait for their turn have as much header as one may have."""
+        calls = self._messages
+        return len(calls) > 1 and size_of(calls) > self.limits.header_bytes
+
+    def _resume_reading_if_drained(self) -> None:
+        if not self._holds_enough():
+            super()._resume_reading_if_drained()
 
     def _awaits_head(self) -> bool:
         waiter = self._waiter
@@ -378,7 +387,6 @@ class Connection(RequestHandler):
         return not self._begun if waiter is None else not waiter.done()
 
     def _stop_head_timer(self) -> None:
-        self._head_size = 0
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
@@ -387,12 +395,4 @@ class Connection(RequestHandler):
         self._head_timer = None
         if not self._failed:
             self._failed = True
-            self._fail(
-                CallRefusedError(
-                    408,
-                    "header_timeout",
-                    "The header came too slowly.",
-                    close=True,
-                    limit="header_timeout",
-                )
-            )
+            self._fail(too_late("The header came too slowly."))

@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import ssl
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,7 +13,7 @@ from gateway.web.door import Door
 from gateway.web.proxy import Proxy
 from gateway.web.request import Request
 from gateway.web.server import HttpServer
-from gateway.web.tls import Failed, Greeter
+from gateway.web.tls import Context, Failed, Greeter
 
 _FLUSH: Final = 1.0
 """Seconds for the last bytes of the last answers to leave, after all calls have ended."""
@@ -31,8 +30,8 @@ _GREETING: Final = 2.0
 class Tls:
     """How callers are spoken to over TLS."""
 
-    context: Callable[[], ssl.SSLContext]
-    """The one for a new connection, a `gateway.web.tls.Context`."""
+    context: Callable[[], Context]
+    """The one for a new connection."""
     failed: Callable[[Failed], None]
     """Hears of each connection that came to nothing. It must not raise or wait."""
 
@@ -76,7 +75,10 @@ class ProxyServer:
     async def serve(self, sockets: Sequence[socket.socket]) -> None:
         """Take calls from `sockets`, which listen already."""
         self._http = HttpServer(self, self._proxy.limits, self._proxy.meters)
-        greeter = None if self._tls is None else Greeter(self._tls.context, self._tls.failed)
+        greeter = None
+        if self._tls is not None:
+            greeter = Greeter(self._tls.context, self._tls.failed)
+            self._http.tls = self._tls.context
         for one in sockets:
             door = Door(one, self._http, greeter)
             self._doors.append(door)
@@ -89,6 +91,12 @@ class ProxyServer:
         self._proxies.append(proxy)
         if self._http is not None:
             self._http.crowd.limits = proxy.limits
+
+    def see_out(self) -> None:
+        """End the connections that were let in when others were: after their calls in hand."""
+        if self._http is not None:
+            for connection in self._http.callers:
+                connection.see_out()
 
     async def retire(self, proxy: Proxy) -> None:
         """Return when a proxy that is not used any more has no call in hand."""

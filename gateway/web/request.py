@@ -142,5 +142,9 @@ def too_large(message: str, limit: str = "header_bytes") -> CallRefusedError:
     return CallRefusedError(431, "headers_too_large", message, close=True, limit=limit)
 
 
+def too_late(message: str) -> CallRefusedError:
+    return CallRefusedError(408, "header_timeout", message, close=True, limit="header_timeout")
+
+
 def _bad_request(message: str) -> CallRefusedError:
     return CallRefusedError(400, "bad_request", message, close=True)

@@ -1,6 +1,7 @@
 """The HTTP server: makes connections and hands their calls to one handler."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, cast
 
 from aiohttp import web
@@ -12,6 +13,7 @@ from gateway.web.crowd import Crowd, Group
 from gateway.web.handler import CallHandler
 from gateway.web.meters import Meters
 from gateway.web.request import Request
+from gateway.web.tls import Context
 
 
 class HttpServer(web.Server):
@@ -32,6 +34,8 @@ class HttpServer(web.Server):
         )
         self._calls = handler
         self.crowd = Crowd(limits or Limits(), meters or Meters())
+        self.tls: Callable[[], Context] | None = None
+        """What connections are greeted with; None: they speak no TLS."""
         self._open: set[Connection] = set()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -81,6 +85,13 @@ class HttpServer(web.Server):
         if isinstance(handler, Connection):
             self._open.add(handler)
             self._empty.clear()
+            if self.tls is not None:
+                self._ask_again(handler, transport.get_extra_info("sslcontext"), self.tls())
+
+    def _ask_again(self, handler: Connection, greeted: Context, now: Context) -> None:
+        """Its handshake took a while, in which it may have become one that is not let in."""
+        if greeted.admits != now.admits:
+            handler.see_out()
 
     def connection_lost(self, handler: RequestHandler, exc: BaseException | None = None) -> None:
         super().connection_lost(handler, exc)

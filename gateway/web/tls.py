@@ -110,6 +110,8 @@ class Context(ssl.SSLContext):
     """For a `Greeter`."""
 
     sslobject_class = _Speaking
+    admits = b""
+    """Differs from that of another context if the two do not let in the same callers."""
 
     def wrap_bio(self, incoming: Any, outgoing: Any, *rest: Any, **more: Any) -> Any:
         made = super().wrap_bio(incoming, outgoing, *rest, **more)
@@ -123,9 +125,7 @@ class Greeter:
     `context` gives the one for a new connection; `failed` hears of each that came to nothing.
     """
 
-    def __init__(
-        self, context: Callable[[], ssl.SSLContext], failed: Callable[[Failed], None]
-    ) -> None:
+    def __init__(self, context: Callable[[], Context], failed: Callable[[Failed], None]) -> None:
         self._context = context
         self._failed = failed
         self._loop = asyncio.get_running_loop()

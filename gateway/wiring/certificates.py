@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import ssl
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -54,12 +53,12 @@ class _Loaded:
     settings: TlsSettings
     content: bytes
     """A hash of all files."""
-    context: ssl.SSLContext
+    context: Context
     certificate: Certificate
 
 
 class Certificates:
-    """What new connections get. Those that are open stay as they are.
+    """What new connections get.
 
     Raises ConfigurationError if the files cannot be used at the start; later, what was read last
     stays in use, and they are tried again.
@@ -71,18 +70,21 @@ class Certificates:
         told: TlsNews,
         wall: Callable[[], float] = time.time,
         every: float = EVERY,
+        others: Callable[[], None] = lambda: None,
     ) -> None:
+        """`others` is told when other callers are let in from now on than before."""
         self._settings = settings
         self.told = told
         self._wall = wall
         self._every = every
+        self._others = others
         self._loaded = _load(settings)
         self._looking = asyncio.Lock()
         self._age = ""
         """What was said of the certificate last."""
         self._watching: asyncio.Task[None] | None = None
 
-    def context(self) -> ssl.SSLContext:
+    def context(self) -> Context:
         return self._loaded.context
 
     @property
@@ -125,6 +127,8 @@ class Certificates:
                 else:
                     self._age = ""
                     self.told.loaded(self.certificate)
+                    if self._loaded.context.admits != former.context.admits:
+                        self._others()
         self._judge()
 
     async def _watch(self) -> None:
@@ -143,10 +147,17 @@ class Certificates:
 def _load(settings: TlsSettings) -> _Loaded:
     """Raises ConfigurationError; also if the files change while they are read."""
     before = _content(settings.files)
-    loaded = _Loaded(settings, before, settings.context(Context), settings.certificate())
+    context = settings.context(Context)
+    context.admits = _admits(settings)
+    loaded = _Loaded(settings, before, context, settings.certificate())
     if before == _UNREADABLE or _content(settings.files) != before:
         raise ConfigurationError(["tls: its files change just now"])
     return loaded
+
+
+def _admits(settings: TlsSettings) -> bytes:
+    clients = settings.client_ca_file
+    return repr((settings.asked, clients and _content((clients,)))).encode()
 
 
 def _content(files: tuple[Path, ...]) -> bytes:

@@ -122,9 +122,12 @@ class Gateway:
         if not settings.tls.on:
             return None
         told = TlsNews(self._metrics, lambda: self.log)
-        made = Certificates(settings.tls, told, self._clock.wall)
+        made = Certificates(settings.tls, told, self._clock.wall, others=self._see_out)
         self._metrics.show_certificate(lambda: made.certificate.ends)
         return made
+
+    def _see_out(self) -> None:
+        self._proxy.see_out()
 
     def _tls(self) -> Tls | None:
         made = self._certificates
@@ -281,12 +284,12 @@ class Gateway:
         found = changes(former.settings, settings)
         if self._draining or not found.applied:
             return found
-        if self._certificates is not None and settings.tls.on:
-            self._certificates.use(settings.tls)
         assembly = Assembly(applicable(former.settings, settings), self._commons, former)
         if _tracing(former.settings) != _tracing(settings):
             self._traces.use(settings)
         # Nothing fails from here on, and nothing waits: no call sees a half of it.
+        if self._certificates is not None and settings.tls.on:
+            self._certificates.use(settings.tls)
         self._metrics.prepare(_slots(settings))
         self._history.prepare(settings.accounts)
         assembly.start(self._living)

@@ -173,7 +173,26 @@ LENIENT = [
     b"/oauth/revoke/",
     b"/@eu//oauth/token",
     b"/%40eu/oauth/%74oken",
+    b"/oauth%c0%aftoken",
+    b"/oauth%u002ftoken",
+    b"/oauth%ef%bc%8ftoken",
+    b"/%EF%BD%8Fauth/token",
+    b"/%C2%ADoauth/token",
+    b"/oauth/token.json",
+    b"/oauth/tok%0aen",
+    b"/oauth/token%00x",
+    b"//elsewhere/oauth/token",
+    b"/oauth/revoke.json",
+    b"/oauth/token" + b"%00x" * 300,
 ]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"/oauth/authorize", b"/v2/a%C3%A4b", b"/v2/oauth/token%2fx", b"/v2/meetings/%2B%2Foauth"],
+)
+def test_what_only_resembles_them_does(raw: bytes) -> None:
+    assert read_target(raw, b"h").upstream == raw
 
 
 @pytest.mark.parametrize("raw", LENIENT)

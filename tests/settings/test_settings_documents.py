@@ -68,6 +68,12 @@ def test_demo_yaml_needs_nothing() -> None:
     assert loaded.store.url == "memory:"
 
 
+def test_without_a_configuration_both_ports_are_on_loopback() -> None:
+    loaded = load(None, SHORT)
+    assert (loaded.listen.host, loaded.admin.host) == ("127.0.0.1", "127.0.0.1")
+    assert loaded.listen.socket is None
+
+
 def test_image_yaml_listens_on_all_of_a_containers_addresses() -> None:
     loaded = load(CONFIG / "image.yaml", SHORT)
     assert (loaded.listen.host, loaded.admin.host) == ("0.0.0.0", "0.0.0.0")

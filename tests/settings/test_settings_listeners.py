@@ -1,5 +1,6 @@
 """Where callers connect, and what they must speak and show there."""
 
+import ssl
 from pathlib import Path
 
 import pytest
@@ -119,7 +120,7 @@ class TestTls:
         made = settings(tls(**files(issued), client_ca_file=ca.file)).tls
         issued.key.write_text("")
         with pytest.raises(ConfigurationError) as caught:
-            made.context()
+            made.context(ssl.SSLContext)
         assert caught.value.problems == [f"tls.key_file: {issued.key} holds no private key in PEM"]
         issued.certificate.write_text("")
         with pytest.raises(ConfigurationError, match=r"tls\.certificate_file"):

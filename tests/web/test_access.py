@@ -168,7 +168,11 @@ async def test_what_makes_another_call_of_it_is_refused_under_rules(field: bytes
 
 
 @pytest.mark.parametrize(
-    "query", [b"_method=DELETE", b"a=b&_METHOD=delete", b"%5Fmethod=PUT", b"a;_%6dethod=PUT"]
+    "query",
+    [
+        *(b"_method=DELETE", b"a=b&_METHOD=delete", b"%5Fmethod=PUT", b"a;_%6dethod=PUT"),
+        *(b".method=PUT", b"%20_method=PUT", b"+_method=PUT", b"a&[method=PUT", b"_method%00=PUT"),
+    ],
 )
 async def test_a_method_in_the_query_is_refused_under_rules(query: bytes) -> None:
     async with guarded(Rule("users", operations=("/v2/users/**",))) as running:

@@ -362,7 +362,7 @@ async def test_an_answer_that_has_ended_is_not_kept_for_ever() -> None:
             await caller.send(request())
             (_, report) = await running.reports.get(2)
             assert report.bytes_out == 50 * KIB  # all of it is the gateway's to send
-            assert connection._unsent_timer is not None
+            assert connection._unsent._timer is not None
             await until(lambda: not running.connections)
         assert running.reached == ["send_timeout"]
 

@@ -253,7 +253,16 @@ async def test_a_chunked_token_request_that_waits_to_be_asked() -> None:
         assert heard.json()["access_token"] == "zoom-gateway.eu"
 
 
-@pytest.mark.parametrize("target", [b"/oauth/token/", b"//oauth/token", b"/%6fauth/token"])
+@pytest.mark.parametrize(
+    "target",
+    [
+        b"/oauth/token/",
+        b"//oauth/token",
+        b"/%6fauth/token",
+        b"/oauth%c0%aftoken",
+        b"/oauth/token.json",
+    ],
+)
 async def test_other_spellings_do_not_reach_zoom(target: bytes) -> None:
     async with listening() as running:
         heard = await ask(running, target, body=b"grant_type=account_credentials")

@@ -6,7 +6,7 @@ import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from gateway.web.tls import Context, Failed, Failure
 from tests.stores.certificates import Authority, Issued
 from tests.support.listening import Listening, listening, until
 from tests.support.raw_http import Caller, request
+from tests.support.scripted_upstream import Reply, ScriptedUpstream
 
 LOOPS = [asyncio.new_event_loop, uvloop.new_event_loop]
 V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
@@ -36,17 +37,21 @@ class World:
         self.client = self.ca.issue("client")
         self.failed: list[Failed] = []
         self.context = self.make()
+        self.current: Callable[[], Context] = lambda: self.context
 
-    def make(self, server: Issued | None = None, **keys: Any) -> ssl.SSLContext:
+    def make(self, server: Issued | None = None, **keys: Any) -> Context:
         shown = server or self.server
         keys = {"client_ca_file": self.ca.file, **keys}
         settings = TlsSettings(certificate_file=shown.certificate, key_file=shown.key, **keys)
         return settings.context(Context)
 
     @asynccontextmanager
-    async def listening(self) -> AsyncIterator[Listening]:
-        tls = Tls(lambda: self.context, self.failed.append)
-        async with listening(tls=tls, client=self.ca.context(self.client)) as running:
+    async def listening(self, upstream: ScriptedUpstream | None = None) -> AsyncIterator[Listening]:
+        def current() -> Context:
+            return self.current()
+
+        tls = Tls(current, self.failed.append)
+        async with listening(upstream, tls=tls, client=self.ca.context(self.client)) as running:
             yield running
 
     def kinds(self) -> list[Failure]:
@@ -200,6 +205,57 @@ def test_new_connections_get_the_new_files_and_open_ones_stay(
             assert (await kept.call(request())).status == 200
             names = [report.caller_name for report in running.reports.ended]
             assert names == ["dns:client", "dns:client", "", "dns:client"]
+
+    run(new_loop, call())
+
+
+@pytest.mark.parametrize("new_loop", LOOPS)
+def test_who_was_let_in_by_other_rules_is_seen_out(new_loop: Loop, world: World) -> None:
+    """An idle connection ends at once, one with a call in hand behind that call."""
+    go = asyncio.Event()
+    upstream = ScriptedUpstream(Reply(200), Reply(200, waits=go), Reply(200))
+
+    async def call() -> None:
+        async with (
+            world.listening(upstream) as running,
+            await running.caller() as idle,
+            await running.caller() as busy,
+        ):
+            assert (await idle.call(request())).status == 200
+            await busy.send(request())
+            await upstream.arrived.wait()
+            await until(lambda: len(upstream.sent) == 2)
+            running.server.see_out()
+            assert await idle.ended() == b""
+            await busy.send(request())
+            go.set()
+            assert (await busy.hear()).one(b"connection") == b"close"
+            assert await busy.ended() == b""
+            assert len(upstream.sent) == 2
+            assert await status(running) == 200
+
+    run(new_loop, call())
+
+
+@pytest.mark.parametrize("new_loop", LOOPS)
+def test_a_handshake_that_began_before_others_were_let_in(new_loop: Loop, world: World) -> None:
+    async def call() -> None:
+        async with world.listening() as running:
+            world.context.admits = b"some"
+            before, gave = world.context, 0
+
+            def context() -> Context:
+                nonlocal gave
+                gave += 1
+                return before if gave == 1 else world.make()
+
+            world.current = context
+            async with await running.caller() as late:
+                with suppress(OSError):
+                    await late.send(request())
+                assert await late.ended() == b""
+            assert running.reports.began == []
+            assert await status(running) == 200
 
     run(new_loop, call())
 

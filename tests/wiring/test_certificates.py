@@ -134,6 +134,26 @@ async def test_other_settings_are_used_from_the_next_look_on(world: World) -> No
     assert world.count("success") == 1
 
 
+async def test_others_are_told_of_only_if_other_callers_are_let_in(world: World) -> None:
+    told: list[str] = []
+    cas = world.ca.file.with_name("clients.pem")
+    cas.write_bytes(world.ca.file.read_bytes())
+    asked = world.settings(client_ca_file=cas)
+    made = Certificates(asked, world.news, others=lambda: told.append("others"))
+    world.put(world.ca.issue("two.test"))
+    await made.look()
+    assert (told, world.count("success")) == ([], 1)
+    made.use(world.settings(client_ca_file=cas, client_certificates="optional"))
+    await made.look()
+    assert told == ["others"]
+    cas.write_bytes(world.ca.file.read_bytes() * 2)
+    await made.look()
+    assert told == ["others"] * 2
+    cas.write_bytes(b"none")
+    await made.look()
+    assert told == ["others"] * 2
+
+
 async def test_a_certificate_that_grows_old_is_told_of_once_for_each_age(world: World) -> None:
     made = world.made(every=3600)
     made.start()

@@ -22,7 +22,7 @@ _DAY: Final = 86400.0
 def look_at(settings: Settings) -> Iterator[Finding]:
     tls = settings.tls
     try:
-        certificate, context = tls.certificate(), tls.context()
+        certificate, context = tls.certificate(), tls.context(ssl.SSLContext)
     except ConfigurationError as error:  # changed since the settings were read
         yield Finding(Code.CONFIGURATION, Level.PROBLEM, "tls", f"{error.problems[0]}.")
         return
