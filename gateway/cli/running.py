@@ -15,7 +15,7 @@ from gateway.cli import workers
 from gateway.cli.options import cannot_listen, unblock_hangup
 from gateway.cli.workers import Assignment
 from gateway.core.errors import ConfigurationError
-from gateway.observe.logs import configure
+from gateway.observe.logs import configure, flush
 from gateway.settings import Settings
 from gateway.settings.changes import Changes
 from gateway.wiring import Gateway, Worker
@@ -87,6 +87,7 @@ class Orders:
     def _stop_or_end(self, number: signal.Signals) -> None:
         if self.name:
             # Not sys.exit: nothing that still waits may hold it up.
+            flush()
             os._exit(128 + number)
         self.stop(number.name)
 

@@ -2,7 +2,7 @@
 
 import logging
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
@@ -24,6 +24,8 @@ _SERVER_ERROR: Final = 500
 class AccessLog:
     """Implements `Observer`: a `call` line for each call, a warning if its status is 5xx.
 
+    The log gets the report itself; `gateway.observe.call_line` says what is written of it.
+
     Calls that were turned away, because there were too many, have none.
     Of calls that went well, a share of `sample` (0 to 1) is written.
     """
@@ -40,13 +42,13 @@ class AccessLog:
         if report.error == _TURNED_AWAY:
             pass
         elif report.status >= _SERVER_ERROR:
-            self._log.warning("call", **_fields(report))
+            self._log.warning("call", call=report)
         elif self._errors_only:
             pass
         elif self._all or _notable(report):
-            self._log.info("call", **_fields(report))
+            self._log.info("call", call=report)
         elif chosen(_identity(report), self._sample):
-            self._log.info("call", **_fields(report), sample_rate=self._sample)
+            self._log.info("call", call=report, sample_rate=self._sample)
 
     def token_event(self, account: str, event: TokenEvent) -> None: ...
 
@@ -70,42 +72,3 @@ def _identity(report: CallReport) -> str:
     if report.trace is not None:
         return report.trace.context.trace_id
     return blake2b(report.request_id.encode(), digest_size=8).hexdigest()
-
-
-def _fields(report: CallReport) -> dict[str, Any]:
-    """The last ones only where there is something to say."""
-    fields: dict[str, Any] = {
-        "request_id": report.request_id,
-        "caller": report.caller,
-        "account": report.account,
-        "method": report.method,
-        "route": report.route,
-        "status": report.status,
-        "duration_ms": _ms(report.duration),
-        "upstream_ms": _ms(report.upstream_duration),
-        "token_wait_ms": _ms(report.token_wait),
-        "generation": report.generation,
-        "replays": report.replays,
-        "bytes_in": report.bytes_in,
-        "bytes_out": report.bytes_out,
-    }
-    if report.caller_name:
-        fields["caller_name"] = report.caller_name
-    if report.outcome is not None:
-        fields["replay_outcome"] = report.outcome.value
-    if report.tracking_id:
-        fields["tracking_id"] = report.tracking_id
-    if report.error:
-        fields["error"] = report.error
-    if report.rule:
-        fields["rule"] = report.rule
-    if report.reason:
-        fields["reason"] = report.reason
-    if report.trace is not None:
-        fields["trace_id"] = report.trace.context.trace_id
-        fields["span_id"] = report.trace.context.span_id
-    return fields
-
-
-def _ms(seconds: float) -> float:
-    return round(seconds * 1000, 1)

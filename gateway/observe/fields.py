@@ -124,14 +124,19 @@ class Shape:
     """
 
     def __init__(self, stamp: Callable[[], str], lost: Callable[[], int]) -> None:
-        self._stamp = stamp
+        self.stamp = stamp
         self._lost = lost
         self._lost_told = 0
+
+    @property
+    def has_news(self) -> bool:
+        """Whether the next line must tell that others were lost."""
+        return self._lost() != self._lost_told
 
     def __call__(self, logger: object, method: str, fields: Event) -> Event:
         del logger
         line: dict[str, Any] = {
-            "timestamp": self._stamp(),
+            "timestamp": self.stamp(),
             "level": method,
             "event": plain(fields.pop("event", "")),
         }

@@ -4,6 +4,7 @@ structlog writes ours; what libraries send to `logging` comes out in the same fo
 texts they filled in, which may quote a header.
 """
 
+import atexit
 import logging
 import sys
 import time
@@ -15,14 +16,20 @@ from typing import IO, Any, Final, Literal
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 
+from gateway.observe.call_line import KEY, expand, json_line
 from gateway.observe.fields import Shape
 from gateway.observe.sink import Sink
 from gateway.observe.uncaught import words
+from gateway.ports import CallReport
 
 LogFormat = Literal["json", "console"]
 Level = Literal["debug", "info", "warning", "error"]
 
 _KNOWN: Final = (logging.CRITICAL, logging.ERROR, logging.WARNING, logging.INFO, logging.DEBUG)
+
+
+_sink: Sink | None = None
+"""Of the log that was set up last."""
 
 
 def configure(
@@ -36,11 +43,15 @@ def configure(
     Without a `stream`, to standard error. `wall` gives seconds since the epoch. Libraries are
     heard from warning up at the earliest.
     """
+    global _sink  # noqa: PLW0603  a process has one log, as it has one standard error
     stream = sys.stderr if stream is None else stream
-    sink = Sink(stream)
-    render = _render_json if log_format == "json" else _console(colors=_is_terminal(stream))
+    flush()
+    _sink = sink = Sink(stream)
+    shape = Shape(Stamp(wall), lambda: sink.lost)
     structlog.configure(
-        processors=[Shape(lambda: _stamp(wall()), lambda: sink.lost), render],
+        processors=[Json(shape)]
+        if log_format == "json"
+        else [expand, shape, _console(colors=_is_terminal(stream))],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         context_class=dict,
         logger_factory=lambda *_: sink,
@@ -52,16 +63,49 @@ def configure(
     return log
 
 
-def _stamp(wall: float) -> str:
-    return datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+def flush() -> None:
+    """Write what waits for more lines: the process may end."""
+    if _sink is not None:
+        _sink.flush()
+
+
+atexit.register(flush)
+
+
+class Stamp:
+    """The time as lines have it. `wall` gives seconds since the epoch."""
+
+    def __init__(self, wall: Callable[[], float]) -> None:
+        self._wall = wall
+        self._second = 0
+        self._text = _seconds(0)
+
+    def __call__(self) -> str:
+        second, millisecond = divmod(round(self._wall() * 1e6) // 1000, 1000)
+        if second != self._second:
+            self._text, self._second = _seconds(second), second
+        return f"{self._text}.{millisecond:03d}Z"
+
+
+def _seconds(wall: int) -> str:
+    return datetime.fromtimestamp(wall, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 _encode: Final = JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
-def _render_json(logger: WrappedLogger, method: str, fields: EventDict) -> bytes:
-    del logger, method
-    return _encode(fields).encode("ascii")
+class Json:
+    """The only processor where lines are JSON: it must cost little."""
+
+    def __init__(self, shape: Shape) -> None:
+        self._shape = shape
+
+    def __call__(self, logger: WrappedLogger, method: str, fields: EventDict) -> bytes:
+        report = fields.get(KEY)
+        shape = self._shape
+        if type(report) is CallReport and not shape.has_news:
+            return json_line(shape.stamp(), method, report, fields.get("sample_rate"))
+        return _encode(shape(logger, method, expand(logger, method, fields))).encode("ascii")
 
 
 def _console(*, colors: bool) -> Callable[[WrappedLogger, str, EventDict], bytes]:
