@@ -281,7 +281,9 @@ class CallReport:
 class Observer(Protocol):
     """Who is told. Nothing here may raise or wait."""
 
-    def call_began(self, account: str) -> None: ...
+    def call_began(self, account: str) -> None:
+        """Whoever cares for ends alone inherits this."""
+        del account
 
     def call_ended(self, report: CallReport) -> None: ...
 

@@ -8,7 +8,7 @@ from structlog.typing import FilteringBoundLogger
 
 from gateway.core.events import TokenEvent
 from gateway.core.trace import chosen
-from gateway.ports import CallReport
+from gateway.ports import CallReport, Observer
 
 SLOW: Final = 5.0
 """Seconds from which a call's line is always written: clients give up at 10 to 15."""
@@ -21,7 +21,7 @@ _ERROR: Final = 400
 _SERVER_ERROR: Final = 500
 
 
-class AccessLog:
+class AccessLog(Observer):
     """Implements `Observer`: a `call` line for each call, a warning if its status is 5xx.
 
     The log gets the report itself; `gateway.observe.call_line` says what is written of it.
@@ -35,8 +35,6 @@ class AccessLog:
         self._errors_only = not log.is_enabled_for(logging.INFO)
         self._sample = sample
         self._all = sample == 1.0
-
-    def call_began(self, account: str) -> None: ...
 
     def call_ended(self, report: CallReport) -> None:
         if report.error == _TURNED_AWAY:

@@ -18,7 +18,7 @@ from gateway.core.pace import SPAN, Pace
 from gateway.core.status import iso
 from gateway.core.timeline import COLUMNS, STEP, Kind, Timeline
 from gateway.observe.token_lines import line_of, refusals_line
-from gateway.ports import CallReport, ReplayOutcome
+from gateway.ports import CallReport, Observer, ReplayOutcome
 
 MOST: Final = 50
 """Events that are kept for an account."""
@@ -49,7 +49,7 @@ class _Record:
         self.events: deque[_Entry] = deque(maxlen=MOST)
 
 
-class History:
+class History(Observer):
     """Implements `Observer`, for the configured accounts alone.
 
     An account costs nothing until something happens to it, then about 7 KB, and up to 12 KB more
@@ -71,8 +71,6 @@ class History:
         self._records = {name: self._records.get(name) for name in accounts}
 
     # Observer.
-
-    def call_began(self, account: str) -> None: ...
 
     def call_ended(self, report: CallReport) -> None:
         now = self._now()

@@ -24,24 +24,17 @@ from prometheus_client.exposition import choose_encoder
 from gateway.core.diagnosis import Chart
 from gateway.core.events import ForeignMint, Minted, MintFailed, RefusalCause, Refused, TokenEvent
 from gateway.core.presence import Sighting
-from gateway.core.routes import METHODS, OTHER
 from gateway.core.token import Cause, SlotId
 from gateway.observe.certificate_gauge import CertificateGauge
 from gateway.observe.fleet_gauges import FleetGauges
 from gateway.observe.limit_metrics import LimitMetrics
 from gateway.observe.paced import Paced
 from gateway.observe.shared import Processes, Shared
+from gateway.observe.tally import BUCKETS, Tally
 from gateway.observe.token_gauges import TokenGauges
 from gateway.ports import CallReport, ReplayOutcome
 
 PREFIX: Final = "zoom_gateway"
-
-BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-"""Seconds. Zoom's API mostly answers in 50 to 500 ms; the longest call is ended by
-`upstream.idle_timeout`."""
-
-UNKNOWN: Final = "unknown"
-"""The account of a call that was refused before its account was known."""
 
 SUCCESS: Final = "success"
 FAILURE: Final = "failure"
@@ -52,8 +45,6 @@ PREVIOUS_SECRET: Final = "previous_secret"  # noqa: S105  a label, no secret
 
 DENIED: Final = ("host", "origin", "rule", "default", "key")
 """Why the access policy refuses calls."""
-
-Observe = Callable[[float], None]
 
 
 class _Families:
@@ -114,12 +105,11 @@ class Metrics:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # theirs
         self.registry = CollectorRegistry(auto_describe=False)
         counted = None if shared else self.registry
-        self._families = _Families(counted)
+        self._tally = Tally(shared=shared is not None)
+        self.registry.register(self._tally)
+        self._families = families = _Families(counted)
+        self._tally.feed(families.requests, families.duration, families.upstream, families.inflight)
         self.limits = LimitMetrics(PREFIX, counted)
-        self._requests: dict[tuple[str, str, str, int], Callable[[], None]] = {}
-        self._durations: dict[str, tuple[Observe, Observe]] = {}
-        self._began = self._families.inflight.inc
-        self._ended = self._families.inflight.dec
         self.prepare(accounts)
         Info(f"{PREFIX}_build", "What runs here.", registry=self.registry).info(
             {"version": version, "python": platform.python_version()}
@@ -149,8 +139,7 @@ class Metrics:
             for slot in slots:
                 for reason in Cause:
                     families.mints.labels(account, slot.app, str(slot.index), reason.value, SUCCESS)
-            if account not in self._durations:
-                self._new_account(account)
+            self._tally.prepare(account)
 
     def show_fleet(self, sighting: Callable[[], Sighting]) -> None:
         """Tell of the other replicas, too, as they were seen last. At most once."""
@@ -170,24 +159,10 @@ class Metrics:
 
     def call_began(self, account: str) -> None:
         del account
-        self._began()
+        self._tally.began()
 
     def call_ended(self, report: CallReport) -> None:
-        self._ended()
-        account = report.account
-        durations = self._durations.get(account)
-        if durations is None:
-            account = UNKNOWN
-            durations = self._durations.get(UNKNOWN) or self._new_account(UNKNOWN)
-        method = report.method if report.method in METHODS else OTHER
-        key = (account, method, report.route, report.status)
-        count = self._requests.get(key)
-        if count is None:
-            count = self._requests[key] = self._families.requests.labels(*key).inc
-        count()
-        durations[0](report.duration)
-        if report.upstream_duration:
-            durations[1](report.upstream_duration)
+        account = self._tally.ended(report)
         if report.denied:
             self._families.denied.labels(report.denied).inc()
         if report.outcome is not None:
@@ -214,15 +189,6 @@ class Metrics:
         labels = (account, slot.app, str(slot.index), event.cause.value, result)
         self._families.mints.labels(*labels).inc()
 
-    def _new_account(self, account: str) -> tuple[Observe, Observe]:
-        families = self._families
-        durations = (
-            families.duration.labels(account).observe,
-            families.upstream.labels(account).observe,
-        )
-        self._durations[account] = durations
-        return durations
-
     # Readers.
 
     def scrape(self, accept: str | None) -> Callable[[], tuple[bytes, str]]:
@@ -233,6 +199,7 @@ class Metrics:
         # Only the loop's own thread may make them.
         charts = self._charts()
         self.limits.refresh()
+        self._tally.settle()
         encode, content_type = choose_encoder(accept or "")
 
         def write() -> tuple[bytes, str]:

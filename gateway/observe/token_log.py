@@ -5,20 +5,18 @@ from structlog.typing import FilteringBoundLogger
 from gateway.core.events import RefusalCause, Refused, TokenEvent
 from gateway.observe.throttle import Later, Throttle, call_later
 from gateway.observe.token_lines import became, line_of, refusals_line
-from gateway.ports import CallReport
+from gateway.ports import CallReport, Observer
 
 REFUSALS_PERIOD = 1.0
 """Seconds between two warnings of refusals with the same cause: a dead token brings hundreds."""
 
 
-class TokenLog:
+class TokenLog(Observer):
     """Implements `Observer`."""
 
     def __init__(self, log: FilteringBoundLogger, later: Later = call_later) -> None:
         self._log = log
         self._throttle = Throttle(REFUSALS_PERIOD, later)
-
-    def call_began(self, account: str) -> None: ...
 
     def call_ended(self, report: CallReport) -> None: ...
 

@@ -4,14 +4,14 @@ from collections import Counter
 from collections.abc import Mapping
 
 from gateway.core.events import ForeignMint, Minted, MintFailed, Refused, TokenEvent
-from gateway.ports import CallReport, ReplayOutcome
+from gateway.ports import CallReport, Observer, ReplayOutcome
 
 NAMES = ("calls", "refusals", "recovered", "passed_on", "mints", "mint_failures", "foreign_mints")
 """Every total, in the order of the page. `recovered` and `passed_on` are calls that were
 refused: the former ended well, the latter did not."""
 
 
-class Totals:
+class Totals(Observer):
     """Implements `Observer`."""
 
     def __init__(self) -> None:
@@ -25,8 +25,6 @@ class Totals:
     def denied(self) -> Mapping[str, int]:
         """How many calls were not allowed, by reason."""
         return self._denied
-
-    def call_began(self, account: str) -> None: ...
 
     def call_ended(self, report: CallReport) -> None:
         counts = self._of(report.account)

@@ -30,7 +30,7 @@ from gateway.core.headers import CallerHeaders
 from gateway.core.secret import Secret
 from gateway.core.trace import CallTrace
 from gateway.observe.spans import Attributes, CallSpans, Mark, Place, mint_span, span_context
-from gateway.ports import CallReport, Clock
+from gateway.ports import CallReport, Clock, Observer
 
 QUEUE: Final = 4096
 """Spans that are kept while the collector is slow; of more, the oldest are lost."""
@@ -64,7 +64,7 @@ class Collector:
     """What the collector asks for now. Raises ValueError, with words that may be shown."""
 
 
-class Tracer:
+class Tracer(Observer):
     """Implements `Observer`, and names the traces of calls. Made inside the running loop.
 
     `share` of the traces that begin here are recorded; mints always. `api_url` is where calls go.
@@ -99,8 +99,6 @@ class Tracer:
     def begin(self, headers: CallerHeaders, began: float) -> CallTrace:
         """Give a call its place in a trace."""
         return trace.begin(headers, self._share, random.getrandbits, began)
-
-    def call_began(self, account: str) -> None: ...
 
     def call_ended(self, report: CallReport) -> None:
         call = report.trace

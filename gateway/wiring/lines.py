@@ -6,10 +6,10 @@ from gateway.core.events import TokenEvent
 from gateway.observe.access_log import AccessLog
 from gateway.observe.gateway_log import GatewayLog
 from gateway.observe.token_log import TokenLog
-from gateway.ports import CallReport
+from gateway.ports import CallReport, Observer
 
 
-class Lines:
+class Lines(Observer):
     """Implements `Observer`, and hears of what else is logged by parts that outlive a log."""
 
     def __init__(self, log: FilteringBoundLogger, sample: float) -> None:
@@ -20,8 +20,6 @@ class Lines:
         self.gateway = GatewayLog(log)
         self._calls = AccessLog(log, sample)
         self._tokens = TokenLog(log)
-
-    def call_began(self, account: str) -> None: ...
 
     def call_ended(self, report: CallReport) -> None:
         self._calls.call_ended(report)

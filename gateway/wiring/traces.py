@@ -7,7 +7,7 @@ from gateway.core.events import TokenEvent
 from gateway.core.headers import CallerHeaders
 from gateway.core.status import Replica
 from gateway.core.trace import CallTrace, foreign
-from gateway.ports import CallReport, Clock
+from gateway.ports import CallReport, Clock, Observer
 from gateway.settings import Settings
 from gateway.wiring.lines import Lines
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gateway.observe.tracing import Tracer
 
 
-class Traces:
+class Traces(Observer):
     """Implements `Observer`."""
 
     def __init__(self, replica: Replica, clock: Clock, lines: Lines) -> None:
@@ -65,8 +65,6 @@ class Traces:
     def trace_of(self, headers: CallerHeaders, began: float) -> CallTrace | None:
         """Give a call's place in a trace; None: it belongs to none."""
         return self._tracer.begin(headers, began) if self._tracer else foreign(headers)
-
-    def call_began(self, account: str) -> None: ...
 
     def call_ended(self, report: CallReport) -> None:
         if self._tracer is not None:
