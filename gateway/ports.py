@@ -199,6 +199,9 @@ class CallTokens(Protocol):
     journey through refusals is kept in here, so the proxy only reports what it saw.
     """
 
+    def ready(self) -> Token | None:
+        """The active token, if there is one: nearly every call has it without waiting."""
+
     async def first(self) -> Token:
         """The active token. Waits for one; raises TokenUnavailableError."""
 

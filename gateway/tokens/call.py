@@ -50,6 +50,11 @@ class CallSession:
         self._sent_at = 0.0
         self._waited = 0.0
 
+    def ready(self) -> Token | None:
+        token = self._bench.ledger.token()
+        self._sent_at = self._bench.clock.now()
+        return token
+
     async def first(self) -> Token:
         token = self._bench.ledger.token()
         if token is None:

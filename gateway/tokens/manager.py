@@ -114,6 +114,8 @@ class TokenManager:
         self._foreign: tuple[float, int] | None = None
         self._store_since: float | None = None
         self._seen = 0
+        self._no_news: tuple[Account | None, Token | None] = (None, None)
+        """A document and a token: that a call was accepted with it changes nothing."""
         """The newest generation that was told of."""
 
     def _minting_parts(self) -> MintingParts:
@@ -202,9 +204,15 @@ class TokenManager:
 
     def accepted(self, token: Token, endpoint: str, refused: Refusals, sent_at: float) -> None:
         self.desk.accepted(token, sent_at)
-        generation = generation_of(self.ledger.account, token)
-        if worth_noting(self.ledger.account, generation, endpoint, refused):
+        account = self.ledger.account
+        known_account, known_token = self._no_news
+        if account is known_account and token is known_token and not refused:
+            return
+        generation = generation_of(account, token)
+        if worth_noting(account, generation, endpoint, refused):
             self.ledger.apply(partial(_accepted, token, endpoint, refused))
+        elif not account.trials and not refused:
+            self._no_news = account, token
 
     def outlook(self) -> tuple[str, float]:
         """Why there is no token, and when the next attempt is."""

@@ -152,6 +152,8 @@ class ProbeDesk:
     def accepted(self, token: Token, sent_at: float) -> None:
         """A call proved what a probe would: it was sent after the refusals, and accepted."""
         self._proof = (token.value, sent_at)
+        if not self._denials and not self._rounds:
+            return
         if token.value in self._denials:
             endpoint, denied_at = self._denials[token.value]
             if sent_at > denied_at:

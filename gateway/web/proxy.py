@@ -1,7 +1,7 @@
 """One call's journey: admit, take a token, send, judge, perhaps again, pass on."""
 
 import asyncio
-import uuid
+import random
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
@@ -47,6 +47,8 @@ from gateway.web.visit import Visit
 from gateway.web.wire import CallerGoneError
 
 T = TypeVar("T")
+
+_CHANCE: Final = random.Random()  # noqa: S311  for ids; seeded by the system in each process
 
 UNKNOWN: Final = "unknown"
 """The account of a call that was refused before its account was known."""
@@ -171,15 +173,14 @@ class Proxy:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _visit(self, request: Request) -> Visit:
+        wire, method = request.wire, request.method
         answer = Answer(
-            request.wire,
-            is_head=request.method == "HEAD",
+            wire,
+            is_head=method == "HEAD",
             http11=request.http11,
             keep_alive=request.keep_alive,
         )
-        method = request.method if request.method in METHODS else OTHER
-        wire = request.wire
-        report = CallReport("", wire.caller, UNKNOWN, method, OTHER)
+        report = CallReport("", wire.caller, UNKNOWN, method if method in METHODS else OTHER, OTHER)
         report.caller_name, report.secure = wire.caller_name, wire.secure
         return Visit(request, answer, report, self._now())
 
@@ -203,9 +204,10 @@ class Proxy:
         report = visit.report
         report.request_id = report.request_id or _fresh_id()
         self._observer.call_began(report.account)
+        if not self.inflight:
+            self._quiet.clear()
         self.inflight += 1
         self.meters.calls += 1
-        self._quiet.clear()
         task = self._deadlines.begin()
         try:
             await self._answer(visit, call)
@@ -291,7 +293,9 @@ class Proxy:
         """Send the call until it is not refused or no better token is to be had."""
         report = visit.report
         tokens = call.account.tokens.call(call.endpoint)
-        token = await self._timed(visit, tokens.first())
+        token = tokens.ready()
+        if token is None:
+            token = await self._timed(visit, tokens.first())
         while True:
             received = await self._send(visit, call, token)
             verdict = await received.judge(call.method)
@@ -396,4 +400,5 @@ async def _discard(waiting: Coroutine[Any, Any, object]) -> None:
 
 
 def _fresh_id() -> str:
-    return uuid.uuid4().hex
+    """An id that nobody else has. It is no secret, and is not kept as one."""
+    return f"{_CHANCE.getrandbits(128):032x}"

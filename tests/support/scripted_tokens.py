@@ -48,6 +48,9 @@ class ScriptedCall:
     def __init__(self, tokens: ScriptedTokens) -> None:
         self._tokens = tokens
 
+    def ready(self) -> None:
+        """Who asks has to wait."""
+
     async def first(self) -> Token:
         tokens = self._tokens
         await _pass(tokens.first_gate, tokens)
