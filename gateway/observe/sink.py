@@ -51,17 +51,13 @@ class Sink:
 
     def gather(self, line: bytes) -> None:
         """Write a line within `GATHER` seconds; at once where no event loop runs."""
-        loop = asyncio._get_running_loop()  # noqa: SLF001  the public one raises where there is none
-        if loop is None or self._fd is None:
+        if self._fd is None or not (self._due or self._arm()):
             self.msg(line)
             return
         with self._lock:
             self._keep(line + b"\n")
             if self._size >= PIECE:
                 self._drain(self._fd)
-            elif not self._due:
-                self._due = True
-                loop.call_later(GATHER, self._flush_gathered)
 
     # What structlog calls a bound logger's methods.
     debug = info = gather
@@ -72,6 +68,16 @@ class Sink:
         with self._lock:
             if self._fd is not None:
                 self._drain(self._fd)
+
+    def _arm(self) -> bool:
+        """Set the timer; tell whether there is one."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return False
+        self._due = True
+        loop.call_later(GATHER, self._flush_gathered)
+        return True
 
     def _flush_gathered(self) -> None:
         self._due = False
