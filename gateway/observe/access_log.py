@@ -8,6 +8,7 @@ from structlog.typing import FilteringBoundLogger
 
 from gateway.core.events import TokenEvent
 from gateway.core.trace import chosen
+from gateway.observe.logs import call_writer
 from gateway.ports import CallReport, Observer
 
 SLOW: Final = 5.0
@@ -24,14 +25,14 @@ _SERVER_ERROR: Final = 500
 class AccessLog(Observer):
     """Implements `Observer`: a `call` line for each call, a warning if its status is 5xx.
 
-    The log gets the report itself; `gateway.observe.call_line` says what is written of it.
+    `gateway.observe.call_line` says what is written of a report.
 
     Calls that were turned away, because there were too many, have none.
     Of calls that went well, a share of `sample` (0 to 1) is written.
     """
 
     def __init__(self, log: FilteringBoundLogger, sample: float = 1.0) -> None:
-        self._log = log
+        self._write = call_writer(log)
         self._errors_only = not log.is_enabled_for(logging.INFO)
         self._sample = sample
         self._all = sample == 1.0
@@ -40,13 +41,13 @@ class AccessLog(Observer):
         if report.error == _TURNED_AWAY:
             pass
         elif report.status >= _SERVER_ERROR:
-            self._log.warning("call", call=report)
+            self._write("warning", report, None)
         elif self._errors_only:
             pass
         elif self._all or _notable(report):
-            self._log.info("call", call=report)
+            self._write("info", report, None)
         elif chosen(_identity(report), self._sample):
-            self._log.info("call", call=report, sample_rate=self._sample)
+            self._write("info", report, self._sample)
 
     def token_event(self, account: str, event: TokenEvent) -> None: ...
 

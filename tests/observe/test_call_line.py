@@ -69,7 +69,7 @@ def test_a_call_tells_of_lines_that_were_lost() -> None:
     report = CallReport("id", "10.1.4.17", "default", "GET", "/v2/users", 200)
 
     def line() -> dict[str, object]:
-        told = json.loads(render(None, "info", {"event": "call", "call": report}))
+        told = json.loads(render.of_call("info", report, None))
         assert isinstance(told, dict)
         return told
 
