@@ -31,6 +31,7 @@ class _Commands(click.Group):
     def main(self, *args: Any, **extra: Any) -> Any:
         _end_on_sigterm()
         _complete_streams()
+        _keep_to_ourselves()
         uncaught.install()
         return super().main(*args, **extra)
 
@@ -75,6 +76,11 @@ def _end_on_sigterm() -> None:
 
 def _end(number: int, _: object) -> NoReturn:
     os._exit(128 + number)
+
+
+def _keep_to_ourselves() -> None:
+    """pydantic looks through all that is installed for plugins, which would see every secret."""
+    os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
 
 
 def _complete_streams() -> None:

@@ -41,7 +41,8 @@ def serve(config: Path | None, workers: int) -> None:
     if assignment is not None:
         raise SystemExit(_work(config, assignment))
     settings = load_or_exit(config)
-    # Imported only now: a configuration with problems is told of at once.
+    # Imported only now: a configuration with problems is told of at once. The log's module comes
+    # before all else that imports structlog.
     from gateway.observe.logs import configure  # noqa: PLC0415
 
     if os.environ.get(LENIENT):  # also before there are workers to find that out
@@ -71,9 +72,11 @@ def _work(config: Path | None, assignment: Assignment) -> int:
         return shared(load(config, os.environ), Path(assignment.directory))
 
     settings = shared(load_or_exit(config), Path(assignment.directory))
-    _demand_the_parser(config)
-    from gateway.cli.running import run_worker  # noqa: PLC0415
+    # In this order, as above: the log's module comes before all else that imports structlog.
     from gateway.observe.logs import configure  # noqa: PLC0415
 
     log = configure(settings.log.format, settings.log.level)
+    _demand_the_parser(config)
+    from gateway.cli.running import run_worker  # noqa: PLC0415
+
     return run_worker(settings, log, read, assignment)
