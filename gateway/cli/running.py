@@ -12,7 +12,7 @@ from typing import Any
 from structlog.typing import FilteringBoundLogger
 
 from gateway.cli import workers
-from gateway.cli.options import cannot_listen, unblock_hangup
+from gateway.cli.basics import cannot_listen, unblock_hangup
 from gateway.cli.workers import Assignment
 from gateway.core.errors import ConfigurationError
 from gateway.observe.logs import configure
@@ -51,6 +51,7 @@ def spare_what_stays() -> None:
     Else it goes through all of that again whenever many connections come, and every call waits.
     """
     gc.freeze()
+    gc.enable()
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
