@@ -3,8 +3,8 @@
 import asyncio
 from typing import Any, cast
 
-from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
+from aiohttp.web_server import Server
 
 from gateway.core.limits import Limits
 from gateway.web.connection import Connection
@@ -14,7 +14,7 @@ from gateway.web.meters import Meters
 from gateway.web.request import Request
 
 
-class HttpServer(web.Server):
+class HttpServer(Server):
     """Makes connections; a protocol factory for `loop.create_server`, too.
 
     `crowd.limits` are those of new connections.
