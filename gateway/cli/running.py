@@ -51,7 +51,6 @@ def spare_what_stays() -> None:
     Else it goes through all of that again whenever many connections come, and every call waits.
     """
     gc.freeze()
-    gc.enable()
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -1,6 +1,5 @@
 """`zoom-gateway serve`: the gateway."""
 
-import gc
 import os
 from pathlib import Path
 from typing import Final, NoReturn
@@ -18,8 +17,6 @@ LENIENT: Final = "AIOHTTP_NO_EXTENSIONS"
 
 def serve(config: Path | None, workers: int) -> NoReturn:
     """Run the gateway; end with its exit code."""
-    # Nearly all that is made from here on stays: to go through it for garbage finds next to none.
-    gc.disable()
     block_hangup()
     cores.leave_none()
     raise_limit()
@@ -37,7 +34,6 @@ def serve(config: Path | None, workers: int) -> NoReturn:
         _demand_the_parser(config)
     log = configure(settings.log.format, settings.log.level)
     if workers > 1:
-        gc.enable()
         from gateway.cli.supervisor import supervise  # noqa: PLC0415
 
         raise SystemExit(supervise(settings, log, config, workers))
