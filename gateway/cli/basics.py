@@ -1,6 +1,7 @@
 """What all ways of serving share. It needs no library for commands: see `gateway.cli.plain`."""
 
 import errno
+import gc
 import os
 import signal
 import sys
@@ -49,6 +50,15 @@ def cannot_listen(problem: OSError) -> None:
         f"zoom-gateway: cannot listen on {problem.filename}: {problem.strerror}.{privilege} "
         f"Change {keys}."
     )
+
+
+def spare_what_stays() -> None:
+    """Keep the collector of garbage away from what was imported, for good.
+
+    Else it goes through all of that again whenever many connections come, and every call waits;
+    and before that during the start, when more is imported.
+    """
+    gc.freeze()
 
 
 def block_hangup() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from gateway.cli import cores
-from gateway.cli.basics import block_hangup, load_or_exit, refuse
+from gateway.cli.basics import block_hangup, load_or_exit, refuse, spare_what_stays
 from gateway.cli.descriptors import raise_limit
 from gateway.cli.workers import Assignment, shared
 from gateway.core.errors import ConfigurationError
@@ -26,6 +26,7 @@ def serve(config: Path | None, workers: int) -> NoReturn:
     if assignment is not None:
         raise SystemExit(_work(config, assignment))
     settings = load_or_exit(config)
+    spare_what_stays()
     # Imported only now: a configuration with problems is told of at once. The log's module comes
     # before all else that imports structlog.
     from gateway.observe.logs import configure  # noqa: PLC0415
@@ -57,6 +58,7 @@ def _work(config: Path | None, assignment: Assignment) -> int:
         return shared(load(config, os.environ), Path(assignment.directory))
 
     settings = shared(load_or_exit(config), Path(assignment.directory))
+    spare_what_stays()
     # In this order, as above: the log's module comes before all else that imports structlog.
     from gateway.observe.logs import configure  # noqa: PLC0415
 
