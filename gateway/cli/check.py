@@ -10,11 +10,12 @@ from typing import Any, Final, NoReturn
 import click
 
 from gateway.cli import cores
+from gateway.cli.basics import complain
 from gateway.cli.doctor.codes import Code
 from gateway.cli.doctor.environment import variables
 from gateway.cli.doctor.findings import Finding, Level, as_json, conclude, ignoring, report
 from gateway.cli.main import INTERRUPTED
-from gateway.cli.options import Seconds, complain, config_option
+from gateway.cli.options import Seconds, config_option
 from gateway.core.errors import ConfigurationError
 from gateway.settings import Settings, load
 

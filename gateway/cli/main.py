@@ -1,68 +1,41 @@
-"""`zoom-gateway`: finds the command and imports nothing of the others."""
+"""`zoom-gateway`: what comes before any command, and then the command."""
 
-import importlib
 import io
 import os
 import signal
 import sys
-from typing import Any, Final, NoReturn
+from typing import Final, NoReturn
 
-import click
-
-from gateway import __version__
+from gateway.cli.plain import Serve, serve_options
 from gateway.observe import uncaught
-
-_COMMANDS: Final = {
-    "serve": "run the gateway",
-    "demo": "simulator and gateway together: no credentials, no network",
-    "simulate": "run the Zoom simulator alone",
-    "check": "validate the configuration and call Zoom; say what is wrong",
-    "status": "show a running gateway's state",
-}
-
 
 INTERRUPTED: Final = 130
 """The exit code after Ctrl-C, as shells have it."""
 
 
-class _Commands(click.Group):
-    """Imports a command's module when it is called: `status` needs no server, `serve` no table."""
-
-    def main(self, *args: Any, **extra: Any) -> Any:
-        _end_on_sigterm()
-        _complete_streams()
-        uncaught.install()
-        return super().main(*args, **extra)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            click.echo("Interrupted.", err=True)
-            ctx.exit(INTERRUPTED)
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        del ctx
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        del ctx
-        if cmd_name not in _COMMANDS:
-            return None
-        command = getattr(importlib.import_module(f"gateway.cli.{cmd_name}"), cmd_name)
-        assert isinstance(command, click.Command)  # noqa: S101  told to the type checker
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        del ctx
-        with formatter.section("Commands"):
-            formatter.write_dl(list(_COMMANDS.items()))
-
-
-@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="zoom-gateway")
 def main() -> None:
-    """A reverse proxy in front of api.zoom.us that owns the Server-to-Server OAuth token."""
+    """Do what the command line says."""
+    _end_on_sigterm()
+    _complete_streams()
+    _keep_to_ourselves()
+    uncaught.install()
+    options = serve_options(sys.argv[1:], os.environ)
+    if options is None:
+        from gateway.cli.commands import program  # noqa: PLC0415  `serve` needs none of it
+
+        program()
+    else:
+        _serve(options)
+
+
+def _serve(options: Serve) -> None:
+    try:
+        from gateway.cli.serve import serve  # noqa: PLC0415  the other commands do without
+
+        serve(*options)
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        raise SystemExit(INTERRUPTED) from None
 
 
 def _end_on_sigterm() -> None:
@@ -75,6 +48,11 @@ def _end_on_sigterm() -> None:
 
 def _end(number: int, _: object) -> NoReturn:
     os._exit(128 + number)
+
+
+def _keep_to_ourselves() -> None:
+    """pydantic looks through all that is installed for plugins, which would see every secret."""
+    os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
 
 
 def _complete_streams() -> None:

@@ -1,7 +1,6 @@
 """A gateway as a process: event loop, signals, reload, drain."""
 
 import asyncio
-import gc
 import os
 import signal
 import socket
@@ -12,7 +11,7 @@ from typing import Any
 from structlog.typing import FilteringBoundLogger
 
 from gateway.cli import workers
-from gateway.cli.options import cannot_listen, unblock_hangup
+from gateway.cli.basics import cannot_listen, spare_what_stays, unblock_hangup
 from gateway.cli.workers import Assignment
 from gateway.core.errors import ConfigurationError
 from gateway.observe.logs import configure, flush
@@ -43,14 +42,6 @@ def run_worker(
     spare_what_stays()
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(_serve_as_worker(settings, log, reread, assignment))
-
-
-def spare_what_stays() -> None:
-    """Keep the collector of garbage away from what was imported, for good.
-
-    Else it goes through all of that again whenever many connections come, and every call waits.
-    """
-    gc.freeze()
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -2,36 +2,21 @@
 
 import os
 from pathlib import Path
-from typing import Final
-
-import click
+from typing import Final, NoReturn
 
 from gateway.cli import cores
+from gateway.cli.basics import block_hangup, load_or_exit, refuse, spare_what_stays
 from gateway.cli.descriptors import raise_limit
-from gateway.cli.options import block_hangup, config_option, load_or_exit, refuse
 from gateway.cli.workers import Assignment, shared
 from gateway.core.errors import ConfigurationError
 from gateway.settings import Settings, load
-
-MOST_WORKERS: Final = 64
-"""More are no faster: each needs a core."""
 
 LENIENT: Final = "AIOHTTP_NO_EXTENSIONS"
 """aiohttp's variable that takes its strict parser away."""
 
 
-@click.command(
-    help="Run the gateway until SIGTERM or Ctrl-C; SIGHUP makes it read its configuration again."
-)
-@config_option
-@click.option(
-    "--workers",
-    type=click.IntRange(1, MOST_WORKERS),
-    default=1,
-    show_default=True,
-    help="Processes that share the port and the tokens: one for each core.",
-)
-def serve(config: Path | None, workers: int) -> None:
+def serve(config: Path | None, workers: int) -> NoReturn:
+    """Run the gateway; end with its exit code."""
     block_hangup()
     cores.leave_none()
     raise_limit()
@@ -41,7 +26,9 @@ def serve(config: Path | None, workers: int) -> None:
     if assignment is not None:
         raise SystemExit(_work(config, assignment))
     settings = load_or_exit(config)
-    # Imported only now: a configuration with problems is told of at once.
+    spare_what_stays()
+    # Imported only now: a configuration with problems is told of at once. The log's module comes
+    # before all else that imports structlog.
     from gateway.observe.logs import configure  # noqa: PLC0415
 
     if os.environ.get(LENIENT):  # also before there are workers to find that out
@@ -71,9 +58,12 @@ def _work(config: Path | None, assignment: Assignment) -> int:
         return shared(load(config, os.environ), Path(assignment.directory))
 
     settings = shared(load_or_exit(config), Path(assignment.directory))
-    _demand_the_parser(config)
-    from gateway.cli.running import run_worker  # noqa: PLC0415
+    spare_what_stays()
+    # In this order, as above: the log's module comes before all else that imports structlog.
     from gateway.observe.logs import configure  # noqa: PLC0415
 
     log = configure(settings.log.format, settings.log.level)
+    _demand_the_parser(config)
+    from gateway.cli.running import run_worker  # noqa: PLC0415
+
     return run_worker(settings, log, read, assignment)

@@ -4,17 +4,17 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
 import time
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-import click
 from structlog.typing import FilteringBoundLogger
 
 from gateway import __version__
 from gateway.cli import workers
-from gateway.cli.options import cannot_listen, refuse, unblock_hangup
+from gateway.cli.basics import cannot_listen, refuse, unblock_hangup
 from gateway.cli.private import NoPlaceError, PrivateDirectory
 from gateway.cli.seat import Places, Seat
 from gateway.core.errors import ConfigurationError
@@ -44,10 +44,11 @@ def supervise(
     try:
         directory = PrivateDirectory(os.environ)
     except NoPlaceError as problem:
-        click.echo(
+        print(
             f"zoom-gateway: no directory for what the workers share: {problem}. "
             "Set XDG_RUNTIME_DIR or TMPDIR to a directory that can be written to.",
-            err=True,
+            file=sys.stderr,
+            flush=True,
         )
         return 1
     seats: list[Seat] = []

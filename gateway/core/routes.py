@@ -5,7 +5,7 @@ template of the operation table is known by that template, everything else by a 
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Final
@@ -42,29 +42,36 @@ class Operation:
 
 def parse_operations(text: str) -> tuple[Operation, ...]:
     """Read the table: tab-separated, the first line its head. Raises ValueError for a bad line."""
-    operations = []
-    for number, line in enumerate(text.splitlines()[1:], start=2):
-        cells = line.split("\t")
+    return tuple(each_operation(text.splitlines()))
+
+
+def each_operation(lines: Iterable[str]) -> Iterator[Operation]:
+    """As `parse_operations`, one after the other: all of them take a MiB."""
+    for number, line in enumerate(lines, start=1):
+        if number == 1:
+            continue
+        cells = line.rstrip("\n").split("\t")
         if len(cells) != _COLUMNS or not cells[0].startswith("/"):
             raise ValueError(f"line {number}: not an operation")
         path, method, product, operation_id, category, scopes = cells
-        operations.append(
-            Operation(path, method, product, operation_id, category or None, tuple(scopes.split()))
+        yield Operation(
+            path, method, product, operation_id, category or None, tuple(scopes.split())
         )
-    return tuple(operations)
 
 
 @dataclass(slots=True)
 class _Node:
     """A place in the tree of one method's templates; its children are one segment further."""
 
-    literals: dict[str, "_Node"] = field(default_factory=dict)
+    literals: "dict[str, _Node]" = field(default_factory=lambda: _NO_LITERALS)
     parameter: "_Node | None" = None
     template: str | None = None
 
     def child(self, segment: str) -> "_Node":
         """The child for a template's segment, made if need be."""
         if not segment.startswith("{"):
+            if self.literals is _NO_LITERALS:
+                self.literals = {}
             return self.literals.setdefault(segment, _Node())
         if self.parameter is None:
             self.parameter = _Node()
@@ -86,6 +93,10 @@ class _Node:
         if self.parameter is None or not segment:
             return None
         return self.parameter.find(segments, depth + 1)
+
+
+_NO_LITERALS: Final[dict[str, _Node]] = {}
+"""Stays empty: most nodes have no children, and thousands of empty dictionaries take memory."""
 
 
 class RouteTable:

@@ -13,11 +13,14 @@ from datetime import UTC, datetime
 from json import JSONEncoder
 from typing import IO, Any, Final, Literal
 
-import structlog
-from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
-
 from gateway.observe.call_line import KEY, expand, json_line
 from gateway.observe.fields import Shape
+from gateway.observe.plain_structlog import (
+    EventDict,
+    FilteringBoundLogger,
+    WrappedLogger,
+    structlog,
+)
 from gateway.observe.sink import Sink
 from gateway.observe.uncaught import words
 from gateway.ports import CallReport

@@ -4,7 +4,7 @@ import asyncio
 import os
 import select
 from collections import deque
-from threading import Lock
+from threading import RLock
 from typing import IO, Any, Final
 
 PIECE: Final = 4096
@@ -29,7 +29,8 @@ class Sink:
     def __init__(self, stream: IO[Any]) -> None:
         self._stream = stream
         self._fd = _descriptor(stream)
-        self._lock = Lock()
+        # A handler of signals, or a destructor, may log in the middle of a line.
+        self._lock = RLock()
         self._waiting: deque[bytes] = deque()
         self._size = 0
         self._due = False

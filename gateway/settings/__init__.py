@@ -15,7 +15,7 @@ from gateway.settings.model import (
     Settings,
     TokenSettings,
 )
-from gateway.settings.operations import load_operations
+from gateway.settings.operations import load_operations, read_operations
 from gateway.settings.store import StoreSettings
 from gateway.settings.upstream import UpstreamSettings
 
@@ -34,4 +34,5 @@ __all__ = [
     "UpstreamSettings",
     "load",
     "load_operations",
+    "read_operations",
 ]

@@ -10,12 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from pydantic.fields import FieldInfo
-from pydantic_settings import EnvSettingsSource
-
 from gateway.settings import schema
 from gateway.settings.merge import Items, Tree
-from gateway.settings.model import Settings
 
 _HOST: Final = "_SERVICE_HOST"
 _ADDRESS: Final = re.compile(r"(tcp|udp|sctp)://")
@@ -23,26 +19,6 @@ _OF_SERVICE: Final = re.compile(
     r"_SERVICE_HOST|_SERVICE_PORT(_[A-Z0-9]+)*|_PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?"
 )
 """What follows a Service's name in the names of its variables."""
-
-
-class _Variables(EnvSettingsSource):
-    """The library's reader of nested names, on the variables that it is given."""
-
-    def __init__(self, variables: Mapping[str, str]) -> None:
-        super().__init__(Settings, env_prefix=schema.PREFIX, env_nested_delimiter=schema.DELIMITER)
-        # Sorted, so that the JSON of a whole comes before its parts, which then change it.
-        self.env_vars = {name.lower(): variables[name] for name in sorted(variables, key=str.lower)}
-
-    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
-        """A list or mapping in JSON; all else stays text, for the model to take or refuse.
-
-        So an id of digits stays one, and what is no JSON is reported with its key's path.
-        """
-        try:
-            decoded = super().decode_complex_value(field_name, field, value)
-        except (ValueError, RecursionError):
-            return value
-        return decoded if isinstance(decoded, (list, dict)) else value
 
 
 def path_of(name: str) -> tuple[str, ...]:
@@ -64,32 +40,48 @@ def layers(environ: Mapping[str, str]) -> tuple[list[Tree], list[str]]:
     keys = {name: key for name in ours if (key := schema.find(path_of(name)))}
     of_items = {name: ours[name] for name, key in keys.items() if schema.INDEX in key.path}
     whole = {name: ours[name] for name in keys if name not in of_items}
-    return [_Variables(whole)(), _by_place(_Variables(of_items)(), ())], problems
+    return [_tree(whole), _by_place(_tree(of_items), ())], problems
+
+
+def _tree(variables: Mapping[str, str]) -> Tree:
+    """The nested mappings that the variables' names stand for."""
+    made: Tree = {}
+    # Sorted, so that the JSON of a whole comes before its parts, which then change it.
+    for name in sorted(variables, key=str.lower):
+        path = path_of(name)
+        place: Any = made
+        for step in path[:-1]:
+            # What is no mapping stays, for the model to refuse.
+            place = place.setdefault(step, {}) if isinstance(place, dict) else None
+        if isinstance(place, dict):
+            place[path[-1]] = _value(path, variables[name])
+    return made
+
+
+def _value(path: tuple[str, ...], text: str) -> Any:
+    """A list or mapping in JSON; all else stays text, for the model to take or refuse.
+
+    So an id of digits stays one, and what is no JSON is reported with its key's path.
+    """
+    key = schema.find(path)
+    if key is None or not key.holds_several:
+        return text
+    try:
+        decoded = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return decoded if isinstance(decoded, (list, dict)) else text
 
 
 def _by_place(tree: Tree, path: tuple[str, ...]) -> Any:
     """The tree, its mappings of places made Items."""
     made = {
-        step: _by_place(value, (*path, step))
-        if isinstance(value, dict)
-        else _list_or_text(value, (*path, step))
+        step: _by_place(value, (*path, step)) if isinstance(value, dict) else value
         for step, value in tree.items()
     }
     if schema.children(path) == [schema.INDEX]:
         return Items({int(place): item for place, item in made.items()})
     return made
-
-
-def _list_or_text(value: Any, path: tuple[str, ...]) -> Any:
-    """A list in JSON that the library left as text, as it does below items of a list."""
-    key = schema.find(path)
-    if key is None or not isinstance(value, str) or not (key.words or "").startswith("a list"):
-        return value
-    try:
-        decoded = json.loads(value)
-    except (ValueError, RecursionError):
-        return value
-    return decoded if isinstance(decoded, list) else value
 
 
 def _of_a_service(name: str, environ: Mapping[str, str]) -> bool:

@@ -7,8 +7,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from gateway.core.errors import ConfigurationError
-from gateway.settings import access_names, environment, file, problems, shorthand
-from gateway.settings.merge import merge
+from gateway.settings import access_names, environment, problems, shorthand
+from gateway.settings.merge import Tree, merge
 from gateway.settings.model import Settings
 from gateway.settings.upstream import unusable_proxies
 
@@ -22,7 +22,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     """
     layers, found = environment.layers(environ)
     try:
-        tree = file.read(path) if path else {}
+        tree = _from_file(path) if path else {}
     except ConfigurationError as error:
         # Without the file, most keys would seem to be missing.
         raise ConfigurationError([*error.problems, *found]) from None
@@ -39,6 +39,13 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     if found or settings is None:
         raise ConfigurationError(found)
     return settings
+
+
+def _from_file(path: Path) -> Tree:
+    # Without a file, YAML would be a fifteenth of the start for nothing.
+    from gateway.settings import file  # noqa: PLC0415
+
+    return file.read(path)
 
 
 def _validated(

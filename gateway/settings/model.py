@@ -2,8 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from gateway.settings import kinds
 from gateway.settings.access import AccessSettings
@@ -96,10 +95,10 @@ class LogSettings(Section):
     )
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """The whole configuration, checked. Made by `gateway.settings.load`, read by the wiring."""
 
-    model_config = SettingsConfigDict(
+    model_config = ConfigDict(
         frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True
     )
 
@@ -118,18 +117,6 @@ class Settings(BaseSettings):
     drain: DrainSettings = DrainSettings()
     log: LogSettings = LogSettings()
     tracing: TracingSettings = TracingSettings()
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003 - the base class's signature
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - not read
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - not read
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - not read
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only what `load` has merged: no other source, so that nothing is read unseen."""
-        return (init_settings,)
 
     @field_validator("admin")
     @classmethod

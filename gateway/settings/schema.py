@@ -47,6 +47,11 @@ class Key:
         marks = chain(self.field.metadata, *parts)
         return next((mark.words for mark in marks if isinstance(mark, Kind)), None)
 
+    @property
+    def holds_several(self) -> bool:
+        """Whether its value is a list or a mapping."""
+        return self.section is not None or _is_plural(self.field and self.field.annotation)
+
     def fits(self, path: Sequence[str]) -> bool:
         return len(path) == len(self.path) and all(map(_fits, self.path, path))
 
@@ -55,6 +60,11 @@ def _fits(step: str, given: str) -> bool:
     if step == INDEX and given.isdecimal():
         return len(given) <= INDEX_DIGITS
     return step in (NAME, given)
+
+
+def _is_plural(annotation: object) -> bool:
+    """Whether it is a type of lists or mappings, or has one among its parts."""
+    return get_origin(annotation) in {tuple, dict} or any(map(_is_plural, get_args(annotation)))
 
 
 @cache

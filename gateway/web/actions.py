@@ -6,20 +6,21 @@ about where it comes from are checked. (The name in Host is checked for whatever
 """
 
 import math
+import re
 from typing import Any, Final
 
-from aiohttp import web
+from aiohttp.web_request import BaseRequest
 
 from gateway.core.course import Asked
 from gateway.core.hosts import cross_site
 
-ROTATE: Final = "/accounts/{name}/rotate"
+ROTATE: Final = re.compile(r"/accounts/(?P<name>[^/]+)/rotate")
 
 Refusal = tuple[int, str]
 """HTTP's status, and why."""
 
 
-def refusal(request: web.Request, *, allowed: bool) -> Refusal | None:
+def refusal(request: BaseRequest, *, allowed: bool) -> Refusal | None:
     """Why this action is not carried out; None if it may be."""
     if not allowed:
         return 403, "Actions are not allowed here: set admin.allow_actions to allow them."
@@ -31,7 +32,7 @@ def refusal(request: web.Request, *, allowed: bool) -> Refusal | None:
     return None
 
 
-def _values(request: web.Request, name: str) -> list[bytes]:
+def _values(request: BaseRequest, name: str) -> list[bytes]:
     return [value.encode() for value in request.headers.getall(name, ())]
 
 

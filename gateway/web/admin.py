@@ -6,14 +6,14 @@ It only ever reads, but for what `gateway.web.actions` allows.
 import asyncio
 import json
 import logging
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
-from http import HTTPStatus
 from typing import Any, Final
 
-from aiohttp import web
+from aiohttp.web_request import BaseRequest
+from aiohttp.web_response import Response, StreamResponse, json_response
 
 from gateway.core.course import Asked
 from gateway.core.hosts import HostNames
@@ -40,7 +40,7 @@ HEADERS: Final = {
 TURN: Final = 20
 """Accounts that `/status.json` writes before calls have their turn."""
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Handler = Callable[[BaseRequest], Awaitable[StreamResponse]]
 
 
 def _no_history(account: str) -> Mapping[str, Any]:
@@ -84,68 +84,82 @@ def _status(sources: AdminSources, status: Callable[[], dict[str, Any]]) -> dict
     return {**status(), "actions": ["rotate"] if sources.may_act() else []}
 
 
-def build_admin(sources: AdminSources, live: Live | None = None) -> web.Application:
-    """Give the application; serve it without an access log. Who gives `live` closes it."""
-    live = live or Live(lambda: look(sources), HEADERS)
-    pages = _Pages(sources)
-    app = web.Application(middlewares=[_guard, _by_name(sources.may_come)], client_max_size=1024)
-    app.on_cleanup.append(pages.close)
-    app.router.add_get("/livez", pages.livez)
-    app.router.add_get("/readyz", pages.readyz)
-    app.router.add_get("/metrics", pages.metrics)
-    app.router.add_get("/status.json", pages.status)
-    app.router.add_get("/events", live.serve)
-    app.router.add_get("/static/{name}", pages.static)
-    app.router.add_get("/", pages.page)
-    app.router.add_post(actions.ROTATE, partial(_rotate, sources))
-    return app
+class AdminSite:
+    """Answers requests. Whoever makes one closes it, and the `live` that it is given.
+
+    aiohttp's applications and their router would take a MiB, and their share of the start, for
+    the few paths that there are.
+    """
+
+    def __init__(self, sources: AdminSources, live: Live | None = None) -> None:
+        self._sources = sources
+        self._pages = pages = _Pages(sources)
+        live = live or Live(lambda: look(sources), HEADERS)
+        self._by_path: dict[str, Handler] = {
+            "/": pages.page,
+            "/livez": pages.livez,
+            "/readyz": pages.readyz,
+            "/metrics": pages.metrics,
+            "/status.json": pages.status,
+            "/events": live.serve,
+        }
+
+    async def close(self) -> None:
+        self._pages.close()
+
+    async def answer(self, request: BaseRequest) -> StreamResponse:
+        """Every answer that is no page is JSON, and every answer carries the same headers."""
+        try:
+            response = await self._answer(request)
+        except Exception:  # noqa: BLE001  a page that fails is answered like everything else
+            _log.exception("An admin page failed")
+            response = _problem(500, "The gateway failed: a fault of its own, see its log.")
+        response.headers.update(HEADERS)
+        return response
+
+    async def _answer(self, request: BaseRequest) -> StreamResponse:
+        hosts = request.headers.getall("Host", ())
+        may_come = self._sources.may_come
+        if not all(may_come(host.encode("utf-8", "surrogateescape")) for host in hosts):
+            return _problem(403, HOST_REFUSED)
+        path = request.rel_url.path_safe
+        rotated = actions.ROTATE.fullmatch(path)
+        if rotated is not None:
+            if request.method != "POST":
+                return _not_allowed("POST")
+            return _rotate(self._sources, request, rotated["name"])
+        handler = self._by_path.get(path)
+        if handler is None and (asked := _STATIC.fullmatch(path)) is not None:
+            handler = self._pages.static(asked["name"])
+        if handler is None:
+            return _problem(404, "Nothing is served here. Try / or /status.json.")
+        if request.method not in {"GET", "HEAD"}:
+            return _not_allowed("GET, HEAD")
+        return await handler(request)
 
 
-@web.middleware
-async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Every answer that is no page is JSON, and every answer carries the same headers."""
-    try:
-        response = await handler(request)
-    except web.HTTPMethodNotAllowed as error:
-        allowed = ", ".join(sorted(error.allowed_methods))
-        response = _problem(405, f"Only {allowed} is answered here.")
-        response.headers["Allow"] = allowed
-    except web.HTTPNotFound:
-        response = _problem(404, "Nothing is served here. Try / or /status.json.")
-    except web.HTTPException as error:
-        response = _problem(error.status, HTTPStatus(error.status).phrase)
-    except Exception:  # noqa: BLE001  a page that fails is answered like everything else
-        _log.exception("An admin page failed")
-        response = _problem(500, "The gateway failed: a fault of its own, see its log.")
-    response.headers.update(HEADERS)
+_STATIC: Final = re.compile(r"/static/(?P<name>[^/]+)")
+
+
+def _not_allowed(methods: str) -> Response:
+    response = _problem(405, f"Only {methods} is answered here.")
+    response.headers["Allow"] = methods
     return response
 
 
-def _by_name(may_come: Callable[[bytes], bool]) -> Any:
-    @web.middleware
-    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
-        hosts = request.headers.getall("Host", ())
-        if not all(may_come(host.encode("utf-8", "surrogateescape")) for host in hosts):
-            return _problem(403, HOST_REFUSED)
-        return await handler(request)
-
-    return check
+def _problem(status: int, message: str) -> Response:
+    return json_response({"code": status, "message": message}, status=status)
 
 
-def _problem(status: int, message: str) -> web.Response:
-    return web.json_response({"code": status, "message": message}, status=status)
-
-
-async def _rotate(sources: AdminSources, request: web.Request) -> web.Response:
+def _rotate(sources: AdminSources, request: BaseRequest, account: str) -> Response:
     """Nothing waits between the look at what is allowed and the deed."""
     refusal = actions.refusal(request, allowed=sources.may_act())
     if refusal is not None:
         return _problem(*refusal)
-    account = request.match_info["name"]
     asked = sources.rotate(account, request.remote or "")
     if asked is None:
         return _problem(404, "There is no such account here.")
-    return web.json_response(actions.answer(account, asked), status=202)
+    return json_response(actions.answer(account, asked), status=202)
 
 
 class _Pages:
@@ -153,30 +167,30 @@ class _Pages:
         self._sources = sources
         self._writer = ThreadPoolExecutor(1, "metrics")
 
-    async def close(self, _: web.Application) -> None:
+    def close(self) -> None:
         self._writer.shutdown(wait=False, cancel_futures=True)
 
-    async def livez(self, _: web.Request) -> web.Response:
+    async def livez(self, _: BaseRequest) -> Response:
         """The process runs and its loop turns; nothing else is asked."""
-        return web.Response(text="ok\n")
+        return Response(text="ok\n")
 
-    async def readyz(self, _: web.Request) -> web.Response:
+    async def readyz(self, _: BaseRequest) -> Response:
         readiness = self._sources.readiness()
         body = {
             "ready": readiness.ready,
             "state": readiness.state.value,
             "reasons": list(readiness.reasons),
         }
-        return web.json_response(body, status=200 if readiness.ready else 503)
+        return json_response(body, status=200 if readiness.ready else 503)
 
-    async def metrics(self, request: web.Request) -> web.Response:
+    async def metrics(self, request: BaseRequest) -> Response:
         write = self._sources.metrics(request.headers.get("Accept"))
         # With a hundred accounts it takes the time of many calls.
         loop = asyncio.get_running_loop()
         body, content_type = await loop.run_in_executor(self._writer, write)
-        return web.Response(body=body, headers={"Content-Type": content_type})
+        return Response(body=body, headers={"Content-Type": content_type})
 
-    async def status(self, _: web.Request) -> web.Response:
+    async def status(self, _: BaseRequest) -> Response:
         status = _status(self._sources, self._sources.status)
         accounts = status.pop("accounts")
         texts = []
@@ -186,17 +200,22 @@ class _Pages:
                 await asyncio.sleep(0)
         # By parts, so that calls need not wait until thousands of accounts are written.
         text = f'{json.dumps(status)[:-1]}, "accounts": [{", ".join(texts)}]}}'
-        return web.Response(text=text, content_type="application/json")
+        return Response(text=text, content_type="application/json")
 
-    async def static(self, request: web.Request) -> web.Response:
-        name = request.match_info["name"]
+    def static(self, name: str) -> Handler | None:
+        """What answers with that file; None: there is none."""
         kind = status_page.STATIC.get(name)
         if kind is None:
-            raise web.HTTPNotFound
-        return web.Response(body=status_page.static(name), content_type=kind, charset="utf-8")
+            return None
 
-    async def page(self, _: web.Request) -> web.Response:
+        async def answer(_: BaseRequest) -> Response:
+            body = status_page.static(name)
+            return Response(body=body, content_type=kind, charset="utf-8")
+
+        return answer
+
+    async def page(self, _: BaseRequest) -> Response:
         view = look(self._sources)
         # The first page imports the template engine: calls must not wait for that.
         text = await asyncio.to_thread(status_page.render, view)
-        return web.Response(text=text, content_type="text/html")
+        return Response(text=text, content_type="text/html")

@@ -1,28 +1,29 @@
-"""Runs the admin listener's application; what nobody could read, nobody is shown again."""
+"""The admin listener's HTTP; what nobody could read, nobody is shown again."""
 
 from http import HTTPStatus
-from typing import Any
 
-from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
+from aiohttp.web_request import BaseRequest
+from aiohttp.web_response import Response, StreamResponse
+from aiohttp.web_server import Server
 
-from gateway.web.admin import HEADERS
-
-
-class AdminRunner(web.AppRunner):
-    """As its base class, with answers of ours to what the parser refuses."""
-
-    async def _make_server(self) -> web.Server:
-        made = await super()._make_server()
-        return _Server(made, **self._kwargs)
+from gateway.web.admin import HEADERS, Handler
 
 
-class _Server(web.Server):
-    def __init__(self, made: web.Server, **options: Any) -> None:
-        super().__init__(made.request_handler, request_factory=made.request_factory, **options)
+class AdminHttp(Server):
+    """Makes connections, whose requests `handler` answers."""
+
+    def __init__(self, handler: Handler) -> None:
+        # Who closes a page is no reader any more, and need not be written to for that.
+        super().__init__(handler, handler_cancellation=True, access_log=None)
 
     def __call__(self) -> RequestHandler:
         return AdminConnection(self, loop=self._loop, **self._kwargs)
+
+    async def close(self, seconds: float) -> None:
+        """End what is idle, and wait so long for the requests in hand."""
+        self.pre_shutdown()
+        await self.shutdown(seconds)
 
 
 class AdminConnection(RequestHandler):
@@ -44,18 +45,18 @@ class AdminConnection(RequestHandler):
 
     def handle_error(
         self,
-        request: web.BaseRequest,
+        request: BaseRequest,
         status: int = 500,
         exc: BaseException | None = None,
         message: str | None = None,
-    ) -> web.StreamResponse:
+    ) -> StreamResponse:
         """Log and answer as the base class does, without its text.
 
         It quotes the line that could not be read, which may be a header with a secret; in asyncio's
         debug mode it would be a traceback. It also names Python's and the library's versions.
         """
         answer = super().handle_error(request, status, exc, message)
-        if isinstance(answer, web.Response):
+        if isinstance(answer, Response):
             phrase = HTTPStatus(status).phrase
             answer.text = f"{status} {phrase}\n"
             answer.content_type = "text/plain"

@@ -6,10 +6,8 @@ import socket
 from collections.abc import Sequence
 from typing import Any, Final, cast
 
-from aiohttp import web
-
-from gateway.web.admin import HEADERS, AdminSources, build_admin, look
-from gateway.web.admin_runner import AdminConnection, AdminRunner
+from gateway.web.admin import HEADERS, AdminSite, AdminSources, look
+from gateway.web.admin_runner import AdminConnection, AdminHttp
 from gateway.web.crowd import Group
 from gateway.web.door import Door
 from gateway.web.live import Live
@@ -30,7 +28,7 @@ class _House:
 
     patience = LAST
 
-    def __init__(self, server: web.Server) -> None:
+    def __init__(self, server: AdminHttp) -> None:
         self._server = server
 
     def make_room(self, group: Group) -> str:
@@ -68,23 +66,15 @@ class AdminServer:
     """Serves `/metrics`, health and status. It goes on while the proxy drains."""
 
     def __init__(self, sources: AdminSources) -> None:
-        self._sources = sources
-        self._runner: AdminRunner | None = None
         self._doors: list[Door] = []
         self._live = Live(lambda: look(sources), HEADERS)
+        self._admin = AdminSite(sources, self._live)
+        self._http: AdminHttp | None = None
 
     async def serve(self, sockets: Sequence[socket.socket]) -> None:
         """Take requests from `sockets`, which listen already."""
-        self._runner = AdminRunner(
-            build_admin(self._sources, self._live),
-            access_log=None,
-            # Who closes a page is no reader any more, and need not be written to for that.
-            handler_cancellation=True,
-            shutdown_timeout=LAST,
-        )
-        await self._runner.setup()
-        assert self._runner.server is not None  # noqa: S101  set up
-        house = _House(self._runner.server)
+        self._http = AdminHttp(self._admin.answer)
+        house = _House(self._http)
         for one in sockets:
             door = Door(one, house)
             self._doors.append(door)
@@ -98,5 +88,6 @@ class AdminServer:
         for door in self._doors:
             await door.close()
         await self._live.close()
-        if self._runner is not None:
-            await self._runner.cleanup()
+        if self._http is not None:
+            await self._http.close(LAST)
+        await self._admin.close()

@@ -8,10 +8,10 @@ from contextlib import suppress
 from itertools import islice
 from typing import Any, Final, cast
 
-from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
+from aiohttp.web_server import Server
 
 from gateway.core.errors import CallRefusedError, GatewayError
 from gateway.web.answer import Answer
@@ -66,7 +66,7 @@ class Connection(RequestHandler):
     )
 
     def __init__(
-        self, server: web.Server, calls: CallHandler, crowd: Crowd, group: Group = None
+        self, server: Server, calls: CallHandler, crowd: Crowd, group: Group = None
     ) -> None:
         """`group` says where it comes from, for the crowd that it belongs to."""
         self.limits = limits = crowd.limits

@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from aiohttp import web
+from aiohttp.web_request import BaseRequest
+from aiohttp.web_response import StreamResponse, json_response
 
 MOST: Final = 32
 """Open pages; one more is answered with 503."""
@@ -64,12 +65,12 @@ class Live:
         """Something happened to a token: look soon."""
         self._poked.set()
 
-    async def serve(self, request: web.Request) -> web.StreamResponse:
+    async def serve(self, request: BaseRequest) -> StreamResponse:
         """Answer one reader until it goes away, or the gateway ends."""
         if self._closed or len(self._readers) >= self._most:
             body = {"code": 503, "message": f"There are {self._most} open pages already."}
-            return web.json_response(body, status=503, headers={"Retry-After": "30"})
-        response = web.StreamResponse(headers=self._headers)
+            return json_response(body, status=503, headers={"Retry-After": "30"})
+        response = StreamResponse(headers=self._headers)
         if request.method == "HEAD":
             response.content_length = 0
             return response
@@ -98,7 +99,7 @@ class Live:
         if problem is not None:
             _log.error("A stream of the status page failed", exc_info=problem)
 
-    async def _read(self, request: web.Request, response: web.StreamResponse) -> None:
+    async def _read(self, request: BaseRequest, response: StreamResponse) -> None:
         seen = 0
         # It went away, or takes nothing: that is its own affair.
         with contextlib.suppress(ConnectionError, TimeoutError):

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, cast
 
-from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
+from aiohttp.web_server import Server
 
 from gateway.core.limits import Limits
 from gateway.web.connection import Connection
@@ -16,7 +16,7 @@ from gateway.web.request import Request
 from gateway.web.tls import Context
 
 
-class HttpServer(web.Server):
+class HttpServer(Server):
     """Makes connections; a protocol factory for `loop.create_server`, too.
 
     `crowd.limits` are those of new connections.

@@ -27,7 +27,7 @@ from gateway.observe.history import History
 from gateway.observe.metrics import Metrics
 from gateway.observe.shared import Shared
 from gateway.observe.totals import Totals
-from gateway.settings import ListenSettings, Settings, load_operations
+from gateway.settings import ListenSettings, Settings, read_operations
 from gateway.settings.changes import Changes, applicable, changes
 from gateway.web import sockets
 from gateway.web.admin import AdminSources
@@ -111,7 +111,7 @@ class Gateway:
             observer,
             self._lines,
             self._traces,
-            Endpoints(RouteTable(load_operations())),
+            Endpoints(RouteTable(read_operations())),
             self._in_use.meters,
             self._presence,
             self._store_failed,

@@ -29,8 +29,10 @@ class Outward:
         complain: Complain = lambda _: None,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
-        self._api, self._token = map(_host, (settings.api_url, settings.token_url))
-        self.trust = CaTrust(settings.ca_file, complain)
+        urls = settings.api_url, settings.token_url
+        self._api, self._token = map(_host, urls)
+        secure = any(urlsplit(url).scheme == "https" for url in urls)
+        self.trust = CaTrust(settings.ca_file, complain, at_once=secure)
         try:
             self.api_proxy = settings.proxy_to(settings.api_url, environ)
             self.token_proxy = settings.proxy_to(settings.token_url, environ)
@@ -47,17 +49,15 @@ class CaTrust:
     """Gives the context for a new connection; made anew when the file of CAs has changed.
 
     One that cannot be read then, as while it is being written, leaves what was in force: nobody is
-    believed who was not before. Without a file, the system's CAs are read once.
+    believed who was not before. Without a file, the system's CAs are read once: it takes as long
+    as several calls, and a MiB, so that it is done `at_once` only where TLS is spoken.
     """
 
-    def __init__(self, ca_file: Path | None, complain: Complain) -> None:
+    def __init__(self, ca_file: Path | None, complain: Complain, *, at_once: bool = True) -> None:
         self._file = ca_file
         self._complain = complain
         self._state = self._look()
-        try:
-            self._context = strict(client_context(ca_file))
-        except (OSError, ValueError):
-            raise ConfigurationError([_unusable(ca_file)]) from None
+        self._context = self._first() if at_once or ca_file else None
 
     def __call__(self) -> ssl.SSLContext:
         state = self._look()
@@ -67,7 +67,15 @@ class CaTrust:
                 self._context = strict(client_context(self._file))
             except (OSError, ValueError):
                 self._complain(f"{_unusable(self._file)}. What it held before stays in force")
+        if self._context is None:
+            self._context = self._first()
         return self._context
+
+    def _first(self) -> ssl.SSLContext:
+        try:
+            return strict(client_context(self._file))
+        except (OSError, ValueError):
+            raise ConfigurationError([_unusable(self._file)]) from None
 
     def _look(self) -> object:
         try:

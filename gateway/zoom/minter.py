@@ -67,6 +67,7 @@ class TokenEndpoint:
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._token_url = token_url
+        self._secure = token_url.lower().startswith("https:")
         self._account_id = account_id
         self._credentials = credentials
         self._connect_timeout = connect_timeout
@@ -136,7 +137,7 @@ class TokenEndpoint:
                 data=request.body,
                 headers=request.headers | {"User-Agent": USER_AGENT},
                 allow_redirects=False,
-                ssl=self._tls(),
+                ssl=self._tls() if self._secure else True,
                 trace_request_ctx={_SENDING: sending},
                 **self._by_proxy(),
             ) as response:

@@ -9,10 +9,10 @@ from typing import Final
 import click
 import pytest
 
-from gateway.cli.main import main
+from gateway.cli.commands import program
 from tests.docs.pages import PAGES, SHELLS, Block, all_blocks, blocks, name, spans
 
-CONTEXT: Final = click.Context(main)
+CONTEXT: Final = click.Context(program)
 _PROGRAM: Final = re.compile(
     r"(?:^|&& *|\|\|? *|; *|\$\()(?:exec +)?(?:[A-Z_]+=\S+ +)*"  # where a command stands
     r"(?:[\w./-]*/)?zoom-gateway\b(?![:/.@-])"  # no image, file or address
@@ -31,10 +31,10 @@ def used(line: str) -> list[list[str]]:
 
 def wrong(arguments: list[str]) -> str | None:
     """What does not exist of a command's name and options."""
-    command: click.Command | None = main
+    command: click.Command | None = program
     words = list(arguments)
     if words and not words[0].startswith("-"):
-        command = main.get_command(CONTEXT, words.pop(0))
+        command = program.get_command(CONTEXT, words.pop(0))
     if command is None:
         return f"no command {arguments[0]!r}"
     context = click.Context(command)
@@ -77,7 +77,7 @@ def test_commands_and_options_exist(page: Path) -> None:
 
 def test_every_command_is_in_some_page() -> None:
     named = {arguments[0] for page in PAGES for arguments in all_used(page) if arguments}
-    assert set(main.list_commands(CONTEXT)) <= named
+    assert set(program.list_commands(CONTEXT)) <= named
 
 
 @pytest.mark.parametrize("block", all_blocks(*SHELLS), ids=str)

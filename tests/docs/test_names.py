@@ -9,7 +9,7 @@ import promql_parser
 import pytest
 import yaml
 
-from gateway.cli.main import main
+from gateway.cli.commands import program
 from gateway.settings import Settings, schema
 from gateway.settings.environment import path_of
 from gateway.sim.control_http import VERBS
@@ -27,8 +27,8 @@ _SERIES: Final = ("_bucket", "_sum", "_count")
 
 def of_options() -> set[str]:
     """The variables that stand for options of commands."""
-    context = click.Context(main)
-    commands = (main.get_command(context, one) for one in main.list_commands(context))
+    context = click.Context(program)
+    commands = (program.get_command(context, one) for one in program.list_commands(context))
     return {
         variable
         for command in commands

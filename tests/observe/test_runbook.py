@@ -11,7 +11,7 @@ import click
 import pytest
 import yaml
 
-from gateway.cli.main import main
+from gateway.cli.commands import program
 from gateway.core.errors import MintFailure
 from gateway.observe.fields import ALLOWED, ALWAYS
 from gateway.observe.logs import configure
@@ -77,8 +77,8 @@ def test_sections_point_to_sections() -> None:
 
 def known_options(words: list[str]) -> Iterator[str]:
     """Raise for what the command line does not know; give the rest."""
-    assert isinstance(main, click.Group)
-    command = main.get_command(click.Context(main), words[1])
+    assert isinstance(program, click.Group)
+    command = program.get_command(click.Context(program), words[1])
     assert command is not None, f"no command {words[1]}"
     names = {option for one in command.params for option in one.opts}
     for word in words[2:]:
@@ -104,7 +104,8 @@ def test_commands_within_sentences_exist() -> None:
 def test_pages_of_the_admin_listener_exist() -> None:
     asked = set(re.findall(r"http://127\.0\.0\.1:9090(/[\w.]*)", PAGE))
     asked |= {span for span in SPAN.findall(PAGE) if re.fullmatch(r"/[\w.]+", span)}
-    served = set(re.findall(r'add_get\("(/[^"]*)"', (ROOT / "gateway/web/admin.py").read_text()))
+    pages = re.findall(r'"(/[\w.]*)": \w+\.\w+,', (ROOT / "gateway/web/admin.py").read_text())
+    served = set(pages)
     assert asked
     assert asked <= served
 

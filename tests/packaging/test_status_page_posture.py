@@ -14,7 +14,7 @@ from playwright.async_api import Browser, expect
 
 from gateway.core.posture import LimitStatus, Posture, diagnose_certificate
 from gateway.core.status import Readiness, ReadinessGate, Replica, snapshot
-from gateway.web.admin import AdminSources, build_admin
+from gateway.web.admin import AdminSite, AdminSources
 from tests.observe.charts import NOW, WALL, healthy
 from tests.observe.postures import DAY, guarded
 from tests.packaging.browser import PHONE, SOON, WIDE, opened, running
@@ -52,7 +52,7 @@ async def showing(posture: Posture) -> AsyncIterator[Admin]:
         readiness=readiness,
         metrics=lambda _: lambda: (b"", "text/plain"),
     )
-    runner = web.AppRunner(build_admin(sources), access_log=None, shutdown_timeout=1)
+    runner = web.ServerRunner(web.Server(AdminSite(sources).answer), shutdown_timeout=1)
     await runner.setup()
     try:
         site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -86,6 +86,23 @@ class TestNestedNames:
             "accounts.default.apps[2].client_secret",
         ]
 
+    @pytest.mark.parametrize("secret", ['{"a": 1}', "[1]", "5"])
+    def test_text_that_looks_like_json_stays_text(self, secret: str) -> None:
+        environ = {
+            "ZOOM_ACCOUNT_ID": "i",
+            f"{APPS}__0__CLIENT_ID": "c",
+            f"{APPS}__0__CLIENT_SECRET": secret,
+        }
+        [app] = settings(None, environ).accounts["default"].apps
+        assert app.credentials().client_secret.reveal() == secret
+
+    def test_a_place_in_any_list_takes_json(self) -> None:
+        rule = '{"name": "all", "callers": {"networks": ["10.0.0.0/8"]}}'
+        loaded = settings(None, with_(ACCESS__RULES__0=rule, ACCESS__RULES__0__METHODS='["GET"]'))
+        [found] = loaded.access.rules
+        assert (found.name, found.methods) == ("all", ("GET",))
+        assert found.callers.networks == ("10.0.0.0/8",)
+
     @pytest.mark.parametrize("value", ["[bad", "bad", "5", "[" * 100_000])
     def test_what_is_no_json_list_is_refused_with_its_variable(self, value: str) -> None:
         assert problem(None, {"ZOOM_ACCOUNT_ID": "i", APPS: value}) == (

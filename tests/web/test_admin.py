@@ -10,11 +10,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from aiohttp.test_utils import TestClient
+from aiohttp.test_utils import RawTestServer, TestClient
 
 from gateway.core.diagnosis import Chart
 from gateway.core.status import Readiness, ReadinessGate, Replica, State, snapshot
-from gateway.web.admin import TURN, AdminSources, build_admin
+from gateway.web.admin import TURN, AdminSite, AdminSources
 from tests.observe.charts import (
     CANARY,
     NOW,
@@ -49,7 +49,9 @@ def sources(charts: dict[str, Chart], gate: ReadinessGate | None = None) -> Admi
 @pytest.fixture
 def admin(aiohttp_client: Any) -> Callable[..., Any]:
     async def start(charts: dict[str, Chart], gate: ReadinessGate | None = None) -> Client:
-        client: Client = await aiohttp_client(build_admin(sources(charts, gate)))
+        client: Client = await aiohttp_client(
+            RawTestServer(AdminSite(sources(charts, gate)).answer)
+        )
         return client
 
     return start
@@ -107,7 +109,7 @@ async def test_calls_have_their_turn_while_many_accounts_are_written(aiohttp_cli
         return {"pace": name}
 
     parts = replace(sources(dict.fromkeys(names, healthy())), history=history)
-    client = await aiohttp_client(build_admin(parts))
+    client = await aiohttp_client(RawTestServer(AdminSite(parts).answer))
     busy = asyncio.create_task(other())
     body = await (await client.get("/status.json")).json()
     busy.cancel()
@@ -127,7 +129,7 @@ async def test_calls_do_not_wait_while_metrics_are_written(aiohttp_client: Any) 
         return b"done", "text/plain"
 
     parts = replace(sources({"default": healthy()}), metrics=lambda _: write)
-    client = await aiohttp_client(build_admin(parts))
+    client = await aiohttp_client(RawTestServer(AdminSite(parts).answer))
     scrapes = [asyncio.create_task(client.get("/metrics")) for _ in range(3)]
     async with asyncio.timeout(30):
         while not threads:
@@ -144,7 +146,7 @@ async def test_calls_do_not_wait_while_metrics_are_written(aiohttp_client: Any) 
 async def test_the_page_takes_the_quicker_look(aiohttp_client: Any) -> None:
     whole = sources({"default": healthy()})
     parts = replace(whole, status=dict, glance=whole.status)
-    client = await aiohttp_client(build_admin(parts))
+    client = await aiohttp_client(RawTestServer(AdminSite(parts).answer))
     assert "All is well" in await (await client.get("/")).text()
 
 
@@ -203,8 +205,8 @@ async def test_a_page_that_fails_says_nothing_of_itself(
         raise LookupError(CANARY)
 
     readiness = Readiness(ready=True, state=State.OK, reasons=())
-    app = build_admin(AdminSources(fail, lambda: readiness, lambda _: lambda: (b"", "text/plain")))
-    client = await aiohttp_client(app)
+    made = AdminSite(AdminSources(fail, lambda: readiness, lambda _: lambda: (b"", "text/plain")))
+    client = await aiohttp_client(RawTestServer(made.answer))
     with caplog.at_level(logging.ERROR):
         response = await client.get("/status.json")
     assert response.status == 500

@@ -4,10 +4,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from aiohttp.test_utils import TestClient
+from aiohttp.test_utils import RawTestServer, TestClient
 
 from gateway.core.course import Asked
-from gateway.web.admin import build_admin
+from gateway.web.admin import AdminSite
 from tests.observe.charts import healthy
 from tests.web.test_admin import sources
 
@@ -42,7 +42,7 @@ async def admin(aiohttp_client: Any, operator: Operator) -> Client:
         may_act=lambda: operator.allowed,
         rotate=operator.rotate,
     )
-    client: Client = await aiohttp_client(build_admin(parts))
+    client: Client = await aiohttp_client(RawTestServer(AdminSite(parts).answer))
     return client
 
 
@@ -194,5 +194,5 @@ async def test_the_page_says_what_it_costs(aiohttp_client: Any) -> None:
     one = replace(two, account=replace(two.account, slots=two.account.slots[1:]))
     for chart, kills in ((two, False), (one, True)):
         parts = replace(sources({"default": chart}), may_act=lambda: True)
-        client = await aiohttp_client(build_admin(parts))
+        client = await aiohttp_client(RawTestServer(AdminSite(parts).answer))
         assert ("kills the token in use" in await (await client.get("/")).text()) is kills

@@ -51,6 +51,23 @@ def test_a_bundle_that_cannot_be_used_any_more(tmp_path: Path) -> None:
         )
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_the_systems_cas_are_read_at_once_only_where_tls_is_spoken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    early, late = tmp_path / "early.pem", tmp_path / "late.pem"
+    make_ca(early)
+    make_ca(late)
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "none"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(early))
+    url = f"{scheme}://127.0.0.1:8081"
+    outward = Outward(UpstreamSettings(api_url=url, token_url=f"{url}/oauth/token"), environ={})
+    monkeypatch.setenv("SSL_CERT_FILE", str(late))
+    read = outward.trust()
+    assert trusted(read) == [serial(early if scheme == "https" else late)]
+    assert outward.trust() is read
+
+
 def test_the_ways_out() -> None:
     environ = {"HTTPS_PROXY": "http://user:canary@proxy.test:3128", "NO_PROXY": "api.zoom.us"}
     outward = Outward(UpstreamSettings(), environ=environ)
