@@ -9,21 +9,26 @@ images/overhead.svg in that folder, too.
 """
 
 import argparse
-import datetime
+import datetime as dt
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.support import page
+from benchmarks.support import chart, page
+from benchmarks.support.features import features, workers
 from benchmarks.support.machine import ROOT, described
+from benchmarks.support.memory import memory
 from benchmarks.support.peers import PEERS
+from benchmarks.support.refusals import replays
 from benchmarks.support.results import GATEWAY, Results
 from benchmarks.support.rounds import compare
 from benchmarks.support.stage import Stage, stage
+from benchmarks.support.starting import starting
 from gateway import __version__
 
 SAVED: Final = ROOT / "build" / "bench" / "overhead.json"
@@ -33,16 +38,26 @@ FULL: Final = (8.0, 9)
 
 Measurement = Callable[[Results, Stage, float, int, Callable[[str], None]], None]
 
-MEASUREMENTS: Final[dict[str, Measurement]] = {"peers": compare}
+MEASUREMENTS: Final[dict[str, Measurement]] = {
+    "peers": compare,
+    "workers": workers,
+    "features": features,
+    "refusals": replays,
+    "memory": memory,
+    "starting": starting,
+}
+
+
+BEGUN: Final = time.monotonic()
 
 
 def tell(words: str) -> None:
-    print(words, file=sys.stderr, flush=True)
+    print(f"{time.monotonic() - BEGUN:5.0f} s  {words}", file=sys.stderr, flush=True)
 
 
 def measure(names: list[str], seconds: float, rounds: int) -> Results:
     found = Results(
-        date=datetime.datetime.now(datetime.UTC).date().isoformat(),
+        date=dt.datetime.now(dt.UTC).date().isoformat(),
         machine=described(),
         command=f"python {' '.join(['benchmarks/overhead.py', *sys.argv[1:]])}",
         rounds=rounds,
@@ -84,6 +99,7 @@ def main() -> int:
 
 def publish(found: Results, text: str, docs: Path) -> None:
     page.write(docs / "performance.md", "what a call costs", text)
+    chart.overhead(found, [peer.name for peer in PEERS], docs / "images" / "overhead.svg")
 
 
 if __name__ == "__main__":

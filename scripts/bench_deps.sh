@@ -8,7 +8,7 @@ missing=""
 need() { # a command, and the package that has it
     command -v "$1" >/dev/null || missing="$missing $2"
 }
-need nginx nginx-light
+need nginx nginx
 need wrk wrk
 need haproxy haproxy
 need node nodejs

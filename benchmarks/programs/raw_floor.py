@@ -13,6 +13,7 @@ import httptools
 import uvloop
 
 PORT, UPSTREAM = int(sys.argv[1]), urlsplit(sys.argv[2])
+HOST, _, AT = UPSTREAM.netloc.rpartition(":")
 FIELD = b"\r\nAuthorization: Bearer a-fixed-token\r\n\r\n"
 
 
@@ -25,7 +26,7 @@ class Upward(asyncio.Protocol):
         self._parser.feed_data(data)
         self._caller.write(data)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _: Exception | None) -> None:
         self._caller.close()
 
 
@@ -39,9 +40,9 @@ class Downward(asyncio.Protocol):
 
     async def _connect(self) -> None:
         made, _ = await asyncio.get_running_loop().create_connection(
-            lambda: Upward(self._caller), UPSTREAM.hostname, UPSTREAM.port
+            lambda: Upward(self._caller), HOST, int(AT)
         )
-        self._upstream = cast(asyncio.Transport, made)
+        self._upstream = made
         if self._early:
             self._upstream.write(self._early)
 
@@ -53,7 +54,7 @@ class Downward(asyncio.Protocol):
         else:
             self._upstream.write(head + FIELD + body)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _: Exception | None) -> None:
         self._connecting.cancel()
         if self._upstream is not None:
             self._upstream.close()

@@ -159,5 +159,6 @@ def gateway(folder: Path, ports: tuple[int, int], api: str, tokens: str) -> dict
         "accounts": {"default": {"account_id": "demo-account", "apps": [app]}},
         "access": {"default": "deny", "keys": {"bench": {"key": KEY}}, "rules": rules},
         "store": {"url": f"file://{folder}/store"},
+        "drain": {"delay": 0, "timeout": 0},  # nobody waits for its end
         "log": {"format": "json", "level": "info", "sample": 1},
     }

@@ -38,6 +38,7 @@ class Running:
 
     def __init__(self, child: "subprocess.Popen[bytes]") -> None:
         self.child = child
+        self._command = str(child.args)
         self.lines = 0
         self._head = b""
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -87,9 +88,9 @@ class Running:
     def must_live(self, end: float = float("inf")) -> None:
         if self.child.poll() is not None:
             self._reader.join()
-            raise RuntimeError(f"{self.child.args} ended: {self.head[-2000:]}")
+            raise RuntimeError(f"{self._command} ended: {self.head[-2000:]}")
         if time.monotonic() > end:
-            raise RuntimeError(f"{self.child.args} does not listen: {self.head[-2000:]}")
+            raise RuntimeError(f"{self._command} does not listen: {self.head[-2000:]}")
 
     def end(self) -> None:
         """SIGTERM to it, SIGKILL to what is left of it, by their ids."""
@@ -212,9 +213,11 @@ def free_port() -> int:
 
 
 def described() -> str:
-    """Processor and kernel, in words."""
+    """Processor, kernel, and how busy the machine is already, in words."""
     info = Path("/proc/cpuinfo").read_text()
     model = re.search(r"model name\s*: (.+)", info)
     count = len(os.sched_getaffinity(0))
     name = model[1].strip() if model else "a processor that does not tell its name"
-    return f"{count} core{'s' if count > 1 else ''} of {name}, Linux {os.uname().release}"
+    kernel = ".".join(os.uname().release.split(".")[:2])
+    busy = f"load average {os.getloadavg()[0]:.1f} before it began"
+    return f"{count} core{'s' if count > 1 else ''} of {name}, Linux {kernel}, {busy}"

@@ -9,7 +9,7 @@ from benchmarks.support.results import DIRECT, GATEWAY, GOALS, Goal, Results, sp
 ABSENT: Final = "-"
 _HEAD: Final = (
     "",
-    "CPU a call, µs (least–most)",
+    "CPU a call, µs (least to most)",
     "calls a second",
     "p50, ms",
     "p99, ms",
@@ -45,11 +45,17 @@ def overhead(found: Results, names: Iterable[str]) -> str:
     return "\n\n".join(
         [
             f"{found.date}, {found.machine}; {found.rounds} rounds, medians. `{found.command}`",
-            table(_HEAD, (_row(found, name) for name in (DIRECT, GATEWAY, *names))),
+            table(_HEAD, (_row(found, name) for name in (GATEWAY, *names))),
+            _direct(found),
             table(("figure", "goal", "measured", ""), (_goal(goal, found) for goal in GOALS)),
             *(f"Not measured: {problem}." for problem in found.problems),
         ]
     )
+
+
+def _direct(found: Results) -> str:
+    p50, p99 = (number(found.of(DIRECT, f"one {which}")) for which in ("p50", "p99"))
+    return f"A call of one connection without a proxy: p50 {p50} µs, p99 {p99} µs."
 
 
 def _row(found: Results, name: str) -> list[str]:
@@ -58,14 +64,14 @@ def _row(found: Results, name: str) -> list[str]:
     cpu = number(found.of(name, "cpu"))
     between = spread(samples, "cpu")
     if between:
-        cpu += f" ({number(between[0])}–{number(between[1])})"
+        cpu += f" ({number(between[0])} to {number(between[1])})"
     added = [number(found.added(name, f"one {which}")) for which in ("p50", "p99")]
     return [
-        f"{'**' if name == GATEWAY else ''}{name}{'**' if name == GATEWAY else ''} {version}".strip(),
+        f"{f'**{name}**' if name == GATEWAY else name} {version}".strip(),
         cpu,
         number(found.of(name, "per second")),
         *(number(found.of(name, which), 1e-3, 2) for which in ("p50", "p99")),
-        *([ABSENT, ABSENT] if name == DIRECT else added),
+        *added,
         _memory(samples, found, name),
         number(found.of(name, "after rss")),
     ]

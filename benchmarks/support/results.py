@@ -39,20 +39,20 @@ class Results:
         for name, number in numbers.items():
             self.others.setdefault(name, []).append(number)
 
+    def samples(self, proxy: str, name: str) -> list[float]:
+        """Of all rounds; empty: it was not measured."""
+        return self.proxies.get(proxy, {}).get(name, [])
+
     def of(self, proxy: str, name: str) -> float | None:
         """The median; None: it was not measured."""
-        return _median(self.proxies.get(proxy, {}).get(name, ()))
+        return _median(self.samples(proxy, name))
 
     def other(self, name: str) -> float | None:
         return _median(self.others.get(name, ()))
 
     def added(self, proxy: str, name: str) -> float | None:
         """The median over the rounds of what a proxy adds to the latency of a direct call."""
-        pairs = zip(
-            self.proxies.get(proxy, {}).get(name, ()),
-            self.proxies.get(DIRECT, {}).get(name, ()),
-            strict=False,
-        )
+        pairs = zip(self.samples(proxy, name), self.samples(DIRECT, name), strict=False)
         return _median([own - direct for own, direct in pairs])
 
     def save(self, path: Path) -> None:
@@ -69,8 +69,9 @@ def _median(numbers: Iterable[float]) -> float | None:
     return median(found) if found else None
 
 
-def ratio(one: float | None, other: float | None) -> float | None:
-    return None if one is None or not other else one / other
+def ratio(one: Iterable[float], other: Iterable[float]) -> float | None:
+    """The median over the rounds of one over the other; None: there was no such round."""
+    return _median([mine / its for mine, its in zip(one, other, strict=False) if its])
 
 
 class Goal(NamedTuple):
@@ -87,22 +88,28 @@ class Goal(NamedTuple):
 
 
 def _against(peer: str) -> Callable[[Results], float | None]:
-    return lambda found: ratio(found.of(GATEWAY, "cpu"), found.of(peer, "cpu"))
+    return lambda found: ratio(found.samples(GATEWAY, "cpu"), found.samples(peer, "cpu"))
 
 
 def _added(name: str) -> Callable[[Results], float | None]:
-    return lambda found: ratio(found.added(GATEWAY, name), found.added("Envoy", name))
+    def figure(found: Results) -> float | None:
+        """Of the medians: in a single round a difference may be nothing, or less."""
+        own, its = found.added(GATEWAY, name), found.added("Envoy", name)
+        return None if own is None or its is None or its <= 0 else own / its
+
+    return figure
 
 
 def _quotient(one: str, other: str) -> Callable[[Results], float | None]:
-    return lambda found: ratio(found.other(one), found.other(other))
+    return lambda found: ratio(found.others.get(one, ()), found.others.get(other, ()))
 
 
 def _features(found: Results) -> float | None:
-    with_them, without = found.other("features on"), found.other("features off")
-    if with_them is None or without is None:
-        return None
-    return ratio(with_them - without, found.of("plain aiohttp", "cpu"))
+    pairs = zip(
+        found.others.get("features on", ()), found.others.get("features off", ()), strict=False
+    )
+    cost, whole = _median([on - off for on, off in pairs]), found.of("plain aiohttp", "cpu")
+    return None if cost is None or not whole else cost / whole
 
 
 def _number(name: str) -> Callable[[Results], float | None]:

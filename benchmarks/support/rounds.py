@@ -4,14 +4,13 @@ drifts slows all.
 
 import contextlib
 from collections.abc import Callable
-from pathlib import Path
 
 from benchmarks.support import configs
 from benchmarks.support.machine import Running
 from benchmarks.support.peers import present
 from benchmarks.support.results import DIRECT, GATEWAY, Results
 from benchmarks.support.stage import Stage, count, gateway
-from benchmarks.support.wrk import loaded, wrk
+from benchmarks.support.wrk import ONE, loaded, wrk
 
 Tell = Callable[[str], None]
 Serving = dict[str, tuple[Running, str]]
@@ -20,7 +19,7 @@ Serving = dict[str, tuple[Running, str]]
 def compare(found: Results, stage: Stage, seconds: float, rounds: int, tell: Tell) -> None:
     """Start all, warm each up, and measure. Raises FailedCallsError if a call failed."""
     with contextlib.ExitStack() as stack:
-        own = stack.enter_context(gateway(stage.folder / "own", stage.url, stage.tokens))
+        own = stack.enter_context(gateway(stage, "own"))
         serving: Serving = {GATEWAY: (own.process, own.url)}
         for peer in present(lambda problem: _missing(found, problem, tell)):
             try:
@@ -34,7 +33,7 @@ def compare(found: Results, stage: Stage, seconds: float, rounds: int, tell: Tel
             idle = process.memory()
             found.add(name, **{"idle rss": idle.rss, "idle pss": idle.pss})
         for _, url in serving.values():
-            wrk(url + configs.CALL, 1.0, headers=configs.CALLER)
+            wrk(url + configs.CALL, 1.0)
         for number in range(rounds):
             tell(f"round {number + 1} of {rounds}")
             one_round(found, stage, serving, seconds)
@@ -44,11 +43,11 @@ def compare(found: Results, stage: Stage, seconds: float, rounds: int, tell: Tel
 
 
 def one_round(found: Results, stage: Stage, serving: Serving, seconds: float) -> None:
-    direct = wrk(stage.url + configs.CALL, seconds / 2, 1, configs.CALLER)
+    direct = wrk(stage.url + configs.CALL, seconds / 2, ONE)
     found.add(DIRECT, **{"one p50": direct.p50, "one p99": direct.p99})
     for name, (process, url) in serving.items():
-        many = loaded(process, url + configs.CALL, seconds, headers=configs.CALLER)
-        one = wrk(url + configs.CALL, seconds / 2, 1, configs.CALLER)
+        many = loaded(process, url + configs.CALL, seconds)
+        one = wrk(url + configs.CALL, seconds / 2, ONE)
         found.add(
             name,
             **{
@@ -71,10 +70,3 @@ def everything_was_on(gateway: Running, counted: float) -> None:
 def _missing(found: Results, problem: str, tell: Tell) -> None:
     tell(problem)
     found.problems.append(problem)
-
-
-def scratch(folder: Path, name: str) -> Path:
-    """An empty folder for one measurement."""
-    made = folder / name
-    made.mkdir(parents=True)
-    return made

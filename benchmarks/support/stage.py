@@ -21,6 +21,20 @@ Change = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True, slots=True)
+class Launch:
+    """How a gateway is started: by which program, with which options, on which cores (None: those
+    of the proxy).
+    """
+
+    program: tuple[str, ...] = GATEWAY
+    options: tuple[str, ...] = ()
+    on: frozenset[int] | None = None
+
+
+PLAIN: Final = Launch()
+
+
+@dataclass(frozen=True, slots=True)
 class Serving:
     """A gateway that has served a call."""
 
@@ -59,29 +73,32 @@ def stage(folder: Path, life: float = 3599) -> Iterator[Stage]:
 
 
 @contextlib.contextmanager
-def gateway(  # noqa: PLR0913  every measurement has something of its own
-    folder: Path,
-    api: str,
-    tokens: str,
-    change: Change | None = None,
-    options: tuple[str, ...] = (),
-    on: frozenset[int] | None = None,
-    program: tuple[str, ...] = GATEWAY,
+def gateway(
+    stage: Stage, name: str, change: Change | None = None, launch: Launch = PLAIN
 ) -> Iterator[Serving]:
-    """Start `serve` with a configuration file, and wait until it serves."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Start `serve` with a configuration file, in a folder of its own, and wait until it serves."""
+    folder = stage.folder / name
+    folder.mkdir(exist_ok=True)
     ports = free_port(), free_port()
-    config = configs.gateway(folder, ports, api, tokens)
+    file = configured(stage, folder, ports, change)
+    command: tuple[str | Path, ...] = (*launch.program, "serve", "--config", file, *launch.options)
+    with running(command, cores().proxy if launch.on is None else launch.on) as process:
+        url = f"http://127.0.0.1:{ports[0]}"
+        answered(process.listens(ports[0]), url + configs.CALL, configs.CALLER)
+        yield Serving(process, url, f"http://127.0.0.1:{ports[1]}")
+
+
+def configured(
+    stage: Stage, folder: Path, ports: tuple[int, int], change: Change | None = None
+) -> Path:
+    """Write the gateway's configuration file."""
+    config = configs.gateway(folder, ports, stage.url, stage.tokens)
     if change is not None:
         change(config)
     file = folder / "gateway.yaml"
     file.write_text(yaml.safe_dump(config))
     file.chmod(0o600)
-    command = (*program, "serve", "--config", file, *options)
-    with running(command, cores().proxy if on is None else on) as process:
-        url = f"http://127.0.0.1:{ports[0]}"
-        answered(process.listens(ports[0]), url + configs.CALL, configs.CALLER)
-        yield Serving(process, url, f"http://127.0.0.1:{ports[1]}")
+    return file
 
 
 def answered(process: Running, url: str, headers: Mapping[str, str] | None = None) -> None:

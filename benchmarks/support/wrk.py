@@ -2,14 +2,38 @@
 
 import re
 import subprocess
-from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from benchmarks.support.configs import CALLER
 from benchmarks.support.machine import Running, cores, spawned
 
 SCRIPT: Final = Path(__file__).with_name("report.lua")
 _COUNT: Final = re.compile(r"(\w+)=(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What the calls are like. With `body` bytes they are POSTs; `fields` more header fields;
+    `accounts` that are called in turn; all named in report.lua.
+    """
+
+    connections: int = 32
+    body: int = 0
+    fields: int = 0
+    accounts: int = 0
+
+    def environment(self) -> dict[str, str]:
+        return {
+            "BENCH_BODY": str(self.body),
+            "BENCH_FIELDS": str(self.fields),
+            "BENCH_ACCOUNTS": str(self.accounts),
+        }
+
+
+USUAL: Final = Shape()
+ONE: Final = Shape(connections=1)
 
 
 class Load(NamedTuple):
@@ -34,45 +58,50 @@ class FailedCallsError(RuntimeError):
     """Calls failed: what was measured is worth nothing."""
 
 
-def wrk(
-    url: str,
-    seconds: float,
-    connections: int = 32,
-    headers: Mapping[str, str] | None = None,
-    script: Path = SCRIPT,
-) -> Load:
-    """Load for so many whole seconds. Raises FailedCallsError if a single call was not answered, and well."""
-    fields = [part for item in (headers or {}).items() for part in ("-H", f"{item[0]}: {item[1]}")]
+def wrk(url: str, seconds: float, shape: Shape = USUAL) -> Load:
+    """Load for so many whole seconds.
+
+    Raises FailedCallsError unless each call was answered, and well.
+    """
+    return ended(url, begun(url, seconds, shape), seconds)
+
+
+def begun(url: str, seconds: float, shape: Shape = USUAL) -> "subprocess.Popen[bytes]":
     command = [
-        "wrk",
-        "--threads=1",
-        f"--connections={connections}",
-        f"--duration={max(1, round(seconds))}s",
+        *("wrk", "--threads=1", f"--connections={shape.connections}", "--timeout=20s"),
+        *(f"--duration={max(1, round(seconds))}s", f"--script={SCRIPT}"),
+        *(part for name, text in CALLER.items() for part in ("-H", f"{name}: {text}")),
+        url,
     ]
-    child = spawned(
-        [*command, "--timeout=20s", f"--script={script}", *fields, url], cores().load, {}
-    )
+    return spawned(command, cores().load, shape.environment())
+
+
+def ended(url: str, child: "subprocess.Popen[bytes]", seconds: float) -> Load:
     try:
         output = child.communicate(timeout=seconds + 60)[0].decode()
-    except subprocess.TimeoutExpired:
+    except BaseException:
         child.kill()
         child.communicate()
         raise
-    counted = {
-        name: int(number) for name, number in _COUNT.findall(output.rpartition("counted")[2])
-    }
-    if not counted.get("calls"):
-        raise FailedCallsError(f"wrk counted no call: {output[-1000:]}")
+    return read(url, output)
+
+
+def read(url: str, output: str) -> Load:
+    """What report.lua printed. Raises FailedCallsError."""
+    reported = output.rpartition("counted ")[2]
+    counted = {name: int(number) for name, number in _COUNT.findall(reported)}
+    calls = counted.get("calls")
+    if not calls:
+        raise FailedCallsError(f"wrk counted no call at {url}: {output[-1000:]}")
     if counted["failed"] or counted["refused"]:
         raise FailedCallsError(f"calls failed at {url}: {counted}")
-    calls = counted["calls"]
     return Load(calls, calls / counted["microseconds"] * 1e6, counted["p50"], counted["p99"])
 
 
-def loaded(proxy: Running, url: str, seconds: float, **options: object) -> Measured:
+def loaded(proxy: Running, url: str, seconds: float, shape: Shape = USUAL) -> Measured:
     """Load a proxy and see what it uses."""
     before = proxy.cpu()
-    load = wrk(url, seconds, **options)  # type: ignore[arg-type]  # those of `wrk`
+    load = wrk(url, seconds, shape)
     proxy.must_live()
     used = proxy.cpu() - before
     return Measured(used / load.calls * 1e6, load.per_second, load.p50, load.p99)
