@@ -83,7 +83,8 @@ def _curve(axis: Any, words: str, points: Sequence[tuple[float, float]]) -> None
     axis.plot(places, values, color=OWN, marker="o", markersize=3)
     if places[-1] > _WIDE:
         axis.set_xscale("symlog", linthresh=1)
-        axis.xaxis.get_major_locator().set_params(numticks=5)
+        powers = [10.0**power for power in range(6) if 10.0**power <= places[-1]]
+        axis.set_xticks([0.0, *powers[:: len(powers) // 3]] if places[0] < 1 else powers)
     if max(values) > _TALL * min(values):
         axis.set_yscale("log")
     else:
