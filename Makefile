@@ -55,8 +55,18 @@ $(TOOLS)/.installed: requirements/packaging.txt scripts/packaging_venv.sh
 test-packaging: $(STAMP) $(TOOLS)/.installed ## image, chart, alerts and page, for real: needs what test-deps installs
 	$(BIN)/python -m pytest --numprocesses=3 --dist=loadfile --timeout=600 tests/packaging
 
-bench-fleet: $(STAMP) ## the same at full length, as a table
+bench-fleet: $(STAMP) ## what test-fleet does, at full length, as a table
 	@$(BIN)/python benchmarks/fleet.py
+
+bench-deps: ## what the next two start beside the gateway (nginx, wrk, Envoy, Node ...): apt-get as root, npm, pip
+	@sh scripts/bench_deps.sh .cache/bench
+
+bench: $(STAMP) ## what a call costs, beside other proxies: five minutes, as a table. Needs what bench-deps installs
+	@$(BIN)/python benchmarks/overhead.py
+
+bench-full: $(STAMP) ## the same at length, and how it grows: half an hour; writes docs/performance.md
+	@$(BIN)/python benchmarks/overhead.py --full --write docs
+	@$(BIN)/python benchmarks/scaling.py --write docs
 
 test-deps: ## what tests start (Redis, Prometheus, Chromium, podman ...), by apt-get as root
 	@sh scripts/test_deps.sh
@@ -90,4 +100,4 @@ lock: $(STAMP) ## resolve the locked requirements anew
 clean: ## remove what was built
 	rm -rf $(VENV) $(TOOLS) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .cache
 
-.PHONY: help venv demo lint format test test-processes test-fleet fleet-1 fleet-2 test-packaging test-soak audit sbom bench-fleet test-deps core-coverage docs site image lock clean
+.PHONY: help venv demo lint format test test-processes test-fleet fleet-1 fleet-2 test-packaging test-soak audit sbom bench bench-full bench-deps bench-fleet test-deps core-coverage docs site image lock clean

@@ -15,3 +15,5 @@ compile 3.11 pyproject.toml --extra otel --group dev --output-file requirements/
 compile 3.11 --group build --output-file requirements/build.txt
 # checkov and the chart's engine go into an environment of their own.
 compile 3.12 --group packaging --output-file requirements/packaging.txt
+# Envoy, as a peer in the benchmarks.
+compile 3.11 --group bench --output-file requirements/bench.txt
