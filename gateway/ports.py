@@ -33,7 +33,7 @@ class Minter(Protocol):
         """Ask the token endpoint for a token of `slot`. Raises MintError, nothing else."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class UpstreamRequest:
     """One call as it goes out. `target` is the request target, byte for byte.
 
@@ -64,6 +64,12 @@ class UpstreamAnswer(Protocol):
 
     def chunks(self) -> AsyncIterator[bytes]:
         """The body, as it arrives. Raises UpstreamBrokenError if it ends before its end."""
+
+    def whole(self, limit: int) -> bytes | None:
+        """All that is left of the body, if it is there already and has at most `limit` bytes.
+
+        The answer is closed then, as by `close()`. None changes nothing.
+        """
 
     async def close(self, *, reuse: bool = True) -> None:
         """Give the connection back if both directions are complete, else cut it. Idempotent.

@@ -45,7 +45,8 @@ class Verdict(Enum):
     @property
     def refuses(self) -> bool:
         """Whether a new token may help."""
-        return self in {Verdict.REFUSED, Verdict.EXPIRED}
+        # Not by a set: an Enum's hash is a call of Python's, and this is asked for every call.
+        return self is Verdict.REFUSED or self is Verdict.EXPIRED
 
 
 class _Said(NamedTuple):
@@ -114,6 +115,15 @@ def needs_body(status: int, method: str, content_type: bytes) -> bool:
     if status in {400, 401}:
         return True
     return 400 < status < 500 and status != _LIMITED and _is_json(content_type)  # noqa: PLR2004  HTTP's classes
+
+
+def classify_head(status: int, method: str, content_type: bytes) -> Verdict | None:
+    """Judge an answer by its head; None: the body decides, see `classify`."""
+    if 200 <= status < 300:  # noqa: PLR2004  HTTP's classes
+        return Verdict.ACCEPTED
+    if needs_body(status, method, content_type):
+        return None
+    return classify(status)
 
 
 def classify(status: int, body: bytes = b"") -> Verdict:

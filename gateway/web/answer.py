@@ -67,6 +67,42 @@ class Answer:
 
         `fields` hold a `Content-Length` if `length` is not None, and no other framing.
         """
+        head, bodiless = self._head(status, reason, fields, length)
+        self.status = status
+        self._queue(head)
+        return not bodiless
+
+    def whole(
+        self,
+        status: int,
+        reason: bytes,
+        fields: Sequence[Field],
+        length: int | None,
+        body: bytes,
+    ) -> None:
+        """Write an answer of which all is at hand, in one piece. Raises as the others do."""
+        head, bodiless = self._head(status, reason, fields, length)
+        size = 0 if bodiless else len(body)
+        if size and self._left is not None and size > self._left:
+            raise UpstreamBrokenError("the answer is longer than it said")
+        if self._left is not None and size < self._left:
+            raise UpstreamBrokenError("the answer is shorter than it said")
+        self._left = 0 if self._left is not None else None
+        self.status = status
+        self.sent = size
+        if self._chunked:
+            end = b"0\r\n\r\n"
+            head = b"%b%x\r\n%b\r\n%b" % (head, size, body, end) if size else head + end
+        elif size:
+            head += body
+        self._flushed = True
+        self._connection.send(head)
+        self.ended = True
+
+    def _head(
+        self, status: int, reason: bytes, fields: Sequence[Field], length: int | None
+    ) -> tuple[bytes, bool]:
+        """The head's bytes, and whether no body follows."""
         bodiless = self._is_head or status in _EMPTY
         framing: list[Field] = []
         if status == _NO_CONTENT and length is not None:
@@ -85,9 +121,7 @@ class Answer:
         elif not self._http11:
             framing.append(_KEEP)
         lines = [name + b": " + value for name, value in (*fields, *framing)]
-        self.status = status
-        self._queue(b"HTTP/1.1 %d %b\r\n%b\r\n\r\n" % (status, reason, b"\r\n".join(lines)))
-        return not bodiless
+        return b"HTTP/1.1 %d %b\r\n%b\r\n\r\n" % (status, reason, b"\r\n".join(lines)), bodiless
 
     async def write(self, chunk: bytes) -> None:
         """Write a piece of the body, waiting while the caller is slow.

@@ -298,7 +298,11 @@ class Proxy:
             token = await self._timed(visit, tokens.first())
         while True:
             received = await self._send(visit, call, token)
-            verdict = await received.judge(call.method)
+            verdict = received.glance(call.method)
+            if verdict is None:
+                # Zoom may have refused the call on its head alone, and left its body unread: what
+                # is sent next on that connection would be taken for the body.
+                verdict = await received.judge(let_go=call.body is None)
             if not verdict.refuses:
                 if verdict is Verdict.ACCEPTED:
                     tokens.accepted(token)
@@ -310,8 +314,6 @@ class Proxy:
             better = await self._better(visit, tokens, token, verdict)
             if better is None:
                 return received
-            # Zoom may have refused the call on its head alone, and left its body unread: what is
-            # sent next on that connection would be taken for the body.
             await received.close(reuse=call.body is None)
             visit.received = None
             report.replays += 1

@@ -1,18 +1,22 @@
 """An answer of Zoom: looked at where it must be judged, and passed on."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 from gateway.core.errors import UpstreamBrokenError, UpstreamError
 from gateway.core.headers import AnswerHeaders, Field, read_answer
-from gateway.core.verdict import BODY_LIMIT, Verdict, classify, decode_body, needs_body
+from gateway.core.verdict import BODY_LIMIT, Verdict, classify, classify_head, decode_body
 from gateway.ports import UpstreamAnswer
 from gateway.web.answer import Answer
 from gateway.web.errors import zooms_reason
 from gateway.web.limits import PEEK
 
 _FIRST_FINAL: Final = 200
+
+_AT_ONCE: Final = 64 * 1024
+"""Bytes of a body that are written without asking whether the caller takes them. More is written
+piece by piece."""
 
 
 class Received:
@@ -24,7 +28,7 @@ class Received:
 
     def __init__(self, answer: UpstreamAnswer) -> None:
         self._answer = answer
-        self._rest = answer.chunks()
+        self._rest: AsyncIterator[bytes] | None = None
         self._peeked: list[bytes] = []
         self._whole = False
         self._next: asyncio.Task[bytes | None] | None = None
@@ -32,19 +36,29 @@ class Received:
         self._broken: UpstreamError | None = None
         self.status = answer.status
 
-    async def judge(self, method: str) -> Verdict:
-        """Tell what the answer says about the token, reading its body only if that decides.
+    def glance(self, method: str) -> Verdict | None:
+        """Tell what the head alone says about the token; None: the body decides, see `judge`.
 
         Raises UpstreamBrokenError for a head that cannot be passed on.
         """
         if self.status < _FIRST_FINAL:
             raise UpstreamBrokenError(f"an answer with status {self.status}")
         self.headers = headers = read_answer(self._answer.headers)
-        if not needs_body(self.status, method, headers.content_type):
-            return classify(self.status)
-        await self._peek()
-        body = decode_body(headers.content_encoding, b"".join(self._peeked))
-        return classify(self.status, body)
+        return classify_head(self.status, method, headers.content_type)
+
+    async def judge(self, *, let_go: bool) -> Verdict:
+        """Tell what the body says about the token, where the head does not.
+
+        `let_go`: Zoom's connection may carry another call as soon as the body is there.
+        """
+        body = self._answer.whole(BODY_LIMIT) if let_go else None
+        if body is None:
+            await self._peek()
+            body = b"".join(self._peeked)
+        else:
+            self._peeked.append(body)
+            self._whole = True
+        return classify(self.status, decode_body(self.headers.content_encoding, body))
 
     async def pass_on(self, answer: Answer, fields: Sequence[Field]) -> None:
         """Stream it to the caller, with our `fields` added.
@@ -56,7 +70,14 @@ class Received:
             raise self._broken
         headers = self.headers
         reason = zooms_reason(self.status, self._answer.reason)
-        if not answer.begin(self.status, reason, [*headers.kept, *fields], headers.length):
+        fields = [*headers.kept, *fields]
+        untouched = not (self._whole or self._peeked or self._next)
+        body = self._answer.whole(_AT_ONCE) if untouched else None
+        if body is not None:
+            # Most answers are short, and all there: nothing to wait for, one write to make.
+            answer.whole(self.status, reason, fields, headers.length, body)
+            return
+        if not answer.begin(self.status, reason, fields, headers.length):
             answer.end()
             return
         for chunk in self._peeked:
@@ -67,7 +88,7 @@ class Received:
                 raise self._broken
             await answer.write(piece or b"")
         if not self._whole:
-            async for piece in self._rest:
+            async for piece in self._body():
                 slow = answer.push(piece)
                 # What waits for the caller may be a copy: of many slow ones, both would be much.
                 del piece
@@ -84,6 +105,11 @@ class Received:
             self._next.cancel()
             await asyncio.wait([self._next])
         await self._answer.close(reuse=reuse)
+
+    def _body(self) -> AsyncIterator[bytes]:
+        if self._rest is None:
+            self._rest = self._answer.chunks()
+        return self._rest
 
     async def _peek(self) -> None:
         """Look at the body, but not for ever: its message is wanted, the caller waits."""
@@ -104,7 +130,7 @@ class Received:
 
     async def _piece(self) -> bytes | None:
         try:
-            return await anext(self._rest, None)
+            return await anext(self._body(), None)
         except UpstreamError as error:
             # The status has been said; the break matters only if the answer is passed on.
             self._broken = error

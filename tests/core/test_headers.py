@@ -267,3 +267,28 @@ def test_fields_that_show_keys_are_dropped_and_read() -> None:
     assert caller.kept == [(b"Accept", b"*/*")]
     assert caller.values(b"x-team") == [b"key"]
     assert read_caller(raw).kept == [(b"X-Team", b"key"), (b"Accept", b"*/*")]
+
+
+def test_names_that_are_made_up_change_nothing() -> None:
+    """What becomes of a name is remembered, but not for ever, and never for what is no name."""
+    fates = dropping(b"X-Team")
+    made_up = [(b"X-%d" % number, b"1") for number in range(3000)]
+    long = (b"X-" + b"a" * 100, b"1")
+    usual = [(b"HOST", b"h"), (b"x-Forwarded-New", b"1"), (b"X-Request-Id", b"r")]
+    for _ in range(2):
+        caller = read_caller([*made_up, long, *usual], dropped=fates)
+        assert caller.kept == [*made_up, long, usual[2]]
+        assert caller.special == {b"host": [b"h"], b"x-request-id": [b"r"]}
+        with pytest.raises(CallRefusedError):
+            read_caller([(b"X Y", b"1")], dropped=fates)
+    assert 0 < len(fates) <= 1024
+    assert long[0] not in fates
+    assert b"X Y" not in fates
+
+
+@pytest.mark.parametrize("said", [[b"Close"], [b"keep-alive"], [b"close", b" Keep-Alive, close"]])
+def test_a_connection_field_that_names_no_field_takes_none_along(said: list[bytes]) -> None:
+    fields = [(b"Accept", b"*/*"), (b"Content-Length", b"5")]
+    raw = [*fields, *((b"Connection", value) for value in said)]
+    assert read_caller(raw).kept == fields[:1]
+    assert read_answer(raw).kept == fields

@@ -9,7 +9,14 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.verdict import BODY_LIMIT, Verdict, classify, decode_body, needs_body
+from gateway.core.verdict import (
+    BODY_LIMIT,
+    Verdict,
+    classify,
+    classify_head,
+    decode_body,
+    needs_body,
+)
 
 REFUSED, ACCEPTED, UNKNOWN = Verdict.REFUSED, Verdict.ACCEPTED, Verdict.UNKNOWN
 JSON = b"application/json;charset=UTF-8"
@@ -117,6 +124,14 @@ def test_the_body_is_needed_for_other_4xx_if_it_is_json(kind: bytes) -> None:
     assert needed == [status for status in range(400, 500) if status != 429]
     assert not needs_body(404, "GET", b"application/jsonp")
     assert not needs_body(404, "GET", b"")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("kind", [JSON, HTML])
+def test_the_head_decides_unless_the_body_is_needed(method: str, kind: bytes) -> None:
+    for status in range(200, 600):
+        verdict = None if needs_body(status, method, kind) else classify(status)
+        assert classify_head(status, method, kind) is verdict
 
 
 def test_head_goes_by_the_status() -> None:

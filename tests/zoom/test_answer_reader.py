@@ -209,6 +209,25 @@ def test_a_head_of_the_limit_passes_and_a_larger_one_in_one_piece_does_not() -> 
         read(frame % (b"a" * HEAD_LIMIT))
 
 
+def test_spaces_and_interim_heads_count_as_heads() -> None:
+    half = b"X: %b\r\n" % (b"a" * (HEAD_LIMIT // 2))
+    early = b"HTTP/1.1 103 Early Hints\r\n" + half + b"\r\n"
+    final = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n"
+    assert read(early + final + b"\r\nok").take() == b"ok"
+    with pytest.raises(UpstreamBrokenError):
+        read(early + final + half + b"\r\nok")
+    with pytest.raises(UpstreamBrokenError):
+        read(final + b"X: a" + b" " * HEAD_LIMIT + b"\r\n\r\nok")
+
+
+@pytest.mark.parametrize("version", [b"HTTP/2.0", b"HTTP/0.9"])
+def test_only_http_1_is_read_behind_an_interim_head_too(version: bytes) -> None:
+    final = version + b" 200 OK\r\nContent-Length: 2\r\n\r\nok"
+    for start in (b"", b"HTTP/1.1 100 Continue\r\n\r\n"):
+        with pytest.raises(UpstreamBrokenError):
+            read(start + final)
+
+
 def test_a_large_body_is_no_large_head() -> None:
     wire = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (3 * HEAD_LIMIT)
     assert len(read(wire + b"x" * 3 * HEAD_LIMIT).take()) == 3 * HEAD_LIMIT

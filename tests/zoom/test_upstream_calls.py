@@ -356,3 +356,63 @@ async def test_many_calls_at_once() -> None:
         assert upstream.idle == 8
         await upstream.close()
         await eventually(lambda: upstream.idle == 0)
+
+
+@on_every_loop
+async def test_an_answer_that_is_all_there_is_had_at_once_and_frees_its_connection() -> None:
+    async with Peer(answering(OK, OK)) as peer:
+        upstream = HttpUpstream(peer.url)
+        for _ in range(2):
+            answer = await upstream.send(get())
+            assert answer.whole(1) is None  # too long
+            assert upstream.in_use == 1
+            assert answer.whole(2) == b"ok"
+            assert (upstream.idle, upstream.in_use) == (1, 0)
+            assert answer.whole(2) is None
+            assert await read_and_close(answer) == b""
+            assert (upstream.idle, upstream.in_use) == (1, 0)
+        assert peer.connections == 1
+        await upstream.close()
+
+
+@on_every_loop
+async def test_an_answer_that_is_not_all_there_or_more_than_that_is_not_had_at_once() -> None:
+    go_on = asyncio.Event()
+
+    async def script(talk: Talk, number: int) -> None:
+        await talk.head()
+        await talk.say(OK[:-1] if number == 1 else OK + b"HTTP")
+        await go_on.wait()
+        if number == 1:
+            await talk.say(OK[-1:])
+        await talk.closed()
+
+    async with Peer(script) as peer:
+        upstream = HttpUpstream(peer.url)
+        cut, over = await upstream.send(get()), await upstream.send(get())
+        assert (cut.whole(9), over.whole(9)) == (None, None)
+        go_on.set()
+        assert await read_and_close(cut) == b"ok"
+        with pytest.raises(UpstreamBrokenError):
+            await read_and_close(over)
+        await upstream.close()
+
+
+@on_every_loop
+async def test_an_answer_to_a_call_that_is_still_sent_is_not_had_at_once() -> None:
+    async def script(talk: Talk, _: int) -> None:
+        await talk.head()
+        await talk.say(OK)
+        await talk.closed()
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b"x"
+        await asyncio.Event().wait()
+
+    async with Peer(script) as peer:
+        upstream = HttpUpstream(peer.url)
+        answer = await upstream.send(post(body()))
+        assert answer.whole(9) is None
+        assert await read_and_close(answer) == b"ok"
+        assert (upstream.idle, upstream.in_use) == (0, 0)
+        await upstream.close()

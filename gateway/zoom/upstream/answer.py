@@ -55,11 +55,24 @@ class HttpAnswer:
             if connection.failure is not None:
                 raise connection.failure
             try:
-                await connection.wait()
+                await connection.more()
             except BaseException:
                 connection.fail(UpstreamBrokenError("The reading was cancelled"))
                 raise
         return connection.take()
+
+    def whole(self, limit: int) -> bytes | None:
+        """See `UpstreamAnswer.whole`."""
+        connection, sender = self._connection, self._sender
+        if connection is None or self._ended or (sender is not None and not sender.done):
+            return None
+        reader = connection.reader
+        if not reader.complete or reader.buffered > limit or reader.overrun:
+            return None
+        self._connection, self._ended = None, True
+        body = reader.take()
+        self._pool.release(connection)
+        return body
 
     async def close(self, *, reuse: bool = True) -> None:
         """Give the connection back if both directions are complete, else cut it. Idempotent.

@@ -103,8 +103,26 @@ class Connection(asyncio.Protocol):
     def reusable(self) -> bool:
         """Whether both directions are at their end, and nothing is in doubt."""
         reader = self.reader
-        over = self.sent and reader.complete and not reader.chunks
-        return over and reader.keep_alive and not reader.surplus and self.alive
+        return (
+            self.sent
+            and reader.complete
+            and not reader.chunks
+            and reader.keep_alive
+            and not reader.surplus
+            and self.failure is None
+            and not self.lost
+            and not self._transport.is_closing()
+        )
+
+    def fit(self, idle_limit: float) -> bool:
+        """Whether it can carry another call; `idle_limit`: seconds that it may have been idle."""
+        return (
+            not self.lost
+            and self.failure is None
+            and self._loop.time() - self.idle_since < idle_limit
+            and not self._transport.is_closing()
+            and not self._poll.poll(0)
+        )
 
     @property
     def readable(self) -> bool:
@@ -137,7 +155,8 @@ class Connection(asyncio.Protocol):
         self.in_use = False
         self.reused = True
         self.idle_since = self._loop.time()
-        self._resume_reading()
+        if self._read_paused:
+            self._resume_reading()
 
     def write(self, data: bytes) -> None:
         self.touch()
@@ -146,7 +165,8 @@ class Connection(asyncio.Protocol):
     def take(self) -> bytes:
         """All of the body that has come; makes room for more."""
         data = self.reader.take()
-        self._resume_reading()
+        if self._read_paused:
+            self._resume_reading()
         return data
 
     def touch(self) -> None:
@@ -166,14 +186,11 @@ class Connection(asyncio.Protocol):
         """Close at once. What is idle or complete needs no farewell."""
         self._transport.abort()
 
-    async def wait(self) -> None:
-        """Wait until more of the answer may be there, or none will come."""
+    def more(self) -> asyncio.Future[None]:
+        """What is done when more of the answer may be there, or none will come."""
         self._waiter = waiter = self._loop.create_future()
         self.touch()
-        try:
-            await waiter
-        finally:
-            self._waiter = None
+        return waiter
 
     async def writable(self) -> bool:
         """Wait until more of the request may be written; False if that is of no use any more.
@@ -205,15 +222,19 @@ class Connection(asyncio.Protocol):
             self.cut()
             return
         self._since = self._loop.time()
+        reader = self.reader
         try:
-            self.reader.feed(data)
+            reader.feed(data)
         except UpstreamBrokenError as error:
             self.fail(error)
             return
-        if self.reader.buffered > READ_AHEAD and not self._read_paused and self.alive:
+        if reader.buffered > READ_AHEAD and not self._read_paused and self.alive:
             self._read_paused = True
             self._transport.pause_reading()
-        self._wake()
+        waiter = self._waiter
+        # Half a head is no news.
+        if waiter is not None and reader.head_complete and not waiter.done():
+            waiter.set_result(None)
 
     def eof_received(self) -> None:
         if self._unfinished:
@@ -284,7 +305,7 @@ class Connection(asyncio.Protocol):
             self._drained.set_result(None)
 
     def _resume_reading(self) -> None:
-        if self._read_paused and self.alive:
+        if self.alive:
             self._read_paused = False
             self._transport.resume_reading()
 
@@ -294,7 +315,8 @@ class Connection(asyncio.Protocol):
         Armed by `touch()` at the next wait, if it is nobody's turn now.
         """
         self._timer = None
-        reading = self._waiter is not None and not self.starved
+        waiter = self._waiter
+        reading = waiter is not None and not waiter.done() and not self.starved
         # While we leave its answer unread, Zoom may rightly leave our body unread.
         writing = self._drained is not None and not self._read_paused
         if not self.alive or not (reading or writing):

@@ -36,12 +36,9 @@ class Pool:
 
     def take(self) -> Connection | None:
         """An idle connection that still works, now in use; or None."""
-        if not self._idle:
-            return None
-        oldest = asyncio.get_running_loop().time() - self._idle_limit
         while self._idle:
             connection = self._idle.pop()
-            if connection.alive and connection.idle_since > oldest and not connection.readable:
+            if connection.fit(self._idle_limit):
                 self.in_use += 1
                 return connection
             connection.cut()

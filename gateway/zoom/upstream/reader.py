@@ -34,6 +34,7 @@ class AnswerReader:
         "_quiet",
         "_reason",
         "_until_end",
+        "_usual",
         "buffered",
         "chunks",
         "complete",
@@ -60,6 +61,7 @@ class AnswerReader:
         self._quiet = 0
         self._reason = b""
         self._until_end = False
+        self._usual = False
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
         self.chunks: list[bytes] = []
@@ -95,16 +97,21 @@ class AnswerReader:
 
     def feed(self, data: bytes) -> None:
         """Take what came. Raises UpstreamBrokenError if it is no answer."""
-        self.started = True
-        if self.complete or self._parser is None:
-            self.surplus = True
+        parser = self._parser
+        if self.complete or parser is None:
+            self.started = self.surplus = True
             return
+        if not self.started:
+            self.started = True
+            # Nearly always; it spares asking the parser, which makes a string of it.
+            self._usual = data.startswith(b"HTTP/1.1 ")
         self._quiet += len(data)
         try:
-            self._parser.feed_data(data)
+            parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade) as error:
             self._stopped(str(error))
-        self._look_after(data)
+        if self._head_only or not self.complete:
+            self._look_after(data)
 
     def _stopped(self, error: str) -> None:
         if not self.complete:
@@ -151,12 +158,12 @@ class AnswerReader:
     def on_header(self, name: bytes, value: bytes) -> None:
         if self.head_complete:  # a trailer, or surplus
             return
-        self._head_size += len(name) + len(value) + 4
         if len(name) == 17 and name.lower() == b"transfer-encoding":  # noqa: PLR2004  # its length
             self._coding += value.strip().lower()
-        if value[-1:] in b" \t":
-            value = value.rstrip(b" \t")
-        self.headers.append((name, value))
+        bare = value.rstrip(b" \t")
+        if bare is not value:
+            self._head_size += len(value) - len(bare)
+        self.headers.append((name, bare))
 
     def on_headers_complete(self) -> None:
         if self.head_complete:
@@ -164,10 +171,12 @@ class AnswerReader:
         parser = self._parser
         assert parser is not None  # noqa: S101  # it is calling
         self.status = status = parser.get_status_code()
-        self._check(status, parser.get_http_version())
+        self._check(status, "1.1" if self._usual else parser.get_http_version())
         if status < 200:  # noqa: PLR2004  # interim heads
+            self._head_size += _size(self.headers)
             self.headers.clear()
             self._reason = self._coding = b""
+            self._usual = False
             return
         self._quiet = 0
         self.head_complete = True
@@ -200,7 +209,8 @@ class AnswerReader:
             self.complete = True
 
     def _check(self, status: int, version: str) -> None:
-        if self._head_size > HEAD_LIMIT:
+        # What was fed is about what the heads are, and a body's begin may be among it.
+        if self._quiet > HEAD_LIMIT and self._head_size + _size(self.headers) > HEAD_LIMIT:
             self._fault = f"a head of more than {HEAD_LIMIT} bytes"
         elif status < 100 or status == 101:  # noqa: PLR2004  # 101: nobody asked for it
             self._fault = f"status {status}"
@@ -210,3 +220,7 @@ class AnswerReader:
             self._fault = "a Transfer-Encoding other than chunked"
         if self._fault:
             raise ValueError(self._fault)
+
+
+def _size(fields: list[tuple[bytes, bytes]]) -> int:
+    return sum([len(name) + len(value) + 4 for name, value in fields])

@@ -45,6 +45,11 @@ class BodySender:
         """Whether the body was asked for a chunk; nothing is written before that."""
         self._task = asyncio.get_running_loop().create_task(self._run())
 
+    @property
+    def done(self) -> bool:
+        """Whether nobody uses the body's iterator any more."""
+        return self._task.done()
+
     async def stop(self) -> None:
         """Stop, and return when nobody uses the body's iterator any more."""
         self._stopped = True

@@ -62,15 +62,34 @@ class HttpUpstream:
     async def send(self, request: UpstreamRequest) -> HttpAnswer:
         """See `Upstream.send`. Raises ValueError for a request that cannot be written down."""
         head, length = encode_head(request)
-        reused = None if request.fresh else self._pool.take()
-        if reused is not None:
-            answer = await self._exchange(reused, request, head, length)
-            if answer is not None:
-                return answer
-        fresh = await self._dial()
-        answer = await self._exchange(fresh, request, head, length)
-        assert answer is not None  # noqa: S101  # only a reused connection may be stale
-        return answer
+        method, body, fresh = request.method, request.body, request.fresh
+        pool = self._pool
+        while True:
+            connection = None if fresh else pool.take()
+            if connection is None:
+                connection = await self._dial()
+            connection.begin(head_only=method == "HEAD")
+            sender: BodySender | None = None
+            if body is None:
+                connection.write(head)
+                connection.sent = True
+            else:
+                sender = BodySender(connection, head, body, length)
+            reader = connection.reader
+            try:
+                while not reader.head_complete:
+                    if connection.failure is not None:
+                        raise connection.failure  # noqa: TRY301  # the clean-up below is for it, too
+                    await connection.more()
+            except BaseException as error:
+                pool.release(connection)
+                if sender is not None:
+                    await sender.stop()
+                if not _repeatable(request, connection, sender, error):
+                    raise
+                fresh = True
+            else:
+                return HttpAnswer(connection, pool, sender)
 
     async def close(self) -> None:
         """Close every connection, the ones in use too, and return when that is done."""
@@ -90,35 +109,6 @@ class HttpUpstream:
         self._pool.add(connection)
         return connection
 
-    async def _exchange(
-        self, connection: Connection, request: UpstreamRequest, head: bytes, length: int
-    ) -> HttpAnswer | None:
-        """One sending. None: the connection was stale, and the call may be sent again."""
-        connection.begin(head_only=request.method == "HEAD")
-        sender: BodySender | None = None
-        if request.body is None:
-            connection.write(head)
-            connection.sent = True
-        else:
-            sender = BodySender(connection, head, request.body, length)
-        reader = connection.reader
-        try:
-            while not reader.head_complete:
-                if connection.failure is not None:
-                    raise connection.failure  # noqa: TRY301  # the clean-up below is for it, too
-                await connection.wait()
-        except BaseException as error:
-            self._pool.release(connection)
-            if sender is not None:
-                await sender.stop()
-            if _stale(connection, error):
-                if _repeatable(request, sender):
-                    return None
-                if request.method in IDEMPOTENT:
-                    raise UpstreamStaleError(str(error)) from error
-            raise
-        return HttpAnswer(connection, self._pool, sender)
-
 
 def _stale(connection: Connection, error: BaseException) -> bool:
     """Whether the peer closed a kept connection before it said anything about this call."""
@@ -126,8 +116,21 @@ def _stale(connection: Connection, error: BaseException) -> bool:
     return broken and connection.reused and not connection.reader.started
 
 
-def _repeatable(request: UpstreamRequest, sender: BodySender | None) -> bool:
-    """Whether sending again does no harm: Zoom may have acted on bytes that were written."""
+def _repeatable(
+    request: UpstreamRequest,
+    connection: Connection,
+    sender: BodySender | None,
+    error: BaseException,
+) -> bool:
+    """Whether the call may be sent again: Zoom may have acted on bytes that were written.
+
+    Raises UpstreamStaleError if it may, but not with what is left of its body.
+    """
+    if not _stale(connection, error):
+        return False
+    harmless = request.method in IDEMPOTENT
     if sender is None:
-        return request.method in IDEMPOTENT
+        return harmless
+    if sender.asked and harmless:
+        raise UpstreamStaleError(str(error)) from error
     return not sender.asked
