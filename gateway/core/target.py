@@ -97,6 +97,20 @@ def read_target(raw: bytes, host: bytes | None) -> Target:
     return Target(raw, path, account, prefix, _emulated(path))
 
 
+def with_query(target: Target, query: bytes) -> Target | None:
+    """Give `target`, which was checked and has no query, with `query` behind it, `?` included.
+
+    None: it must be checked as a whole, by `read_target`.
+    """
+    if len(target.prefix) + len(target.upstream) + len(query) > MAX_TARGET:
+        return None
+    if not _VISIBLE.fullmatch(query):
+        return None
+    return Target(
+        target.upstream + query, target.path, target.account, target.prefix, target.emulated
+    )
+
+
 def chosen_account(
     target: Target, names: Sequence[bytes], authorizations: Sequence[bytes]
 ) -> str | None:

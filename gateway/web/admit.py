@@ -5,12 +5,19 @@ from typing import Final, NamedTuple
 
 from gateway.core.endpoint import Endpoint
 from gateway.core.headers import CallerHeaders, Field, for_upstream, framing
-from gateway.core.target import Target, chosen_account, read_target
+from gateway.core.routes import OTHER
+from gateway.core.target import Target, chosen_account, read_target, with_query
 from gateway.web.accounts import AccountContext, Accounts
 from gateway.web.errors import METHODS, MethodRefusedError
 from gateway.web.request import CallerBody, Request
 
 _CONTINUE: Final = b"100-continue"
+
+_REMEMBERED: Final = 4096
+"""Paths whose reading is kept; when there are more, all are read anew."""
+
+_SHORT: Final = 256
+"""Bytes of a path up to which its reading is kept."""
 
 
 class Call(NamedTuple):
@@ -45,6 +52,8 @@ class Admission:
         self._accounts = accounts
         self._endpoint_of = endpoint_of
         self._host = host
+        self._known: dict[tuple[str, bytes], tuple[Target, Endpoint]] = {}
+        """What was read of the paths (without query) that came last."""
 
     def admit(self, request: Request, headers: CallerHeaders, body: CallerBody | None) -> Call:
         """Check a call, `body` its body. Raises CallRefusedError."""
@@ -57,11 +66,12 @@ class Admission:
                 "CONNECT and TRACE are not forwarded.", METHODS, close=method == "CONNECT"
             )
         frame = framing(headers, http11=request.http11)
-        hosts = headers.values(b"host")
-        target = read_target(request.target, hosts[0] if hosts else None)
-        name = chosen_account(
-            target, headers.values(b"x-zoom-account"), headers.values(b"authorization")
-        )
+        special = headers.special
+        hosts = special.get(b"host", ())
+        target, endpoint = self._read(method, request.target, hosts[0] if hosts else None)
+        named = special.get(b"x-zoom-account", ())
+        shown = special.get(b"authorization", ())
+        name = chosen_account(target, named, shown) if named or shown else target.account
         # The emulated token endpoint may find the account in a body that was not read yet.
         account_of = (
             self._accounts.named if target.emulated is None else self._accounts.named_or_undecided
@@ -71,12 +81,36 @@ class Admission:
             target,
             account_of(name),
             name is not None,
-            self._endpoint_of(method, target.path),
+            endpoint,
             headers,
             for_upstream(headers, self._host, frame),
             body,
             int(frame[1]) if frame is not None and frame[1].isdigit() else None,
         )
+
+    def _read(self, method: str, raw: bytes, host: bytes | None) -> tuple[Target, Endpoint]:
+        """Read a target, and name its endpoint. Raises CallRefusedError.
+
+        Most calls are for few paths, and only the path decides about both.
+        """
+        path, mark, query = raw.partition(b"?")
+        known = self._known.get((method, path))
+        if known is not None:
+            if not mark:
+                return known
+            target = with_query(known[0], mark + query)
+            if target is not None:
+                return target, known[1]
+        target = read_target(raw, host)
+        endpoint = self._endpoint_of(method, target.path)
+        # The absolute form depends on the Host field, too; and of paths in no template there are
+        # too many, so that whoever names them keeps count.
+        if len(path) <= _SHORT and raw.startswith(b"/") and endpoint.route != OTHER:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            bare = target if not mark else read_target(path, host)
+            self._known[method, path] = bare, endpoint
+        return target, endpoint
 
 
 def body_of(request: Request, headers: CallerHeaders) -> CallerBody | None:

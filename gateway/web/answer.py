@@ -8,8 +8,9 @@ from gateway.core.errors import UpstreamBrokenError
 from gateway.core.headers import CHUNKED, Field
 from gateway.web.wire import CallerGoneError, Wire
 
-_CLOSE: Final = (b"Connection", b"close")
-_KEEP: Final = (b"Connection", b"keep-alive")
+_CLOSE: Final = b"Connection: close"
+_KEEP: Final = b"Connection: keep-alive"
+_CHUNKED: Final = b": ".join(CHUNKED)
 
 _EMPTY: Final = frozenset({204, 304})
 """Statuses whose answers have no body (RFC 9112 section 6.3)."""
@@ -67,10 +68,8 @@ class Answer:
 
         `fields` hold a `Content-Length` if `length` is not None, and no other framing.
         """
-        head, bodiless = self._head(status, reason, fields, length)
-        self.status = status
-        self._queue(head)
-        return not bodiless
+        self._queue(self._head(status, reason, fields, length))
+        return not self._is_head and status not in _EMPTY
 
     def whole(
         self,
@@ -80,48 +79,47 @@ class Answer:
         length: int | None,
         body: bytes,
     ) -> None:
-        """Write an answer of which all is at hand, in one piece. Raises as the others do."""
-        head, bodiless = self._head(status, reason, fields, length)
-        size = 0 if bodiless else len(body)
-        if size and self._left is not None and size > self._left:
-            raise UpstreamBrokenError("the answer is longer than it said")
-        if self._left is not None and size < self._left:
-            raise UpstreamBrokenError("the answer is shorter than it said")
-        self._left = 0 if self._left is not None else None
-        self.status = status
+        """`begin`, `push` and `end` at once, for an answer that is at hand as a whole.
+
+        It leaves before this returns, so that nothing need be scheduled for it. Raises as they do.
+        """
+        head = self._head(status, reason, fields, length)
+        if self._is_head or status in _EMPTY:
+            body = b""
+        size = len(body)
+        if self._left is not None and self._left != size:
+            fault = "shorter" if size < self._left else "longer"
+            raise UpstreamBrokenError(f"the answer is {fault} than it said")
+        self._left = 0
         self.sent = size
         if self._chunked:
-            end = b"0\r\n\r\n"
-            head = b"%b%x\r\n%b\r\n%b" % (head, size, body, end) if size else head + end
-        elif size:
-            head += body
+            body = b"%x\r\n%b\r\n0\r\n\r\n" % (size, body) if body else b"0\r\n\r\n"
         self._flushed = True
-        self._connection.send(head)
+        self._connection.send(head + body)
         self.ended = True
 
     def _head(
         self, status: int, reason: bytes, fields: Sequence[Field], length: int | None
-    ) -> tuple[bytes, bool]:
-        """The head's bytes, and whether no body follows."""
-        bodiless = self._is_head or status in _EMPTY
-        framing: list[Field] = []
+    ) -> bytes:
+        """Settle how the body is framed; give the head."""
         if status == _NO_CONTENT and length is not None:
             fields = [field for field in fields if field[0].lower() != b"content-length"]
-        if bodiless:
+        lines = [name + b": " + value for name, value in fields]
+        if self._is_head or status in _EMPTY:
             self._left = 0
         elif length is not None:
             self._left = length
         elif self._http11:
             self._chunked = True
-            framing.append(CHUNKED)
+            lines.append(_CHUNKED)
         else:
             self.keep_alive = False
         if not self.keep_alive:
-            framing.append(_CLOSE)
+            lines.append(_CLOSE)
         elif not self._http11:
-            framing.append(_KEEP)
-        lines = [name + b": " + value for name, value in (*fields, *framing)]
-        return b"HTTP/1.1 %d %b\r\n%b\r\n\r\n" % (status, reason, b"\r\n".join(lines)), bodiless
+            lines.append(_KEEP)
+        self.status = status
+        return b"HTTP/1.1 %d %b\r\n%b\r\n\r\n" % (status, reason, b"\r\n".join(lines))
 
     async def write(self, chunk: bytes) -> None:
         """Write a piece of the body, waiting while the caller is slow.
@@ -183,9 +181,9 @@ class Answer:
 
     def _flush(self) -> None:
         pending = self._pending
-        data = pending[0] if len(pending) == 1 else b"".join(pending)
-        self._drop()
-        if data:
+        if pending:
+            data = pending[0] if len(pending) == 1 else b"".join(pending)
+            self._drop()
             self._flushed = True
             self._connection.send(data)
 

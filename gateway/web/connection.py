@@ -1,118 +1,84 @@
-"""One caller's connection: aiohttp's parser and request loop, with answers of our own."""
+"""One caller's connection: its calls are answered one after the other."""
 
 import asyncio
 import socket
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from contextlib import suppress
-from itertools import islice
 from typing import Any, Final, cast
 
 from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
-from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
+from aiohttp.streams import StreamReader
+from aiohttp.web_protocol import (
+    ERROR,
+    PayloadAccessError,
+    RequestPayloadError,
+    _ErrInfo,
+)
 from aiohttp.web_server import Server
 
 from gateway.core.errors import CallRefusedError, GatewayError
 from gateway.web.answer import Answer
 from gateway.web.crowd import Crowd, Group
 from gateway.web.handler import CallHandler
-from gateway.web.heads import HeadMeter, size_of
 from gateway.web.limits import (
     LINGER,
     LINGER_BROKEN,
-    MAX_FIELD,
-    MAX_LINE,
-    READ_BUFFER,
     WRITE_BUFFER,
 )
 from gateway.web.peer import NOBODY, has_ended, holds_bytes, peer_of
-from gateway.web.request import Request, parse_refusal, too_large, too_late
-from gateway.web.trailers import TrailerGuard
+from gateway.web.receiver import Receiver
+from gateway.web.request import Request, parse_refusal
 from gateway.web.unsent import Unsent
 from gateway.web.wire import CallerGoneError
 
 _RESET: Final = struct.pack("ii", 1, 0)
 """SO_LINGER on, zero seconds: closing sends a reset instead of an orderly end."""
 
+_OVER: Final = PayloadAccessError()
+"""What whoever still reads the body of a call gets that was answered."""
 
-class Connection(RequestHandler):
+
+class Connection(Receiver):
     """Implements `Wire`.
 
-    aiohttp parses, queues pipelined calls and runs one handler at a time; every error page
-    of its own is replaced, and what its parser lets through is caught.
+    Of aiohttp are the parser, the queue of calls and the flow control.
     """
 
     __slots__ = (
-        "_begun",
         "_broken",
         "_calls",
-        "_crowd",
-        "_ending",
-        "_failed",
-        "_head",
-        "_head_timer",
         "_leaving",
         "_socket",
-        "_trailers",
         "_unsent",
         "caller",
         "caller_name",
         "group",
-        "limits",
-        "parked",
         "peer",
-        "receiving",
+        "secure",
     )
 
     def __init__(
         self, server: Server, calls: CallHandler, crowd: Crowd, group: Group = None
     ) -> None:
         """`group` says where it comes from, for the crowd that it belongs to."""
-        self.limits = limits = crowd.limits
-        super().__init__(
-            server,
-            loop=asyncio.get_running_loop(),
-            keepalive_timeout=limits.keepalive_timeout,
-            access_log=cast(Any, None),
-            max_line_size=MAX_LINE,
-            max_field_size=MAX_FIELD,
-            max_headers=limits.header_fields,
-            lingering_time=LINGER,
-            read_bufsize=READ_BUFFER,
-            auto_decompress=False,
-        )
+        super().__init__(server, crowd)
         self._calls = calls
-        self._crowd = crowd
         self.group = group
-        self.parked = False
         self._socket: asyncio.Transport | None = None
         """Like `transport`, which aiohttp forgets as soon as it starts to close it."""
-        self._begun = False
-        """A call was received, or is waited for. Over TLS, bytes may come before the request loop
-        has its first turn."""
-        self._failed = False
         self._broken = False
-        self._ending = False
-        """Nothing that still comes is a call: see `TrailerGuard`."""
         self._leaving = False
         """The call in hand is the last."""
-        self._trailers = TrailerGuard()
-        self._unsent = Unsent(limits.send_timeout)
-        self._head_timer: asyncio.TimerHandle | None = None
-        self._head = HeadMeter()
-        self.receiving: StreamReader | None = None
+        self._unsent = Unsent(self.limits.send_timeout)
         self.peer = NOBODY
         self.caller = ""
         self.caller_name = ""
+        self.secure = False
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
         return self._loop
-
-    @property
-    def secure(self) -> bool:
-        return self.ssl_context is not None
 
     @property
     def own_address(self) -> str:
@@ -168,7 +134,7 @@ class Connection(RequestHandler):
     def see_out(self) -> None:
         """Carry no call that is not in hand by now."""
         self._leaving = True
-        if not self._request_in_progress:
+        if self._current_request is None:
             self.cut(reset=False)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -177,7 +143,8 @@ class Connection(RequestHandler):
         self.peer = peer_of(wire, certificate)
         self.caller = str(self.peer)
         self.caller_name = self.peer.name
-        if wire.get_extra_info("sslcontext") is not None:
+        self.secure = wire.get_extra_info("sslcontext") is not None
+        if self.secure:
             # Over TLS asyncio and uvloop would keep 512 KiB for each.
             wire.set_write_buffer_limits(WRITE_BUFFER)
         super().connection_made(transport)
@@ -193,71 +160,82 @@ class Connection(RequestHandler):
         self._socket = None
         super().connection_lost(exc)
 
-    def data_received(self, data: bytes) -> None:
-        if self.parked and data and not self._failed:
-            self._crowd.busy(self)
-        self._head.before(self._request_count, self._last_body())
-        for piece in self._trailers.pieces(data):
-            if self._failed or self._ending:
-                return
-            self._parse(piece)
-        self._head.after(self._request_count, self._last_body(), data)
-        self._watch_head()
-        if not self._buffer_paused and self._holds_enough():
-            self._pause_reading_for_buffer()
+    def _hear(self, error: Exception) -> None:
+        """Hear what escaped from a call.
 
-    def log_exception(self, *_args: Any, **kw: Any) -> None:
-        """Hear what escaped into aiohttp's request loop.
-
-        That the rest of a body broke off while the loop dropped it is no news.
+        That the rest of a body broke off while it was dropped is no news.
         """
-        error = kw.get("exc_info")
-        gone = self.transport is None or isinstance(error, GatewayError | OSError)
-        if isinstance(error, BaseException) and not gone:
+        if self.transport is not None and not isinstance(error, GatewayError | OSError):
             self._calls.unhandled(error)
 
-    async def _handle_request(
-        self,
-        request: Any,
-        start_time: float | None,  # noqa: ARG002  aiohttp's signature
-        request_handler: Callable[[Any], Awaitable[Any]],
-    ) -> tuple[Any, bool]:
-        try:
-            answer = await self._answered(request, request_handler)
-            if not request.payload.is_eof():
-                await self._drop_rest(request.payload)
-            if self._broken or self.ending:
-                await self._linger_broken()
-        finally:
-            self._after_call()
-        return answer, False
+    async def start(self) -> None:  # noqa: C901  each layer would be passed at every turn of a call
+        """Answer what was received, one call after the other, until the connection ends.
 
-    async def _answered(
-        self, request: Any, request_handler: Callable[[Any], Awaitable[Any]]
-    ) -> Answer:
-        self._request_in_progress = True
-        self._current_request = request
-        try:
-            if self.writing_paused:
-                await self.drained()
-            answer: Answer = await request_handler(request)
-        finally:
-            self._current_request = None
-            self._request_in_progress = False
-        return answer
+        In place of aiohttp's loop, which makes a task and a writer for each call. Neither is
+        needed: calls are answered in turn, and answers write themselves.
+        """
+        messages = self._messages
+        while not self._force_close:
+            if not messages:
+                self._waiter = waiter = self._loop.create_future()
+                await waiter
+                self._waiter = None
+            message, payload = messages.popleft()
+            request = self._take_up(message, payload)
+            try:
+                if self._paused:
+                    await self.drained()
+                self._keepalive = (await self._answered(message, request)).keep_alive
+                self._current_request = None
+                if self._broken or self.ending or not payload.is_eof():
+                    await self._settle(payload)
+                payload.set_exception(_OVER)
+            except ConnectionError:
+                break
+            except Exception as error:  # noqa: BLE001  of a handler that breaks its contract
+                self._hear(error)
+                self.force_close()
+            except BaseException:
+                self.force_close()
+                raise
+            finally:
+                self._current_request = None
+                self._after_call()
+            if not self._keepalive or self._close or self._force_close:
+                break
+            # A connection that waits must not hold on to its last call.
+            del message, payload, request
+            self._expect_call()
+        if not self._force_close:
+            self._task_handler = None
+            if self.transport is not None:
+                self.transport.close()
 
-    def _make_error_handler(self, err_info: _ErrInfo) -> Callable[[Any], Awaitable[Any]]:
-        refusal = parse_refusal(err_info.exc)
+    def _take_up(self, message: Any, payload: StreamReader) -> Request:
+        """It has left the queue, where there is room for one more, and is in hand."""
+        if self._parser is not None:
+            self._parser.message_consumed()
+        if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
+            self._resume_reading_if_drained()
+        if type(message) is _ErrInfo:
+            message = ERROR
+        request = Request(message, payload, self, self._task_handler)
+        self._current_request = cast(Any, request)
+        return request
 
-        def handler(request: Request) -> Awaitable[Answer]:
-            return self._calls.refuse(request, refusal)
+    def _answered(self, message: Any, request: Request) -> Awaitable[Answer]:
+        if type(message) is _ErrInfo:
+            return self._calls.refuse(request, parse_refusal(message.exc))
+        return self._calls.handle(request)
 
-        return handler
+    async def _settle(self, body: StreamReader) -> None:
+        """After an answer that came early, or is the last: what is left of the call is no call."""
+        if not self._broken:
+            await self._drop_rest(body)
+        if self._broken or self.ending:
+            await self._linger_broken()
 
     async def _drop_rest(self, body: StreamReader) -> None:
-        """After an early answer: what is left of the call's body is no call."""
-        if self._broken:
-            return
         try:
             async with asyncio.timeout(LINGER):
                 while not body.is_eof():
@@ -272,7 +250,6 @@ class Connection(RequestHandler):
         it is to leave.
         """
         self._close = True
-        self._lingering_time = 0.0
         transport = self.transport
         if transport is None or transport.is_closing():
             return
@@ -281,53 +258,17 @@ class Connection(RequestHandler):
         self._resume_transport_reading()
         await asyncio.sleep(LINGER_BROKEN)  # a lost connection cancels this
 
-    def _fail(self, error: Exception) -> None:
-        """Queue an answer to what cannot be parsed."""
-        self._messages.append((_ErrInfo(400, error, ""), EMPTY_PAYLOAD))
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-    def _parse(self, data: bytes) -> None:
-        known = len(self._messages)
-        try:
-            super().data_received(data)
-            self._guard(data, known)
-        except Exception as error:  # noqa: BLE001  a URL class, say, that dislikes the target
-            self._fail(error)
-        messages = self._messages
-        if messages and isinstance(messages[-1][0], _ErrInfo):
-            self._failed = True
-            self._spoil(messages[-1][0].exc)
-
-    def _guard(self, data: bytes, known: int) -> None:
-        """Drop the calls that may hold another's trailers; `known` were there before `data`."""
-        messages, trailers = self._messages, self._trailers
-        if len(messages) > known and isinstance(messages[-1][0], _ErrInfo):
-            return
-        allowed = trailers.allowed(data, islice(messages, known, None))
-        if allowed is None and trailers.ended:
-            # The parser may have paused behind the body: then there is more, and it shows now.
-            count = len(messages)
-            super().data_received(b"")
-            if len(messages) > count:
-                allowed = count - known
-        if allowed is not None:
-            self._ending = True
-            while len(messages) > known + allowed:
-                messages.pop()
-
-    def _spoil(self, error: BaseException) -> None:
-        """Tell whoever reads the body that broke; aiohttp's own parser leaves it waiting."""
-        body = self._messages[-2][1] if len(self._messages) > 1 else self.receiving
-        if body is not None and not body.is_eof():
-            body.set_exception(parse_refusal(error))
-
     def _after_call(self) -> None:
         wire = self._socket
         if wire is None:
             return
-        self._unsent.watch(wire, self._takes_nothing)
-        if not self._messages and not self._time_head():
+        if wire.get_write_buffer_size():
+            self._unsent.watch(wire, self._takes_nothing)
+        if self._messages:
+            return
+        if self._head.begun:
+            self._time_head()
+        else:
             self._crowd.park(self)
 
     # Time-outs: those of calls are their tasks' own, or `Deadlines`'.
@@ -338,6 +279,11 @@ class Connection(RequestHandler):
             self._keepalive_handle.cancel()
         self._next_keepalive_close_time = at = self._loop.time() + self.limits.header_timeout
         self._keepalive_handle = self._loop.call_at(at, self._process_keepalive)
+
+    def _expect_call(self) -> None:
+        self._next_keepalive_close_time = at = self._loop.time() + self._keepalive_timeout
+        if self._keepalive_handle is None:
+            self._keepalive_handle = self._loop.call_at(at, self._process_keepalive)
 
     def _process_keepalive(self) -> None:
         if self._head_timer is not None:  # a call is coming: that timer sees to it
@@ -353,46 +299,3 @@ class Connection(RequestHandler):
         # Cut, not closed: what is not sent would keep the connection open for good.
         self._crowd.meters.reached("send_timeout")
         self.cut(reset=False)
-
-    def _watch_head(self) -> None:
-        """A header has `header_timeout` seconds from its first byte, or its former call's end."""
-        if not self._awaits_head():
-            self._stop_head_timer()
-        else:
-            self._time_head()
-        if self._head.size > self.limits.header_bytes and not self._failed:
-            self._failed = True
-            self._fail(too_large("The header is too long."))
-
-    def _time_head(self) -> bool:
-        if self._head_timer is None and self._head.begun:
-            self._head_timer = self._loop.call_later(self.limits.header_timeout, self._head_late)
-        return self._head.begun
-
-    def _last_body(self) -> StreamReader | None:
-        return self._messages[-1][1] if self._messages else self.receiving
-
-    def _holds_enough(self) -> bool:
-        """Whether the calls that wait for their turn have as much header as one may have."""
-        calls = self._messages
-        return len(calls) > 1 and size_of(calls) > self.limits.header_bytes
-
-    def _resume_reading_if_drained(self) -> None:
-        if not self._holds_enough():
-            super()._resume_reading_if_drained()
-
-    def _awaits_head(self) -> bool:
-        waiter = self._waiter
-        self._begun = self._begun or waiter is not None or bool(self._messages)
-        return not self._begun if waiter is None else not waiter.done()
-
-    def _stop_head_timer(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
-
-    def _head_late(self) -> None:
-        self._head_timer = None
-        if not self._failed:
-            self._failed = True
-            self._fail(too_late("The header came too slowly."))

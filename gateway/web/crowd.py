@@ -17,6 +17,8 @@ _NETWORK: Final = 64
 Group = tuple[int, int] | None
 """Where a connection comes from, as far as that is counted; None: a Unix socket."""
 
+_NOBODY: Final[dict["Member", None]] = {}
+
 
 class Member(Protocol):
     """A connection, as the crowd sees it."""
@@ -113,7 +115,7 @@ class Crowd:
 
     def park(self, member: Member) -> None:
         """It waits for a call from now on."""
-        if not member.parked and member in self._groups.get(member.group, ()):
+        if not member.parked and member in self._groups.get(member.group, _NOBODY):
             member.parked = True
             self._idle[member] = None
 

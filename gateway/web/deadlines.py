@@ -1,6 +1,7 @@
 """How long a call may take as a whole: one timer for all calls, none for each."""
 
 import asyncio
+from typing import Any
 
 
 class Deadlines:
@@ -10,28 +11,37 @@ class Deadlines:
 
     def __init__(self, timeout: float) -> None:
         self._timeout = timeout
-        self._tasks: dict[asyncio.Task[object], float] = {}
+        self._tasks: dict[asyncio.Task[Any], float] = {}
         """When each began; the oldest comes first."""
-        self._late: set[asyncio.Task[object]] = set()
+        self._late: set[asyncio.Task[Any]] = set()
         self._timer: asyncio.TimerHandle | None = None
 
-    def begin(self) -> "asyncio.Task[object] | None":
-        """The running task has a call in hand from now on; give what `end` takes."""
-        task = asyncio.current_task()
+    def begin(self, task: "asyncio.Task[Any] | None" = None) -> "asyncio.Task[Any] | None":
+        """The running task has a call in hand from now on; give what `end` takes.
+
+        Whoever knows the task says which it is: asking for it takes longer than all the rest.
+        """
+        if task is None:
+            task = asyncio.current_task()
         if self._timeout and task is not None:
-            loop = asyncio.get_running_loop()
+            loop = task.get_loop()
             self._tasks[task] = loop.time()
             if self._timer is None:
                 self._timer = loop.call_later(self._timeout, self._sweep)
         return task
 
-    def end(self, task: "asyncio.Task[object] | None") -> None:
+    def end(self, task: "asyncio.Task[Any] | None") -> None:
         """It has no longer."""
-        if task is not None:
-            self._tasks.pop(task, None)
+        if task is None:
+            return
+        self._tasks.pop(task, None)
+        if task in self._late:
+            # It was too late, and nobody asked. The task lives on, and is not to be held as one
+            # that is to end.
             self._late.discard(task)
+            task.uncancel()
 
-    def came(self, task: "asyncio.Task[object] | None") -> bool:
+    def came(self, task: "asyncio.Task[Any] | None") -> bool:
         """After a CancelledError: whether this alone was the reason. Then it is taken back."""
         if task is None or task not in self._late:
             return False

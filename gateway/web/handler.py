@@ -9,7 +9,11 @@ from gateway.web.request import Request
 
 
 class CallHandler(Protocol):
-    """Who answers calls. Neither method raises but for cancellation."""
+    """Who answers calls.
+
+    What `handle` and `refuse` give is waited for at once. It raises CallerGoneError, and is
+    cancelled; nothing else comes of it.
+    """
 
     def handle(self, request: Request) -> Awaitable[Answer]:
         """Answer a call."""

@@ -32,6 +32,10 @@ class HeadMeter:
         """Of the call that came last, while it is being received."""
         self._fed = 0
 
+    def none(self) -> None:
+        """The bytes that came last ended with the end of a header."""
+        self.size, self.begun = 0, False
+
     def before(self, calls: int, body: StreamReader | None) -> None:
         """So many `calls` came, the last of them with this `body`."""
         self._calls = calls
@@ -43,7 +47,7 @@ class HeadMeter:
         if calls == self._calls and self._body is None:
             self._count(data)
             return
-        self.size, self.begun = 0, False
+        self.none()
         if body is None or body.is_eof():
             self._count(data[self._behind(calls, body, data) :])
 

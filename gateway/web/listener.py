@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -52,14 +52,14 @@ class ProxyServer:
         """Calls in hand."""
         return sum(proxy.inflight for proxy in self._proxies)
 
-    # Calls. Each goes to the proxy of the moment when it begins: a coroutine may begin later
-    # than it is made.
+    # Calls. Each goes to the proxy of the moment when it begins: connections wait at once for what
+    # these give, so that nothing happens in between.
 
-    async def handle(self, request: Request) -> Answer:
-        return await self._proxy.handle(request)
+    def handle(self, request: Request) -> Awaitable[Answer]:
+        return self._proxy.handle(request)
 
-    async def refuse(self, request: Request, error: CallRefusedError) -> Answer:
-        return await self._proxy.refuse(request, error)
+    def refuse(self, request: Request, error: CallRefusedError) -> Awaitable[Answer]:
+        return self._proxy.refuse(request, error)
 
     def unhandled(self, error: BaseException) -> None:
         self._proxy.unhandled(error)

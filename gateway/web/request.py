@@ -23,11 +23,10 @@ _UNKNOWN_METHOD: Final = re.compile(r"b'[!#$%&*+.^_`|~0-9A-Za-z-]{1,32} ")
 class Request:
     """One call: its head, its body and the connection it came on.
 
-    Made by aiohttp's request loop, which wants no more of it than `_task` and `_cancel`.
+    `task` is the one that answers it. aiohttp wants `_cancel` of it.
     """
 
     __slots__ = (
-        "_task",
         "broken",
         "head",
         "http11",
@@ -36,6 +35,7 @@ class Request:
         "offers_upgrade",
         "payload",
         "target",
+        "task",
         "wire",
     )
 
@@ -44,10 +44,9 @@ class Request:
         message: RawRequestMessage,
         payload: StreamReader,
         wire: Wire,
-        _writer: object,
-        task: "asyncio.Task[None]",
+        task: "asyncio.Task[None] | None",
     ) -> None:
-        self._task: asyncio.Task[None] | None = task
+        self.task = task
         self.wire = wire
         self.method = message.method
         # What is not UTF-8 was escaped by the parser; this gives the bytes of the wire back.

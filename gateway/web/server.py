@@ -12,7 +12,6 @@ from gateway.web.connection import Connection
 from gateway.web.crowd import Crowd, Group
 from gateway.web.handler import CallHandler
 from gateway.web.meters import Meters
-from gateway.web.request import Request
 from gateway.web.tls import Context
 
 
@@ -25,13 +24,8 @@ class HttpServer(Server):
     def __init__(
         self, handler: CallHandler, limits: Limits | None = None, meters: Meters | None = None
     ) -> None:
-        # The casts: aiohttp's types name its own request and response, of which its request
-        # loop uses what `Request` and `Answer` have.
-        super().__init__(
-            cast(Any, handler.handle),
-            request_factory=cast(Any, Request),
-            handler_cancellation=True,
-        )
+        # aiohttp's own request loop, which would call this, is not used: see `Connection.start`.
+        super().__init__(cast(Any, handler.handle), handler_cancellation=True)
         self._calls = handler
         self.crowd = Crowd(limits or Limits(), meters or Meters())
         self.tls: Callable[[], Context] | None = None

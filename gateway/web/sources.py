@@ -18,11 +18,14 @@ class Sources:
 
     def check(self, headers: CallerHeaders, report: CallReport) -> None:
         """Raises CallRefusedError, and says in the report why, for what came another way."""
-        hosts = headers.values(b"host")
-        if not all(map(self.hosts.allow, hosts)):
-            report.denied = "host"
-            raise CallRefusedError(403, "host_refused", HOST_REFUSED)
-        sites, origins = headers.values(b"sec-fetch-site"), headers.values(b"origin")
+        special = headers.special
+        hosts = special.get(b"host", ())
+        allow = self.hosts.allow
+        for host in hosts:
+            if not allow(host):
+                report.denied = "host"
+                raise CallRefusedError(403, "host_refused", HOST_REFUSED)
+        sites, origins = special.get(b"sec-fetch-site", ()), special.get(b"origin", ())
         if not (sites or origins):
             return
         if cross_site(sites, origins, hosts[0] if hosts else None, self.origins):

@@ -28,16 +28,17 @@ waiting for the answer is not called again on this connection."""
 class TrailerGuard:
     """Watches what the parser makes of the bytes of one connection.
 
-    `ended` says that the bytes which came last ended a chunked body.
+    `body` is the chunked body that is being received, `ended` says that the bytes which came last
+    ended one.
     """
 
-    __slots__ = ("_body", "_last", "ended")
+    __slots__ = ("_last", "body", "ended")
 
     def __init__(self) -> None:
-        self._body: StreamReader | None = None
-        """The chunked body that is being received."""
+        self.body: StreamReader | None = None
         self._last = b""
-        """The last bytes that came."""
+        """The last bytes that came, but for heads that `allowed` is not asked about. Behind those
+        comes another one, longer than what is remembered here."""
         self.ended = False
 
     def pieces(self, data: bytes) -> Iterable[bytes]:
@@ -45,7 +46,7 @@ class TrailerGuard:
 
         So the call behind it is read on its own, and is known to be free of trailers.
         """
-        if self._body is None:
+        if self.body is None:
             return (data,)
         skipped = max(0, len(data) - _LOOK)
         known = b"" if skipped else self._last[1:]
@@ -67,13 +68,13 @@ class TrailerGuard:
         self._last = data[-size:] if len(data) >= size else (self._last + data)[-size:]
         count = 0
         for message, payload in calls:
-            if self._body is not None:  # it has ended, and how is not to be told any more
+            if self.body is not None:  # it has ended, and how is not to be told any more
                 return count
             count += 1
             if message.chunked:
-                self._body = payload
-        if self._body is None or not self._body.is_eof():
+                self.body = payload
+        if self.body is None or not self.body.is_eof():
             return None
-        self._body = None
+        self.body = None
         self.ended = True
         return None if self._last == _PLAIN_END else count

@@ -56,9 +56,7 @@ class Visit:
         """Answer with something of our own. Raises CallerGoneError."""
         length = (b"Content-Length", b"%d" % len(body))
         fields = [*fields, length, *self.ready(draining=draining)]
-        if self.answer.begin(status, reason(status), fields, len(body)):
-            await self.answer.write(body)
-        self.answer.end()
+        self.answer.whole(status, reason(status), fields, len(body), body)
 
     async def own_up(self, problem: Problem, *, draining: bool) -> None:
         """Answer with an error; too late for that, cut the connection. Raises CallerGoneError."""

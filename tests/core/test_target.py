@@ -3,7 +3,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.core.errors import CallRefusedError
-from gateway.core.target import MAX_TARGET, Emulated, Target, chosen_account, read_target
+from gateway.core.target import (
+    MAX_TARGET,
+    Emulated,
+    Target,
+    chosen_account,
+    read_target,
+    with_query,
+)
 
 HOST = b"gateway.test:8080"
 
@@ -290,3 +297,24 @@ def test_an_at_sign_elsewhere_is_none_of_our_business(raw: bytes) -> None:
 )
 def test_an_at_sign_elsewhere_names_no_account(raw: bytes) -> None:
     assert read_target(raw, b"gateway").upstream == raw
+
+
+@pytest.mark.parametrize(
+    "path", [b"/v2/users", b"/@sales/v2/users", b"/%40sales", b"/", b"/@sales"]
+)
+@pytest.mark.parametrize("query", [b"?", b"?a=1", b"?a?b=%2F", b"?/@other"])
+def test_a_query_behind_a_path_that_was_read(path: bytes, query: bytes) -> None:
+    assert with_query(read(path), query) == read(path + query)
+
+
+@pytest.mark.parametrize("query", [b"?a b", b"?#", b"?\xff", b"?\0"])
+def test_a_query_that_no_target_holds(query: bytes) -> None:
+    assert with_query(read(b"/v2/users"), query) is None
+    assert refused(b"/v2/users" + query) == (400, "bad_target")
+
+
+def test_a_query_that_makes_a_target_too_long() -> None:
+    path = b"/@sales/v2"
+    longest = b"?" + b"a" * (MAX_TARGET - len(path) - 1)
+    assert with_query(read(path), longest) == read(path + longest)
+    assert with_query(read(path), longest + b"a") is None

@@ -148,6 +148,20 @@ async def test_time_outs_of_many_calls_come_in_their_turn() -> None:
             caller.writer.close()
 
 
+async def test_a_connection_goes_on_after_a_call_that_took_too_long() -> None:
+    never = Reply(200, waits=asyncio.Event())
+    upstream = ScriptedUpstream(never, Reply(200), never, Reply(200))
+    async with (
+        listening(upstream, limits=Limits(call_timeout=0.5)) as running,
+        await running.caller() as caller,
+    ):
+        for _ in range(2):
+            assert (await caller.call(request())).slug == "call_timeout"
+            # The next one has its whole time, and nothing of the former one's end.
+            assert (await caller.call(request())).status == 200
+        assert running.reached == ["call_timeout"] * 2
+
+
 async def test_no_limit_of_a_calls_time() -> None:
     go = asyncio.Event()
     async with (
