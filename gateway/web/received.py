@@ -22,7 +22,17 @@ piece by piece."""
 class Received:
     """One answer, open until `close`. `headers` are there once it was judged."""
 
-    __slots__ = ("_answer", "_broken", "_next", "_peeked", "_rest", "_whole", "headers", "status")
+    __slots__ = (
+        "_answer",
+        "_broken",
+        "_next",
+        "_peeked",
+        "_rest",
+        "_whole",
+        "closed",
+        "headers",
+        "status",
+    )
 
     headers: AnswerHeaders
 
@@ -35,6 +45,8 @@ class Received:
         """The piece that was still to come when judging had to end."""
         self._broken: UpstreamError | None = None
         self.status = answer.status
+        self.closed = False
+        """Nothing of it is in use any more."""
 
     def glance(self, method: str) -> Verdict | None:
         """Tell what the head alone says about the token; None: the body decides, see `judge`.
@@ -60,6 +72,22 @@ class Received:
             self._whole = True
         return classify(self.status, decode_body(self.headers.content_encoding, body))
 
+    def passed_on(self, answer: Answer, fields: Sequence[Field]) -> bool:
+        """Give it to the caller if all of it is there, with our `fields` added; say whether.
+
+        Most answers are short: nothing to wait for, one write to make. Raises as `pass_on`.
+        """
+        if self._whole or self._peeked or self._next:
+            return False
+        body = self._answer.whole(_AT_ONCE)
+        if body is None:
+            return False
+        self.closed = True
+        headers = self.headers
+        reason = zooms_reason(self.status, self._answer.reason)
+        answer.whole(self.status, reason, [*headers.kept, *fields], headers.length, body)
+        return True
+
     async def pass_on(self, answer: Answer, fields: Sequence[Field]) -> None:
         """Stream it to the caller, with our `fields` added.
 
@@ -71,12 +99,6 @@ class Received:
         headers = self.headers
         reason = zooms_reason(self.status, self._answer.reason)
         fields = [*headers.kept, *fields]
-        untouched = not (self._whole or self._peeked or self._next)
-        body = self._answer.whole(_AT_ONCE) if untouched else None
-        if body is not None:
-            # Most answers are short, and all there: nothing to wait for, one write to make.
-            answer.whole(self.status, reason, fields, headers.length, body)
-            return
         if not answer.begin(self.status, reason, fields, headers.length):
             answer.end()
             return
@@ -105,6 +127,7 @@ class Received:
             self._next.cancel()
             await asyncio.wait([self._next])
         await self._answer.close(reuse=reuse)
+        self.closed = True
 
     def _body(self) -> AsyncIterator[bytes]:
         if self._rest is None:

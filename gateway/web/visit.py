@@ -52,13 +52,13 @@ class Visit:
             wire.last_call()
         return [(b"X-Request-Id", self.report.request_id.encode())]
 
-    async def reply(self, status: int, fields: list[Field], body: bytes, *, draining: bool) -> None:
+    def reply(self, status: int, fields: list[Field], body: bytes, *, draining: bool) -> None:
         """Answer with something of our own. Raises CallerGoneError."""
         length = (b"Content-Length", b"%d" % len(body))
         fields = [*fields, length, *self.ready(draining=draining)]
         self.answer.whole(status, reason(status), fields, len(body), body)
 
-    async def own_up(self, problem: Problem, *, draining: bool) -> None:
+    def own_up(self, problem: Problem, *, draining: bool) -> None:
         """Answer with an error; too late for that, cut the connection. Raises CallerGoneError."""
         self.report.error = problem.slug
         if self.answer.status and not self.answer.retract():
@@ -68,4 +68,4 @@ class Visit:
             self.answer.keep_alive = False
             self.request.wire.last_call()
         fields, body = error_answer(problem)
-        await self.reply(problem.status, fields, body, draining=draining)
+        self.reply(problem.status, fields, body, draining=draining)
