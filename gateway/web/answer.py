@@ -81,7 +81,8 @@ class Answer:
     ) -> None:
         """`begin`, `push` and `end` at once, for an answer that is at hand as a whole.
 
-        It leaves before this returns, so that nothing need be scheduled for it. Raises as they do.
+        Nothing is scheduled for it alone: it leaves before this returns, or, if the connection
+        stays, with what others have to say in this turn of the loop. Raises as they do.
         """
         head = self._head(status, reason, fields, length)
         if self._is_head or status in _EMPTY:
@@ -95,7 +96,7 @@ class Answer:
         if self._chunked:
             body = b"%x\r\n%b\r\n0\r\n\r\n" % (size, body) if body else b"0\r\n\r\n"
         self._flushed = True
-        self._connection.send(head + body)
+        (self._connection.post if self.keep_alive else self._connection.send)(head + body)
         self.ended = True
 
     def _head(

@@ -18,6 +18,7 @@ from aiohttp.web_protocol import (
 from aiohttp.web_server import Server
 
 from gateway.core.errors import CallRefusedError, GatewayError
+from gateway.outbox import Outbox
 from gateway.web.answer import Answer
 from gateway.web.crowd import Crowd, Group
 from gateway.web.handler import CallHandler
@@ -49,6 +50,7 @@ class Connection(Receiver):
         "_broken",
         "_calls",
         "_leaving",
+        "_outbox",
         "_socket",
         "_unsent",
         "caller",
@@ -59,11 +61,12 @@ class Connection(Receiver):
     )
 
     def __init__(
-        self, server: Server, calls: CallHandler, crowd: Crowd, group: Group = None
+        self, server: Server, calls: CallHandler, crowd: Crowd, outbox: Outbox, group: Group = None
     ) -> None:
         """`group` says where it comes from, for the crowd that it belongs to."""
         super().__init__(server, crowd)
         self._calls = calls
+        self._outbox = outbox
         self.group = group
         self._socket: asyncio.Transport | None = None
         """Like `transport`, which aiohttp forgets as soon as it starts to close it."""
@@ -99,7 +102,26 @@ class Connection(Receiver):
         transport = self.transport
         if transport is None or transport.is_closing():
             raise CallerGoneError("the caller went away")
+        self._outbox.flush()
         transport.write(data)
+
+    def post(self, data: bytes) -> None:
+        if self._messages:
+            # The next call is answered in this turn, too, unless this shows that it has to wait.
+            self.send(data)
+            return
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            raise CallerGoneError("the caller went away")
+        self._outbox.put(self._loop, self._leave, data)
+
+    def _leave(self, data: bytes) -> None:
+        wire = self._socket
+        if wire is None or wire.is_closing():
+            return
+        wire.write(data)
+        if wire.get_write_buffer_size():
+            self._unsent.watch(wire, self._takes_nothing)
 
     async def drained(self) -> None:
         transport = self._socket
@@ -127,6 +149,10 @@ class Connection(Receiver):
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         transport.abort()
         self.force_close()
+
+    def force_close(self) -> None:
+        self._outbox.flush()
+        super().force_close()
 
     def last_call(self) -> None:
         self._broken = True
@@ -209,6 +235,7 @@ class Connection(Receiver):
         if not self._force_close:
             self._task_handler = None
             if self.transport is not None:
+                self._outbox.flush()
                 self.transport.close()
 
     def _take_up(self, message: Any, payload: StreamReader) -> Request:
@@ -253,6 +280,7 @@ class Connection(Receiver):
         transport = self.transport
         if transport is None or transport.is_closing():
             return
+        self._outbox.flush()
         if transport.can_write_eof():
             transport.write_eof()
         self._resume_transport_reading()

@@ -8,6 +8,7 @@ from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_server import Server
 
 from gateway.core.limits import Limits
+from gateway.outbox import Outbox
 from gateway.web.connection import Connection
 from gateway.web.crowd import Crowd, Group
 from gateway.web.handler import CallHandler
@@ -30,6 +31,7 @@ class HttpServer(Server):
         self.crowd = Crowd(limits or Limits(), meters or Meters())
         self.tls: Callable[[], Context] | None = None
         """What connections are greeted with; None: they speak no TLS."""
+        self._outbox = Outbox()
         self._open: set[Connection] = set()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -39,7 +41,7 @@ class HttpServer(Server):
 
     def connection(self, group: Group = None) -> Connection:
         """Make one, which counts from now on."""
-        connection = Connection(self, self._calls, self.crowd, group)
+        connection = Connection(self, self._calls, self.crowd, self._outbox, group)
         self.crowd.enter(connection)
         return connection
 

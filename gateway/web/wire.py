@@ -51,6 +51,9 @@ class Wire(Protocol):
     def send(self, data: bytes) -> None:
         """Write without waiting. Raises CallerGoneError."""
 
+    def post(self, data: bytes) -> None:
+        """The same, at the end of this turn of the event loop."""
+
     async def drained(self) -> None:
         """Wait while `writing_paused`. Raises CallerGoneError, also if it takes too long."""
 

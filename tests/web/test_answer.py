@@ -28,6 +28,8 @@ class Paper:
             raise CallerGoneError("gone")
         self.sent.append(data)
 
+    post = send
+
 
 def on(paper: Paper, *, is_head: bool, http11: bool, keep_alive: bool) -> Answer:
     return Answer(paper, is_head=is_head, http11=http11, keep_alive=keep_alive)  # type: ignore[arg-type]  # all it needs

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Final, cast
 
 from gateway.core.errors import UpstreamBrokenError, UpstreamTimeoutError
+from gateway.outbox import Outbox
 from gateway.zoom.upstream.reader import AnswerReader
 from gateway.zoom.words import describe
 
@@ -37,6 +38,7 @@ class Connection(asyncio.Protocol):
         "_idle_timeout",
         "_loop",
         "_on_lost",
+        "_outbox",
         "_poll",
         "_read_paused",
         "_secure",
@@ -62,12 +64,14 @@ class Connection(asyncio.Protocol):
         sock: socket.socket,
         idle_timeout: float,
         on_lost: Callable[["Connection"], None],
+        outbox: Outbox,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._sock = sock
         self._secure = False
         self._idle_timeout = idle_timeout
         self._on_lost = on_lost
+        self._outbox = outbox
         self._transport = cast("asyncio.Transport", None)
         self._poll = select.poll()
         self._poll.register(sock, select.POLLIN)
@@ -161,6 +165,15 @@ class Connection(asyncio.Protocol):
     def write(self, data: bytes) -> None:
         self.touch()
         self._transport.write(data)
+
+    def post(self, data: bytes) -> None:
+        """Write at the end of this turn of the event loop."""
+        self.touch()
+        self._outbox.put(self._loop, self._leave, data)
+
+    def _leave(self, data: bytes) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(data)
 
     def take(self) -> bytes:
         """All of the body that has come; makes room for more."""

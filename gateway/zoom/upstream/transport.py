@@ -2,6 +2,7 @@
 
 from gateway.core.egress import EgressProxy
 from gateway.core.errors import UpstreamBrokenError, UpstreamConnectError, UpstreamStaleError
+from gateway.outbox import Outbox
 from gateway.ports import UpstreamRequest
 from gateway.zoom.names import Names
 from gateway.zoom.tls import Trust
@@ -39,6 +40,7 @@ class HttpUpstream:
         self._names = Names()
         self._connect_timeout = connect_timeout
         self._idle_timeout = idle_timeout
+        self._outbox = Outbox()
         self._pool = Pool(max_idle=max_idle, idle_limit=idle_limit)
 
     def __repr__(self) -> str:
@@ -71,7 +73,7 @@ class HttpUpstream:
             connection.begin(head_only=method == "HEAD")
             sender: BodySender | None = None
             if body is None:
-                connection.write(head)
+                connection.post(head)
                 connection.sent = True
             else:
                 sender = BodySender(connection, head, body, length)
@@ -98,7 +100,7 @@ class HttpUpstream:
     async def _dial(self) -> Connection:
         connection = await dial(
             self._origin,
-            lambda sock: Connection(sock, self._idle_timeout, self._pool.lost),
+            lambda sock: Connection(sock, self._idle_timeout, self._pool.lost, self._outbox),
             self._connect_timeout,
             self._proxy,
             self._names,
