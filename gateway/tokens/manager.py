@@ -9,9 +9,7 @@ from typing import Final
 from gateway.core import course as rules
 from gateway.core.account import (
     Account,
-    Outcome,
     Refusals,
-    accepted,
     takes_previous_secret,
     worth_noting,
 )
@@ -36,10 +34,11 @@ from gateway.core.events import (
     TokenEvent,
 )
 from gateway.core.history import generation_of, newest
-from gateway.core.judge import Finding, Judgement, Refusal, Ruling, judge, vindicate
+from gateway.core.judge import Finding, Refusal, Ruling
 from gateway.core.slots import Phase
 from gateway.core.token import SlotId, Token
 from gateway.ports import Clock, Minter, Observer, Prober, TokenStore
+from gateway.tokens import changes
 from gateway.tokens.call import CallSession
 from gateway.tokens.ledger import Ledger, LedgerParts
 from gateway.tokens.minting import MintingParts, MintLoop
@@ -149,7 +148,7 @@ class TokenManager:
             await self.ledger.open()
             self.ledger.apply(rules.begun)
             if self._parts.rotate_at is None:
-                self.ledger.apply(_replanned)
+                self.ledger.apply(changes.replanned)
         except Exception as problem:  # noqa: BLE001  without a minter nothing works
             self._parts.defect(problem)
         self._spawn(self._watch_credentials())
@@ -159,9 +158,9 @@ class TokenManager:
         """While Zoom refuses the credentials, notice when they change, and try at once."""
         seen = self._parts.credentials()
         while True:
-            changes = self.ledger.changes()
+            change = self.ledger.changes()
             if not any(slot.failures for slot in self.ledger.account.slots):
-                await changes.wait()
+                await change.wait()
                 continue
             await asyncio.sleep(WATCH_PAUSE)
             if (found := self._parts.credentials()) != seen:
@@ -191,12 +190,12 @@ class TokenManager:
         """Decide on a refusal of `token`, and change the document accordingly."""
         refusal = replace(refusal, jitter=self._parts.chance())
         account = self.ledger.view()
-        judgement = _judge(token, refusal, account, self.clock.now())
+        judgement = changes.judge_for(token, refusal, account, self.clock.now())
         if judgement.account == account:
             for event in judgement.events:
                 self._tell(event)
         else:
-            self.ledger.apply(partial(_judged, token, refusal))
+            self.ledger.apply(partial(changes.judged, token, refusal))
         return judgement.ruling
 
     async def verdict(self, token: Token, endpoint: str) -> Finding:
@@ -210,7 +209,7 @@ class TokenManager:
             return
         generation = generation_of(account, token)
         if worth_noting(account, generation, endpoint, refused):
-            self.ledger.apply(partial(_accepted, token, endpoint, refused))
+            self.ledger.apply(partial(changes.accepted, token, endpoint, refused))
         elif not account.trials and not refused:
             self._no_news = account, token
 
@@ -231,7 +230,7 @@ class TokenManager:
         asked_at = self.clock.now()
         began = not (self._loop.minting or rules.under_way(self.ledger.view(), asked_at))
         if began:
-            self.ledger.apply(partial(_requested, self.ledger.account.generation))
+            self.ledger.apply(partial(changes.requested, self.ledger.account.generation))
         # Not the moment of before: the mint is due since a bit later.
         now = self.clock.now()
         step = next_step(self.ledger.view(), self._loop.course(), now)
@@ -283,7 +282,7 @@ class TokenManager:
         finding = await self.desk.verdict(token, endpoint)
         if finding is not Finding.DEAD:
             self._vindicated = 0  # it may be refused, and doubted, again
-        self.ledger.apply(partial(_vindicated, token.generation, finding))
+        self.ledger.apply(partial(changes.vindicated, token.generation, finding))
 
     def _spawn(self, errand: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(errand)
@@ -375,33 +374,3 @@ class TokenManager:
 
     def diagnoses(self) -> list[Diagnosis]:
         return diagnose(self.chart())
-
-
-def _judge(token: Token, refusal: Refusal, account: Account, now: float) -> Judgement:
-    return judge(account, replace(refusal, generation=generation_of(account, token)), now)
-
-
-def _judged(token: Token, refusal: Refusal, account: Account, now: float) -> Outcome:
-    judgement = _judge(token, refusal, account, now)
-    return judgement.account, judgement.events
-
-
-def _accepted(
-    token: Token, endpoint: str, refused: Refusals, account: Account, now: float
-) -> Outcome:
-    return accepted(account, generation_of(account, token), endpoint, refused, now)
-
-
-def _replanned(account: Account, now: float) -> Outcome:
-    """There may be fewer slots to rotate into than when the token was minted."""
-    del now
-    return rules.replan(account), ()
-
-
-def _requested(known: int, account: Account, now: float) -> Outcome:
-    """A token that somebody minted since, unheard of here, is what was asked for."""
-    return (rules.request(account, now) if account.generation == known else account), ()
-
-
-def _vindicated(generation: int, finding: Finding, account: Account, now: float) -> Outcome:
-    return vindicate(account, generation, finding, now)

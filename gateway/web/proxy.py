@@ -2,11 +2,10 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Coroutine
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 
-from gateway.core.endpoint import Endpoint
 from gateway.core.errors import (
     CallRefusedError,
     DescriptorsError,
@@ -14,36 +13,29 @@ from gateway.core.errors import (
     UpstreamError,
     UpstreamStaleError,
 )
-from gateway.core.headers import CallerHeaders, authorized, dropping, read_caller
-from gateway.core.limits import Limits
+from gateway.core.headers import authorized, dropping, read_caller
 from gateway.core.request_id import request_id
 from gateway.core.routes import METHODS, OTHER
 from gateway.core.token import Token
-from gateway.core.trace import CallTrace, carried
+from gateway.core.trace import carried
 from gateway.core.verdict import Verdict
 from gateway.ports import (
     CallReport,
     CallTokens,
-    Clock,
-    Observer,
     ReplayOutcome,
-    Upstream,
     UpstreamAnswer,
     UpstreamRequest,
 )
-from gateway.web.access import Access
-from gateway.web.accounts import Accounts
 from gateway.web.admit import Admission, Call, body_of
 from gateway.web.answer import Answer
 from gateway.web.deadlines import Deadlines
 from gateway.web.errors import Problem, problem_of
 from gateway.web.limits import BACKGROUND, MAX_SENDINGS
-from gateway.web.meters import Meters
 from gateway.web.oauth_stub import OAuthStub
+from gateway.web.proxy_parts import ProxyParts
 from gateway.web.received import Received
 from gateway.web.request import Request
-from gateway.web.sources import Sources
-from gateway.web.spool import Spool, SpoolConfig
+from gateway.web.spool import Spool
 from gateway.web.visit import Visit
 from gateway.web.wire import CallerGoneError
 
@@ -60,40 +52,6 @@ CALLER_GONE: Final = 499
 _TOO_LATE: Final = Problem(
     504, "call_timeout", "The call took too long as a whole; Zoom may have acted on it."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Hooks:
-    """Who hears of what no answer tells. Nothing here may raise or wait."""
-
-    unhandled: Callable[[BaseException], None]
-    """An error that nobody expected: a fault of the gateway's own."""
-    unknown_account_id: Callable[[str], None]
-    """The emulated token endpoint was asked for an account id that is not configured."""
-
-
-@dataclass(frozen=True, slots=True)
-class ProxyParts:
-    """What the proxy is made of. `host` is the upstream's authority: `api.zoom.us`.
-
-    `trace_of` gives the trace of a call, and is told when the call began. With `propagate`, Zoom
-    is told of it.
-    """
-
-    accounts: Accounts
-    upstream: Upstream
-    host: str
-    observer: Observer
-    clock: Clock
-    endpoint_of: Callable[[str, bytes], Endpoint]
-    spool: SpoolConfig
-    sources: Sources
-    hooks: Hooks
-    trace_of: Callable[[CallerHeaders, float], CallTrace | None]
-    access: Access
-    limits: Limits
-    meters: Meters
-    propagate: bool = False
 
 
 class Proxy:

@@ -18,7 +18,8 @@ from gateway.tokens.probing import ProbeTarget
 from gateway.web.access import Access
 from gateway.web.accounts import AccountContext, Accounts
 from gateway.web.meters import Allowance, Meters
-from gateway.web.proxy import Hooks, Proxy, ProxyParts
+from gateway.web.proxy import Proxy
+from gateway.web.proxy_parts import Hooks, ProxyParts
 from gateway.wiring.access import policy, sources
 from gateway.wiring.credentials import credentials_print, identities
 from gateway.wiring.key_files import KeyFiles

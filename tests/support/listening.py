@@ -20,7 +20,8 @@ from gateway.web.accounts import AccountContext, Accounts
 from gateway.web.connection import Connection
 from gateway.web.listener import ProxyServer, Tls
 from gateway.web.meters import Allowance, Meters
-from gateway.web.proxy import Hooks, Proxy, ProxyParts
+from gateway.web.proxy import Proxy
+from gateway.web.proxy_parts import Hooks, ProxyParts
 from gateway.web.sources import Sources
 from gateway.web.spool import SpoolConfig
 from tests.support.raw_http import Caller
