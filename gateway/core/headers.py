@@ -111,6 +111,11 @@ _MAX_LENGTH: Final = 2**63 - 1
 _MAX_DIGITS: Final = 32
 """Of a length, leading zeros included: Python refuses to read numbers of some thousands."""
 
+_SURE_DIGITS: Final = 19
+"""Of a length: with fewer it is below the limit."""
+
+_ZERO: Final = 0x30
+
 CHUNKED: Final = (b"Transfer-Encoding", b"chunked")
 
 _REMEMBERED: Final = 1024
@@ -294,7 +299,52 @@ def authorized(fields: Sequence[Field], token: str) -> list[Field]:
 
 
 def read_answer(raw: Sequence[Field]) -> AnswerHeaders:
-    """Split an answer's header fields. Raises UpstreamBrokenError if they contradict."""
+    """Split an answer's header fields. Raises UpstreamBrokenError if they contradict.
+
+    Nearly all answers say each thing once, and `Connection` names no field.
+    """
+    kept: list[Field] = []
+    read: dict[bytes, bytes] = {}
+    try:
+        _refuse_breaks(b"".join([value for _, value in raw]))
+        for field in raw:
+            fate = _ANSWERED[field[0]]
+            if fate is _KEPT:
+                kept.append(field)
+            elif fate is not _DROPPED:
+                name = field[0].lower()
+                if name in read:
+                    return _read_with_care(raw)
+                read[name] = field[1]
+                if fate is _KEPT_AND_READ:
+                    kept.append(field)
+    except ValueError:
+        raise UpstreamBrokenError("a header field holds characters that HTTP forbids") from None
+    get = read.get
+    digits = get(b"content-length")
+    if (
+        get(b"connection", b"").lower() not in _NO_FIELDS
+        or b"transfer-encoding" in read
+        or not (digits is None or _is_plain_number(digits))
+    ):
+        return _read_with_care(raw)
+    return AnswerHeaders(
+        kept,
+        None if digits is None else int(digits),
+        get(b"content-type", b""),
+        get(b"content-encoding", b""),
+        get(b"x-zm-trackingid", b""),
+    )
+
+
+def _is_plain_number(digits: bytes) -> bool:
+    return (
+        len(digits) < _SURE_DIGITS and digits.isdigit() and (digits[0] != _ZERO or digits == b"0")
+    )
+
+
+def _read_with_care(raw: Sequence[Field]) -> AnswerHeaders:
+    """What `read_answer` does, for any answer."""
     kept: list[Field] = []
     read: dict[bytes, list[bytes]] = {}
     try:
