@@ -106,8 +106,9 @@ class Connection(Receiver):
         transport.write(data)
 
     def post(self, data: bytes) -> None:
-        if self._messages:
-            # The next call is answered in this turn, too, unless this shows that it has to wait.
+        if self._messages or self._crowd.meters.calls <= 1:
+            # The next call is answered in this turn, too, unless this shows that it has to wait;
+            # and a call that is alone has nothing to leave with.
             self.send(data)
             return
         transport = self.transport

@@ -73,7 +73,8 @@ class HttpUpstream:
             connection.begin(head_only=method == "HEAD")
             sender: BodySender | None = None
             if body is None:
-                connection.post(head)
+                # A call that is alone has nothing to leave with.
+                (connection.post if pool.in_use > 1 else connection.write)(head)
                 connection.sent = True
             else:
                 sender = BodySender(connection, head, body, length)
