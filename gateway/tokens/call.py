@@ -33,8 +33,11 @@ class Bench(Protocol):
 
     def accepted(self, token: Token, endpoint: str, refused: Refusals, sent_at: float) -> None: ...
 
-    def outlook(self) -> tuple[str, float]:
-        """Why there is no token, and the moment of the next attempt."""
+    def next_try(self) -> float:
+        """The moment of the next attempt to get a token."""
+
+    def lack(self) -> str:
+        """Why there is no token."""
 
 
 class CallSession:
@@ -113,11 +116,10 @@ class CallSession:
     async def _next_change(self, changes: asyncio.Event, deadline: float) -> None:
         """Wait for a change. Raises TokenUnavailableError if none can help in time."""
         now = self._bench.clock.now()
-        if self._bench.outlook()[1] <= deadline and now < deadline:
+        if self._bench.next_try() <= deadline and now < deadline:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(deadline - now):
                     await changes.wait()
                     return
-        reason, next_try = self._bench.outlook()
-        wait = next_try - self._bench.clock.now()
-        raise TokenUnavailableError(reason, retry_after=max(1, math.ceil(wait)))
+        wait = self._bench.next_try() - self._bench.clock.now()
+        raise TokenUnavailableError(self._bench.lack(), retry_after=max(1, math.ceil(wait)))

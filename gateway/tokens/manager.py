@@ -213,17 +213,20 @@ class TokenManager:
         elif not account.trials and not refused:
             self._no_news = account, token
 
-    def outlook(self) -> tuple[str, float]:
-        """Why there is no token, and when the next attempt is."""
+    def next_try(self) -> float:
+        """When the next attempt to get a token is."""
         account, now = self.ledger.view(), self.clock.now()
-        worst = self.diagnoses()
-        reason = worst[0].sentence if worst else "No token came in time."
         if self.ledger.standing.shut_out:
-            return reason, now + OPERATOR_PAUSE  # nothing is minted over what cannot be read
+            return now + OPERATOR_PAUSE  # nothing is minted over what cannot be read
         if self._loop.minting and self._loop.not_before <= now:
-            return reason, now
+            return now
         step = next_step(account, self._loop.course(), now)
-        return reason, step.until if isinstance(step, Rest) else max(now, self._loop.not_before)
+        return step.until if isinstance(step, Rest) else max(now, self._loop.not_before)
+
+    def lack(self) -> str:
+        """Why there is no token, as a sentence."""
+        worst = self.diagnoses()
+        return worst[0].sentence if worst else "No token came in time."
 
     def request(self) -> Asked:
         """An operator wants a new token: a mint is due at once, unless one is on its way."""
