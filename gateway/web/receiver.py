@@ -4,10 +4,10 @@ import asyncio
 from itertools import islice
 from typing import Any, Final, cast
 
-from aiohttp import web
 from aiohttp.http import RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
+from aiohttp.web_server import Server
 
 from gateway.web.crowd import Crowd
 from gateway.web.heads import HeadMeter, size_of
@@ -38,7 +38,7 @@ class Receiver(RequestHandler):
         "receiving",
     )
 
-    def __init__(self, server: web.Server, crowd: Crowd) -> None:
+    def __init__(self, server: Server, crowd: Crowd) -> None:
         self.limits = limits = crowd.limits
         super().__init__(
             server,
