@@ -145,6 +145,8 @@ class Connection(Receiver):
         transport = self._socket
         if transport is None:
             return
+        # Its last answer may be complete, and only wait for the end of the turn.
+        self._outbox.flush()
         if reset and (sock := transport.get_extra_info("socket")) is not None:
             with suppress(OSError):
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
