@@ -88,6 +88,11 @@ class Receiver(RequestHandler):
         if len(self._messages) > 1 and not self._buffer_paused and self._holds_enough():
             self._pause_reading_for_buffer()
 
+    def resume_reading(self, resume_parser: bool = True) -> None:  # noqa: FBT001, FBT002  aiohttp's
+        """Asked for at every piece of a body that is read: nearly always there is nothing to do."""
+        if self._reading_paused:
+            super().resume_reading(resume_parser)
+
     def _fail(self, error: Exception) -> None:
         """Queue an answer to what cannot be parsed."""
         self._messages.append((_ErrInfo(400, error, ""), EMPTY_PAYLOAD))

@@ -164,6 +164,7 @@ class Connection(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         self.touch()
+        self._outbox.flush()
         self._transport.write(data)
 
     def post(self, data: bytes) -> None:

@@ -12,6 +12,9 @@ from gateway.zoom.upstream.head import CHUNKED
 GATHER: Final = 65_536
 """Bytes from which a write goes out even though the next chunk is at hand."""
 
+SMALL: Final = 4096
+"""Bytes that may wait for the end of a turn of the loop, to leave with those of other calls."""
+
 T = TypeVar("T")
 
 
@@ -124,7 +127,9 @@ class BodySender:
     def _flush(self) -> None:
         connection = self._connection
         if self._pending and connection.alive:
-            connection.write(b"".join(self._pending))
+            data = b"".join(self._pending)
+            # Many slow bodies would wake the other end once for each piece.
+            (connection.post if self._size <= SMALL else connection.write)(data)
         self._pending.clear()
         self._size = 0
         connection.sent = self._left == 0
