@@ -1,9 +1,12 @@
 """What holds for every command before it does anything: streams, signals, Ctrl-C."""
 
 import asyncio
+import contextlib
 import os
+import random
 import shutil
 import signal
+import socket
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -96,11 +99,12 @@ def shell(words: str, **variables: str) -> "subprocess.CompletedProcess[str]":
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 async def test_a_gateway_whose_streams_are_closed_serves_and_stops(
-    closed: str, unused_tcp_port: int, tmp_path: Path
+    closed: str, tmp_path: Path
 ) -> None:
+    port = port_of_our_own()
     async with simulator() as sim:
         variables = credentials(sim) | {
-            "ZOOM_GATEWAY_LISTEN__PORT": str(unused_tcp_port),
+            "ZOOM_GATEWAY_LISTEN__PORT": str(port),
             "ZOOM_GATEWAY_DRAIN__DELAY": "0",
         }
         script = tmp_path / "run"
@@ -110,11 +114,21 @@ async def test_a_gateway_whose_streams_are_closed_serves_and_stops(
         )
         try:
             async with aiohttp.ClientSession() as client:
-                assert await answered(client, f"http://127.0.0.1:{unused_tcp_port}/v2/users/me")
+                assert await answered(client, f"http://127.0.0.1:{port}/v2/users/me")
             child.signal(signal.SIGTERM)
             assert await child.ended() == 0
         finally:
             await child.kill()
+
+
+def port_of_our_own() -> int:
+    """A free port that no server of another test is given, which asks for any."""
+    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    for port in random.sample(range(first - 10_000, first), 100):
+        with socket.socket() as trial, contextlib.suppress(OSError):
+            trial.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
 
 
 async def answered(client: aiohttp.ClientSession, url: str) -> bool:
