@@ -183,6 +183,7 @@ class Connection(Receiver):
             self.cut(reset=False)
 
     def connection_lost(self, exc: BaseException | None) -> None:
+        self._take_held()
         self._crowd.leave(self)
         self._stop_head_timer()
         self._unsent.stop()

@@ -7,6 +7,7 @@ from typing import Final, Protocol
 from gateway.core.caller import Caller
 from gateway.core.limits import Limits
 from gateway.web.meters import Meters
+from gateway.web.turns import Turns
 
 _LOOKED_AT: Final = 8
 """Connections that may turn out to be busy after all, before none counts as idle."""
@@ -51,6 +52,7 @@ class Crowd:
     def __init__(self, limits: Limits, meters: Meters) -> None:
         self.limits = limits
         self.meters = meters
+        self.turns = Turns()
         self._groups: dict[Group, dict[Member, None]] = {}
         self._idle: OrderedDict[Member, None] = OrderedDict()
         """The one that has been idle the longest comes first."""

@@ -18,6 +18,12 @@ from gateway.web.trailers import TrailerGuard
 _END: Final = b"\r\n\r\n"
 """Of a head."""
 
+SMALL: Final = 1024
+"""Bytes of a piece of a body that may have to wait for its turn: see `Turns`."""
+
+MOST_HELD: Final = 65_536
+"""Bytes that wait: who sends more in that time sends no small pieces."""
+
 
 class Receiver(RequestHandler):
     """Queues calls, and what is to be said of bytes that are none.
@@ -32,6 +38,7 @@ class Receiver(RequestHandler):
         "_failed",
         "_head",
         "_head_timer",
+        "_held",
         "_trailers",
         "limits",
         "parked",
@@ -62,9 +69,34 @@ class Receiver(RequestHandler):
         self._trailers = TrailerGuard()
         self._head_timer: asyncio.TimerHandle | None = None
         self._head = HeadMeter()
+        self._held = b""
         self.receiving: StreamReader | None = None
 
     def data_received(self, data: bytes) -> None:
+        if self._held or (
+            len(data) <= SMALL
+            and self.receiving is not None
+            and not self.receiving.is_eof()
+            and not self._crowd.turns.take(self._loop)
+        ):
+            self._hold(data)
+        else:
+            self._take(data)
+
+    def _hold(self, data: bytes) -> None:
+        """Keep a piece of a body until its turn has come, with all that follows it."""
+        if not self._held:
+            self._crowd.turns.wait(self._take_held)
+        self._held += data
+        if len(self._held) > MOST_HELD:
+            self._take_held()
+
+    def _take_held(self) -> None:
+        if self._held:
+            data, self._held = self._held, b""
+            self._take(data)
+
+    def _take(self, data: bytes) -> None:
         if self.parked and data and not self._failed:
             self._crowd.busy(self)  # type: ignore[arg-type]  # `Connection` is a member
         waiter, known = self._waiter, self._request_count
