@@ -292,3 +292,9 @@ def test_a_connection_field_that_names_no_field_takes_none_along(said: list[byte
     raw = [*fields, *((b"Connection", value) for value in said)]
     assert read_caller(raw).kept == fields[:1]
     assert read_answer(raw).kept == fields
+
+
+def test_a_bad_name_behind_what_is_said_twice() -> None:
+    length = (b"Content-Length", b"5")
+    with pytest.raises(UpstreamBrokenError):
+        read_answer([length, length, (b"bad name", b"x")])

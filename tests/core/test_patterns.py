@@ -7,6 +7,7 @@ from gateway.core.patterns import (
     PatternTree,
     Selection,
     covers,
+    meet,
     shape_of,
 )
 from gateway.core.routes import Operation
@@ -144,3 +145,37 @@ def test_covering(wide: str, narrow: str, answer: bool) -> None:  # noqa: FBT001
 
 def test_the_shape_of_a_template() -> None:
     assert shape_of("/v2/users/{userId}") == ("v2", "users", "*")
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "answer"),
+    [
+        ("/v2/users", "/v2/users", True),
+        ("/v2/users", "/v2/*", True),
+        ("/v2/*", "/*/users", True),
+        ("/v2/users", "/v2/rooms", False),
+        ("/v2/users", "/v2/users/me", False),
+        ("/v2/**", "/v2/users/me", True),
+        ("/v2/users/me", "/v2/**", True),
+        ("/v2/users/**", "/v2/users", True),
+        ("/v2/users", "/v2/users/**", True),
+        ("/v2/users/*/**", "/v2/users", False),
+    ],
+)
+def test_whether_some_path_fits_both(left: str, right: str, answer: bool) -> None:  # noqa: FBT001
+    assert meet(pattern(left).folded, pattern(right).folded) is answer
+
+
+@pytest.mark.parametrize(
+    ("path", "known"),
+    [
+        ("/**", True),
+        ("/v2/users/*", True),
+        ("/V2/Users/{id}", True),
+        ("/v2/users/x/meetings", True),
+        ("/users/**", False),
+        ("/v2/users/x/rooms", False),
+    ],
+)
+def test_whether_a_path_fits_any_operation(path: str, known: bool) -> None:  # noqa: FBT001
+    assert CATALOGUE.knows(path) is known
