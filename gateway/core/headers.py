@@ -5,13 +5,12 @@ names. Ours are put in last, so that nothing a caller names there can strip them
 replace the caller's: set, never added.
 """
 
-import re
 from collections.abc import Mapping, Sequence
-from enum import IntEnum
 from itertools import chain
 from typing import Final, NamedTuple
 
 from gateway.core.errors import CallRefusedError, UpstreamBrokenError
+from gateway.core.fates import Fate, Fates
 from gateway.core.keys import DEFAULT_FIELD
 
 Field = tuple[bytes, bytes]
@@ -98,8 +97,6 @@ MAX_HEAD: Final = 64 * 1024
 """Bytes of all header fields of a call together, unless configured. Apache takes 100 of up to
 8 KiB, nginx 32 KiB in all, Node 16."""
 
-_NO_TOKEN: Final = re.compile(rb"[^!#$%&'*+\-.^_`|~0-9A-Za-z]")
-
 _NONE: Final[tuple[bytes, ...]] = ()
 
 _NO_FIELDS: Final = frozenset({b"close", b"keep-alive", b""})
@@ -118,62 +115,9 @@ _ZERO: Final = 0x30
 
 CHUNKED: Final = (b"Transfer-Encoding", b"chunked")
 
-_REMEMBERED: Final = 1024
-"""Names whose fate is remembered; some hundred are in use."""
-
-_LONGEST_REMEMBERED: Final = 64
-"""Bytes of such a name."""
-
-
-class _Fate(IntEnum):
-    """What becomes of a field, by its name."""
-
-    KEPT = 0
-    DROPPED = 1
-    KEPT_AND_READ = 2
-    DROPPED_AND_READ = 3
-
-
-class Fates(dict[bytes, _Fate]):
-    """The fates of fields by their names as they are spelled, each found once.
-
-    A name that is no token raises ValueError, and is not remembered.
-    """
-
-    __slots__ = ("_dropped", "_prefix", "_read")
-
-    def __init__(
-        self, dropped: frozenset[bytes], read: frozenset[bytes], prefix: bytes | None = None
-    ) -> None:
-        """What is named here is in lower case; what starts with `prefix` is dropped, too."""
-        super().__init__()
-        self._dropped = dropped
-        self._read = read
-        self._prefix = prefix
-
-    def __missing__(self, name: bytes) -> _Fate:
-        if _NO_TOKEN.search(name):
-            raise ValueError("a name that is no token")
-        fate = self._fate(name.lower())
-        if len(name) <= _LONGEST_REMEMBERED:
-            if len(self) >= _REMEMBERED:
-                # Somebody makes names up; the usual ones are found again soon.
-                self.clear()
-            self[name] = fate
-        return fate
-
-    def _fate(self, name: bytes) -> _Fate:
-        dropped = name in self._dropped
-        if name in self._read:
-            return _Fate.DROPPED_AND_READ if dropped else _Fate.KEPT_AND_READ
-        if dropped or (self._prefix is not None and name.startswith(self._prefix)):
-            return _Fate.DROPPED
-        return _Fate.KEPT
-
-
-_KEPT: Final = _Fate.KEPT
-_DROPPED: Final = _Fate.DROPPED
-_KEPT_AND_READ: Final = _Fate.KEPT_AND_READ
+_KEPT: Final = Fate.KEPT
+_DROPPED: Final = Fate.DROPPED
+_KEPT_AND_READ: Final = Fate.KEPT_AND_READ
 
 
 def dropping(key_header: bytes) -> Fates:

@@ -6,7 +6,7 @@ is sent. Source: RFC 9112, sections 3, 5 and 6.
 
 from typing import Final
 
-from gateway.core.headers import Fates
+from gateway.core.fates import Fates
 from gateway.ports import UpstreamRequest
 
 CHUNKED: Final = -1
