@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import errno
 import socket
+import time
 import uuid
 from collections import deque
 from typing import Any, Final, Protocol
@@ -15,8 +16,9 @@ from typing import Any, Final, Protocol
 from gateway.core.caller import caller_at
 from gateway.web.crowd import Group, group_of
 from gateway.web.errors import Problem, error_answer, reason
-from gateway.web.limits import ACCEPT_PAUSE, ACCEPTED, FAREWELL, FAREWELLS, HANDSHAKE
+from gateway.web.limits import ACCEPT_PAUSE, FAREWELL, FAREWELLS, HANDSHAKE
 from gateway.web.tls import Greeter
+from gateway.web.turns import Arrivals
 
 STARVED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 """What says that the process, or the machine, has nothing left for one more connection."""
@@ -72,6 +74,7 @@ class Door:
         self._coming: dict[asyncio.Task[None], tuple[socket.socket, asyncio.Protocol]] = {}
         """Connections on their way in: TLS takes a while."""
         self._refused: deque[socket.socket] = deque()
+        self._arrivals = Arrivals()
         self._resuming: asyncio.TimerHandle | None = None
         self._closed = False
 
@@ -105,10 +108,12 @@ class Door:
         self._listener.close()
 
     def _accept(self) -> None:
-        for _ in range(ACCEPTED):
+        for _ in range(self._arrivals.due(time.monotonic())):
             try:
                 sock, address = self._listener.accept()
             except OSError as problem:
+                if problem.errno == errno.EAGAIN:
+                    self._arrivals.all_in()
                 if problem.errno in _PASSES:
                     return
                 self._rest(problem)

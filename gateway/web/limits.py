@@ -50,7 +50,15 @@ BACKGROUND: Final = 64
 callers' backs. More at once would tell it nothing new."""
 
 ACCEPTED: Final = 64
-"""Connections that are taken at once, before those that are there have their turn."""
+"""Connections that are taken at once, at most, before those that are there have their turn."""
+
+ACCEPTED_ANYWAY: Final = 2
+"""Connections that are taken in a turn, however short it is. A new one costs some ten times what a
+call does on one that is there, nearly all of it in later turns, where calls would wait for it."""
+
+ACCEPTED_RATE: Final = 200.0
+"""Connections a second that are taken besides, however long turns are: who calls a busy gateway
+for the first time must not wait until it is idle."""
 
 ACCEPT_PAUSE: Final = 0.2
 """How long none is taken when there is no file descriptor for it; they wait in the kernel."""

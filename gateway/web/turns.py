@@ -1,4 +1,4 @@
-"""Small pieces of bodies, when many come at once: so many are taken up in a turn of the loop.
+"""What comes from many at once: so much of it is taken up in a turn of the loop.
 
 A call costs the same whenever it comes; but who drips a body through each of two thousand
 connections has two thousand things done at one moment, and a call that comes just then would wait
@@ -10,12 +10,14 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-AT_ONCE: Final = 32
-"""Pieces in a turn: about a millisecond's work."""
+from gateway.web.limits import ACCEPTED, ACCEPTED_ANYWAY, ACCEPTED_RATE
+
+AT_ONCE: Final = 4
+"""Pieces in a turn: some tenths of a millisecond, and a call takes a few turns."""
 
 
 class Turns:
-    """For one event loop."""
+    """Small pieces of bodies. For one event loop."""
 
     __slots__ = ("_taken", "_waiting")
 
@@ -40,3 +42,23 @@ class Turns:
         self._taken = 0
         while self._waiting and self.take(loop):
             self._waiting.popleft()()
+
+
+class Arrivals:
+    """New connections of one listening socket."""
+
+    __slots__ = ("_since",)
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+        """When some were taken, and others still waited."""
+
+    def due(self, now: float) -> int:
+        """How many to take in this turn; `now` in seconds, of a clock that does not go back."""
+        since, self._since = self._since, now
+        waited = 0.0 if since is None else now - since
+        return min(ACCEPTED, ACCEPTED_ANYWAY + int(waited * ACCEPTED_RATE))
+
+    def all_in(self) -> None:
+        """Nobody waits."""
+        self._since = None

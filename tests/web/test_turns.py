@@ -1,8 +1,12 @@
 import asyncio
 import contextlib
+import socket
 
-from gateway.web.turns import AT_ONCE, Turns
-from tests.support.listening import listening
+import pytest
+
+from gateway.web.limits import ACCEPTED, ACCEPTED_ANYWAY, ACCEPTED_RATE
+from gateway.web.turns import AT_ONCE, Arrivals, Turns
+from tests.support.listening import listening, until
 from tests.support.raw_http import request
 
 
@@ -39,3 +43,39 @@ async def test_bodies_in_many_small_pieces_arrive_whole_and_in_order() -> None:
         for caller in callers:
             assert (await caller.hear()).status == 200
         assert [bytes(one.body) for one in running.upstream.sent] == [body] * many
+
+
+def test_of_many_connections_few_are_due_at_once() -> None:
+    arrivals = Arrivals()
+    assert arrivals.due(1000.0) == ACCEPTED_ANYWAY
+    assert arrivals.due(1000.0) == ACCEPTED_ANYWAY
+
+
+@pytest.mark.parametrize("turn", [0.01, 0.1, 10.0])
+def test_who_comes_to_a_busy_gateway_gets_in_at_a_rate_that_turns_do_not_change(
+    turn: float,
+) -> None:
+    arrivals = Arrivals()
+    arrivals.due(0.0)
+    assert arrivals.due(turn) == min(ACCEPTED, ACCEPTED_ANYWAY + int(turn * ACCEPTED_RATE))
+
+
+def test_the_time_in_which_nobody_waited_does_not_count() -> None:
+    arrivals = Arrivals()
+    arrivals.due(0.0)
+    arrivals.all_in()
+    assert arrivals.due(3600.0) == ACCEPTED_ANYWAY
+
+
+async def test_connections_that_come_at_once_are_let_in_over_several_turns() -> None:
+    many = 40
+    async with listening() as running, contextlib.AsyncExitStack() as stack:
+        for _ in range(many):
+            stack.enter_context(socket.create_connection(running.address))
+        seen = [0]
+        while seen[-1] < ACCEPTED_ANYWAY:
+            await asyncio.sleep(0)
+            seen.append(running.meters.connections)
+        assert seen[-1] == ACCEPTED_ANYWAY
+        await until(lambda: running.meters.connections == many)
+    await until(lambda: running.meters.connections == 0)
