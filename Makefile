@@ -66,6 +66,7 @@ bench: $(STAMP) ## what a call costs, beside other proxies: five minutes, as a t
 
 bench-full: $(STAMP) ## the same at length, and how it grows: half an hour; writes docs/performance.md
 	@$(BIN)/python benchmarks/overhead.py --full --write docs
+	@$(BIN)/python benchmarks/anatomy.py --write docs
 	@$(BIN)/python benchmarks/scaling.py --write docs
 
 test-deps: ## what tests start (Redis, Prometheus, Chromium, podman ...), by apt-get as root

@@ -63,7 +63,12 @@ class Running:
 
     def cpu(self) -> float:
         """Seconds of user and system time, of all its threads and children."""
-        return sum(map(_cpu, tree(self.pid)))
+        return sum(self.times())
+
+    def times(self) -> tuple[float, float]:
+        """`cpu`, apart: user and system."""
+        user, system = zip(*map(_times, tree(self.pid)), strict=True)
+        return sum(user), sum(system)
 
     def memory(self) -> "Memory":
         return sum((_memory(pid) for pid in tree(self.pid)), Memory(0.0, 0.0))
@@ -182,9 +187,9 @@ def _stat(pid: int) -> list[str]:
     return text.rpartition(")")[2].split()
 
 
-def _cpu(pid: int) -> float:
+def _times(pid: int) -> tuple[float, float]:
     fields = _stat(pid)
-    return (int(fields[11]) + int(fields[12])) / _TICK if fields else 0.0
+    return (int(fields[11]) / _TICK, int(fields[12]) / _TICK) if fields else (0.0, 0.0)
 
 
 def _memory(pid: int) -> Memory:
