@@ -5,7 +5,7 @@ names. Ours are put in last, so that nothing a caller names there can strip them
 replace the caller's: set, never added.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Final, NamedTuple
 
@@ -148,6 +148,23 @@ class CallerHeaders(NamedTuple):
         return self.special.get(name, _NONE)
 
 
+class Repeated(list[Field]):
+    """Fields that many calls share; shows none of them."""
+
+    __slots__ = ("encoded", "signed", "token")
+
+    def __init__(self, fields: Iterable[Field]) -> None:
+        super().__init__(fields)
+        self.encoded = b""
+        """How they were written the last time, by who writes them."""
+        self.token = ""
+        self.signed: Repeated | None = None
+        """The same with `token`, the last one that they went out with."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} fields>"
+
+
 class AnswerHeaders(NamedTuple):
     """An answer's header, read once.
 
@@ -237,6 +254,10 @@ def for_upstream(caller: CallerHeaders, host: bytes, frame: Field | None) -> lis
 
 def authorized(fields: Sequence[Field], token: str) -> list[Field]:
     """Add the token, last. Raises ValueError if it could end the field."""
+    if type(fields) is Repeated:
+        if fields.signed is None or fields.token != token:
+            fields.signed, fields.token = Repeated(authorized([*fields], token)), token
+        return fields.signed
     value = b"Bearer " + token.encode("ascii")
     _refuse_breaks(value)
     return [*fields, (b"Authorization", value)]

@@ -89,7 +89,7 @@ class Sight(NamedTuple):
     hits: tuple[int, ...]
 
 
-class _Group:
+class Group:
     """The rules that can be about the calls of some callers with an account."""
 
     def __init__(self, rules: tuple[CompiledRule, ...], default: Decision) -> None:
@@ -142,9 +142,9 @@ class Policy:
         self._folded = RouteTable(replace(one, path=one.path.lower()) for one in operations)
         self._written = {one.path.lower(): _Written(one.path) for one in operations}
         self._nameless = {one.path: nameless(one.path) for one in operations}
-        self._groups: dict[tuple[Caller, str | None, str], _Group] = {}
-        self._shared: dict[tuple[str, ...], _Group] = {}
-        self._calls: dict[tuple[_Group, str, bytes], Decision] = {}
+        self._groups: dict[tuple[Caller, str | None, str], Group] = {}
+        self._shared: dict[tuple[str, ...], Group] = {}
+        self._calls: dict[tuple[Group, str, bytes], Decision] = {}
 
     @property
     def idle(self) -> bool:
@@ -155,7 +155,14 @@ class Policy:
         self, caller: Caller, key: str | None, account: str, method: str, path: bytes
     ) -> Decision:
         """`key` is the name of the key that was shown, `path` as it goes to Zoom, without query."""
-        group = self._groups.get((caller, key, account)) or self._group(caller, key, account)
+        return self.decide_for(self.group(caller, key, account), method, path)
+
+    def group(self, caller: Caller, key: str | None, account: str) -> Group:
+        """What the rules have for such calls, whatever they are for."""
+        return self._groups.get((caller, key, account)) or self._group(caller, key, account)
+
+    def decide_for(self, group: Group, method: str, path: bytes) -> Decision:
+        """What `decide` says of a call of this group."""
         known = self._calls.get((group, method, path))
         if known is not None:
             return known
@@ -166,7 +173,7 @@ class Policy:
             self._calls[group, method, path] = decision
         return decision
 
-    def _decide(self, group: _Group, methods: Sequence[str], path: bytes) -> Decision:
+    def _decide(self, group: Group, methods: Sequence[str], path: bytes) -> Decision:
         if not group.needs_path:
             return _all_of(group, [Sight(one, None, ()) for one in methods])
         text = path.decode("latin-1")
@@ -174,7 +181,7 @@ class Policy:
             return _all_of(group, self._sights(methods, text))
         return self._decide_readings(group, methods, text)
 
-    def _decide_readings(self, group: _Group, methods: Sequence[str], path: str) -> Decision:
+    def _decide_readings(self, group: Group, methods: Sequence[str], path: str) -> Decision:
         whole_path = with_whole_uuids(path)
         split = readings(path)
         whole = split if whole_path is None else readings(whole_path)
@@ -260,7 +267,7 @@ class Policy:
                 return Decision(False, rule.name)
         return self._default
 
-    def _group(self, caller: Caller, key: str | None, account: str) -> _Group:
+    def _group(self, caller: Caller, key: str | None, account: str) -> Group:
         rules = []
         for one in self.rules:
             rule = one.rule
@@ -275,7 +282,7 @@ class Policy:
         if group is None:
             if len(self._shared) >= REMEMBERED:
                 self._shared.clear()
-            group = self._shared[names] = _Group(tuple(rules), self._default)
+            group = self._shared[names] = Group(tuple(rules), self._default)
         if len(self._groups) >= REMEMBERED:
             self._groups.clear()
         self._groups[caller, key, account] = group
@@ -309,7 +316,7 @@ def _selects(one: CompiledRule, sight: Sight) -> bool:
     return key in one.selection.operations or not one.patterns.isdisjoint(sight.hits)
 
 
-def _all_of(group: _Group, sights: Sequence[Sight]) -> Decision:
+def _all_of(group: Group, sights: Sequence[Sight]) -> Decision:
     """The first denial, or else what the first sight is allowed by."""
     first = group.decide(sights[0])
     if not first.allowed:

@@ -13,6 +13,7 @@ from gateway.core.keys import Keys, WrongKeyError
 from gateway.core.policy import DEFAULT, Decision, Policy
 from gateway.ports import CallReport
 from gateway.web.admit import Call
+from gateway.web.repeats import KnownHeader, Passed
 
 _OVERRIDES: Final = frozenset(
     {
@@ -41,24 +42,40 @@ class Access:
     keys: Callable[[], Keys]
     key_header: bytes
 
-    def check(self, call: Call, caller: Caller, report: CallReport) -> None:
+    def check(
+        self, call: Call, caller: Caller, report: CallReport, known: KnownHeader | None = None
+    ) -> None:
         """Raises CallRefusedError, and says in the report why, for who may not make the call."""
-        known = self.keys()
-        if self.policy is None and not known:
+        keys, policy = self.keys(), self.policy
+        if policy is None and not keys:
             return
-        key = self._key(known, call.headers, report)
-        if self.policy is None:
+        passed = None if known is None else known.passed
+        if (
+            passed is not None
+            and policy is not None
+            and passed.keys is keys
+            and passed.account == call.account.name
+            and call.target.emulated is None
+        ):
+            decision = policy.decide_for(passed.group, call.method, call.target.path)
+            if decision.allowed and b"?" in call.target.upstream:
+                _refuse_overrides(call, report)
+            _heed(decision, report)
+            return
+        key = self._key(keys, call.headers, report)
+        if policy is None:
             return
         if call.target.emulated is not None:
             # The body may name another account: see `check_account`.
             account = call.account.name if call.selected else None
-            decision = self.policy.may_call(caller, key, account)
+            decision = policy.may_call(caller, key, account)
         else:
-            decision = self.policy.decide(
-                caller, key, call.account.name, call.method, call.target.path
-            )
+            group = policy.group(caller, key, call.account.name)
+            decision = policy.decide_for(group, call.method, call.target.path)
             if decision.allowed:
                 _refuse_overrides(call, report)
+                if known is not None:
+                    known.passed = Passed(keys, call.account.name, group)
         _heed(decision, report)
 
     def check_account(self, call: Call, caller: Caller, report: CallReport, account: str) -> None:

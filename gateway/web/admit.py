@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from gateway.core.endpoint import Endpoint
-from gateway.core.headers import CallerHeaders, Field, for_upstream, framing
+from gateway.core.headers import CallerHeaders, Field, Repeated, for_upstream, framing
 from gateway.core.routes import OTHER
 from gateway.core.target import Target, chosen_account, read_target, with_query
 from gateway.web.accounts import AccountContext, Accounts
@@ -65,7 +65,7 @@ class Admission:
             raise MethodRefusedError(
                 "CONNECT and TRACE are not forwarded.", METHODS, close=method == "CONNECT"
             )
-        frame = framing(headers, http11=request.http11)
+        frame, fields = self._sent(request, headers)
         special = headers.special
         hosts = special.get(b"host", ())
         target, endpoint = self._read(method, request.target, hosts[0] if hosts else None)
@@ -83,10 +83,21 @@ class Admission:
             name is not None,
             endpoint,
             headers,
-            for_upstream(headers, self._host, frame),
+            fields,
             body,
             int(frame[1]) if frame is not None and frame[1].isdigit() else None,
         )
+
+    def _sent(self, request: Request, headers: CallerHeaders) -> tuple[Field | None, list[Field]]:
+        """What frames the body on its way to Zoom, and all that goes there but the token."""
+        known = request.known
+        if known is not None and known.shared is not None:
+            return known.frame, known.shared
+        frame = framing(headers, http11=request.http11)
+        fields = for_upstream(headers, self._host, frame)
+        if known is not None:
+            known.frame, known.shared = frame, Repeated(fields)
+        return frame, fields
 
     def _read(self, method: str, raw: bytes, host: bytes | None) -> tuple[Target, Endpoint]:
         """Read a target, and name its endpoint. Raises CallRefusedError.

@@ -244,13 +244,19 @@ class Connection(Receiver):
 
     def _take_up(self, message: Any, payload: StreamReader) -> Request:
         """It has left the queue, where there is room for one more, and is in hand."""
-        if self._parser is not None:
-            self._parser.message_consumed()
+        request: Request
+        if type(message) is Request:
+            request = message
+            request.task = self._task_handler
+        else:
+            if self._parser is not None:
+                self._parser.message_consumed()
+            if type(message) is _ErrInfo:
+                message = ERROR
+            request = Request(message, payload, self, self._task_handler)
         if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
             self._resume_reading_if_drained()
-        if type(message) is _ErrInfo:
-            message = ERROR
-        request = Request(message, payload, self, self._task_handler)
+        self.receiving = payload
         self._current_request = cast(Any, request)
         return request
 

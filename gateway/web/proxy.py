@@ -147,19 +147,29 @@ class Proxy:
         return Visit(request, answer, report, self._now())
 
     def _admit(self, visit: Visit) -> Call:
-        headers = read_caller(visit.request.head, self.limits.header_bytes, self._dropped)
-        report = visit.report
+        request, report = visit.request, visit.report
+        known = request.known
+        if known is not None and known.reader is self:
+            headers = known.headers
+        else:
+            headers = read_caller(request.head, self.limits.header_bytes, self._dropped)
+            if known is not None:
+                known.read_by(self, headers)
         report.request_id = request_id(headers.values(b"x-request-id"), _fresh_id)
         report.trace = trace = self._trace_of(headers, visit.began)
         if trace is not None:
             visit.steps = trace.steps
         # Before anything is refused: whether a body still follows decides about the connection.
-        visit.body = body_of(visit.request, headers)
-        call = self._admission.admit(visit.request, headers, visit.body)
+        visit.body = body_of(request, headers)
+        call = self._admission.admit(request, headers, visit.body)
         report.account = call.account.name
         report.route = call.endpoint.route
-        self._sources.check(headers, report)
-        self._access.check(call, visit.request.wire.peer, report)
+        if known is None:
+            self._sources.check(headers, report)
+        elif not known.welcome:
+            self._sources.check(headers, report)
+            known.welcome = True
+        self._access.check(call, request.wire.peer, report, known)
         return call
 
     async def _attend(self, visit: Visit, call: Call | Exception) -> Answer:

@@ -12,8 +12,10 @@ from aiohttp.web_server import Server
 from gateway.web.crowd import Crowd
 from gateway.web.heads import HeadMeter, size_of
 from gateway.web.limits import MAX_FIELD, MAX_LINE, READ_BUFFER
-from gateway.web.request import parse_refusal, too_large, too_late
+from gateway.web.repeats import Repeats
+from gateway.web.request import Request, parse_refusal, too_large, too_late
 from gateway.web.trailers import TrailerGuard
+from gateway.web.wire import Wire
 
 _END: Final = b"\r\n\r\n"
 """Of a head."""
@@ -39,6 +41,7 @@ class Receiver(RequestHandler):
         "_head",
         "_head_timer",
         "_held",
+        "_repeats",
         "_trailers",
         "limits",
         "parked",
@@ -70,6 +73,7 @@ class Receiver(RequestHandler):
         self._head_timer: asyncio.TimerHandle | None = None
         self._head = HeadMeter()
         self._held = b""
+        self._repeats = Repeats()
         self.receiving: StreamReader | None = None
 
     def data_received(self, data: bytes) -> None:
@@ -101,6 +105,9 @@ class Receiver(RequestHandler):
             self._crowd.busy(self)  # type: ignore[arg-type]  # `Connection` is a member
         waiter, known = self._waiter, self._request_count
         waiting = waiter is not None and not waiter.done()
+        fresh = waiting and not self._head.size
+        if fresh and self._repeats.known is not None and self._repeat(data):
+            return
         if not waiting:
             self._head.before(known, self._last_body())
         simple = False
@@ -112,13 +119,35 @@ class Receiver(RequestHandler):
             self._begun = True
             self._head.none()
             self._stop_head_timer()
+            if fresh:
+                message, body = self._messages[-1]
+                self._repeats.learn(data, cast(RawRequestMessage, message), body)
         else:
+            self._repeats.known = None
             if waiting:  # nothing was being received
                 self._head.before(known, None)
             self._head.after(self._request_count, self._last_body(), data)
             self._watch_head()
         if len(self._messages) > 1 and not self._buffer_paused and self._holds_enough():
             self._pause_reading_for_buffer()
+
+    def _repeat(self, data: bytes) -> bool:
+        """Queue a call whose header came before; tell whether `data` is one.
+
+        Nothing of it need be parsed, and the parser is where it was: before a head.
+        """
+        repeats = self._repeats
+        line = repeats.first_line(data)
+        known = repeats.known
+        if line is None or known is None or self._close or self._force_close:
+            return False
+        self._request_count += 1
+        request = Request.repeated(*line, known, cast(Wire, self))
+        self._messages.append((cast(Any, request), EMPTY_PAYLOAD))
+        waiter = self._waiter
+        if waiter is not None:
+            waiter.set_result(None)
+        return True
 
     def resume_reading(self, resume_parser: bool = True) -> None:  # noqa: FBT001, FBT002  aiohttp's
         """Asked for at every piece of a body that is read: nearly always there is nothing to do."""

@@ -12,6 +12,7 @@ from aiohttp.web_protocol import RequestPayloadError
 from gateway.core.errors import CallRefusedError
 from gateway.core.headers import Field
 from gateway.web.limits import MAX_LINE
+from gateway.web.repeats import KnownHeader
 from gateway.web.wire import CallerGoneError, Wire
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -31,6 +32,7 @@ class Request:
         "head",
         "http11",
         "keep_alive",
+        "known",
         "method",
         "offers_upgrade",
         "payload",
@@ -48,6 +50,8 @@ class Request:
     ) -> None:
         self.task = task
         self.wire = wire
+        self.known: KnownHeader | None = None
+        """Its header, if it came before."""
         self.method = message.method
         # What is not UTF-8 was escaped by the parser; this gives the bytes of the wire back.
         self.target = message.path.encode("utf-8", "surrogateescape")
@@ -61,7 +65,28 @@ class Request:
         )
         self.offers_upgrade = message.upgrade
         self.keep_alive = not message.should_close
-        wire.receiving = payload
+
+    @classmethod
+    def repeated(cls, method: str, target: bytes, known: KnownHeader, wire: Wire) -> "Request":
+        """A call that has no body, with a header that came before."""
+        self = cls.__new__(cls)
+        self.task = None
+        self.wire = wire
+        self.known = known
+        self.method = method
+        self.target = target
+        self.head = known.fields
+        self.payload = EMPTY_PAYLOAD
+        self.http11 = True
+        self.broken = None
+        self.offers_upgrade = False
+        self.keep_alive = known.keep_alive
+        return self
+
+    @property
+    def raw_headers(self) -> tuple[Field, ...]:
+        """The name that the parser's messages have for it."""
+        return self.head
 
     @property
     def has_body(self) -> bool:

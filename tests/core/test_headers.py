@@ -6,6 +6,7 @@ from gateway.core.errors import CallRefusedError, UpstreamBrokenError
 from gateway.core.headers import (
     CHUNKED,
     Field,
+    Repeated,
     authorized,
     dropping,
     for_upstream,
@@ -298,3 +299,24 @@ def test_a_bad_name_behind_what_is_said_twice() -> None:
     length = (b"Content-Length", b"5")
     with pytest.raises(UpstreamBrokenError):
         read_answer([length, length, (b"bad name", b"x")])
+
+
+def test_fields_that_many_calls_share_are_signed_once_for_each_token() -> None:
+    shared = Repeated([(b"Accept", b"*/*"), (b"Host", HOST)])
+    first = authorized(shared, "one")
+    assert first == [*shared, (b"Authorization", b"Bearer one")]
+    assert authorized(shared, "one") is first
+    assert authorized(shared, "two") == [*shared, (b"Authorization", b"Bearer two")]
+    assert authorized(shared, "one") == first
+    assert len(shared) == 2
+
+
+def test_shared_fields_show_nothing() -> None:
+    assert repr(authorized(Repeated([]), "canary")) == "<1 fields>"
+
+
+def test_a_token_that_ends_its_field_is_refused_for_shared_fields_too() -> None:
+    shared = Repeated([])
+    for _ in range(2):
+        with pytest.raises(ValueError, match="line break"):
+            authorized(shared, "canary\r\nX: y")

@@ -43,6 +43,7 @@ class Asked:
     method: str = "GET"
     http11: bool = True
     broken: CallRefusedError | None = None
+    known: None = None
 
 
 def outcome(

@@ -2,6 +2,7 @@
 
 import pytest
 
+from gateway.core.headers import Repeated
 from gateway.ports import UpstreamRequest
 from gateway.zoom.upstream.head import CHUNKED, encode_head
 from tests.zoom.peer import chunks_of
@@ -18,6 +19,28 @@ def test_bytes_go_out_in_order_and_unchanged() -> None:
         b"hOST: api.zoom.us\r\nX-A: \xe9 b\r\nX-Empty: \r\nX-A: 2\r\n\r\n"
     )
     assert length == 0
+
+
+def test_fields_that_go_out_again_are_the_same_bytes() -> None:
+    fields = [HOST, (b"Accept", b"*/*"), (b"Content-Length", b"0")]
+    shared = Repeated(fields)
+    for target in (b"/a", b"/b?c=d", b"/a"):
+        expected = encode_head(UpstreamRequest("GET", target, fields))
+        assert encode_head(UpstreamRequest("GET", target, shared)) == expected
+    with pytest.raises(ValueError, match="CR, LF or NUL"):
+        encode_head(UpstreamRequest("GET", b"/a\r\nX:y", shared))
+    with pytest.raises(ValueError, match="empty"):
+        encode_head(UpstreamRequest("GET", b"/a b", shared))
+    with pytest.raises(ValueError, match="does not fit|Content-Length"):
+        encode_head(UpstreamRequest("POST", b"/a", Repeated([HOST]), chunks_of()))
+
+
+@pytest.mark.parametrize("name", [b"X-Name", b"Content-Length"])
+def test_shared_fields_that_are_wrong_are_refused_each_time(name: bytes) -> None:
+    shared = Repeated([HOST, (name, b"1\r\nX: y")])
+    for _ in range(2):
+        with pytest.raises(ValueError, match="CR, LF or NUL"):
+            encode_head(UpstreamRequest("GET", b"/a", shared))
 
 
 @pytest.mark.parametrize("bad", [b"\r", b"\n", b"\0", b"\r\nX:y"])

@@ -7,6 +7,7 @@ is sent. Source: RFC 9112, sections 3, 5 and 6.
 from typing import Final
 
 from gateway.core.fates import Fates
+from gateway.core.headers import Repeated
 from gateway.ports import UpstreamRequest
 
 CHUNKED: Final = -1
@@ -30,17 +31,24 @@ def encode_head(request: UpstreamRequest) -> tuple[bytes, int]:
     headers, body = request.headers, request.body
     if not target or b" " in target or not verb or b" " in verb:
         raise ValueError("the method or the target is empty, or has a space in it")
-    lines = [verb + b" " + target + b" HTTP/1.1"]
-    lines += [name + b": " + value for name, value in headers]
-    lines.append(b"\r\n")
-    head = b"\r\n".join(lines)
-    ends = len(lines)
-    if head.count(b"\r") != ends or head.count(b"\n") != ends or b"\0" in head:
-        raise ValueError("a header, the method or the target has a CR, LF or NUL in it")
+    first = verb + b" " + target + b" HTTP/1.1"
+    _refuse_ends(first, 0)
+    if body is None and type(headers) is Repeated and headers.encoded:
+        return first + headers.encoded, 0
+    lines = [b"", *[name + b": " + value for name, value in headers], b"\r\n"]
+    rest = b"\r\n".join(lines)
+    _refuse_ends(rest, len(lines))
     framing = [field for field in headers if _READ[field[0]]]
-    if not framing and body is None:
-        return head, 0
-    return head, _framing(framing, with_body=body is not None)
+    length = _framing(framing, with_body=body is not None) if framing or body is not None else 0
+    if body is None and type(headers) is Repeated:
+        headers.encoded = rest
+    return first + rest, length
+
+
+def _refuse_ends(text: bytes, lines: int) -> None:
+    """Raise ValueError unless as many lines end in `text` as should."""
+    if text.count(b"\r") != lines or text.count(b"\n") != lines or b"\0" in text:
+        raise ValueError("a header, the method or the target has a CR, LF or NUL in it")
 
 
 def _framing(fields: list[tuple[bytes, bytes]], *, with_body: bool) -> int:
