@@ -97,6 +97,7 @@ class Admission:
         fields = for_upstream(headers, self._host, frame)
         if known is not None:
             known.frame, known.shared = frame, Repeated(fields)
+            return frame, known.shared
         return frame, fields
 
     def _read(self, method: str, raw: bytes, host: bytes | None) -> tuple[Target, Endpoint]:

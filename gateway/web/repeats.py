@@ -5,7 +5,7 @@ everything that was found out about it holds again, as long as the same objects 
 """
 
 import re
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aiohttp.http import HttpVersion11, RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
@@ -13,6 +13,9 @@ from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from gateway.core.headers import CallerHeaders, Field, Repeated
 from gateway.core.keys import Keys
 from gateway.core.policy import Group
+
+if TYPE_CHECKING:
+    from gateway.web.admit import Call
 
 _LINE: Final = re.compile(
     rb"(GET|HEAD|DELETE) (/[A-Za-z0-9/._~%?&=:@!$'()*+,;-]{0,2048}) HTTP/1\.1"
@@ -47,13 +50,16 @@ class KnownHeader:
 
     __slots__ = (
         "block",
+        "call",
         "fields",
         "frame",
         "headers",
         "keep_alive",
+        "keys",
         "passed",
         "reader",
         "shared",
+        "target",
         "welcome",
     )
 
@@ -73,11 +79,20 @@ class KnownHeader:
         self.welcome = False
         """Whether a call with it comes the way it should."""
         self.passed: Passed | None = None
+        self.call: Call | None = None
+        """The one that it came with last and was admitted, and what decides about that."""
+        self.target = b""
+        self.keys: Keys | None = None
 
     def read_by(self, reader: object, headers: CallerHeaders) -> None:
         """Whatever another reader has found out is void."""
         self.reader, self.headers = reader, headers
         self.shared, self.welcome, self.passed = None, False, None
+        self.call = self.keys = None
+
+    def admitted(self, call: "Call", target: bytes, keys: Keys) -> None:
+        """With `target` as it came, while these keys are in force."""
+        self.call, self.target, self.keys = call, target, keys
 
 
 class Repeats:
