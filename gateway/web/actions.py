@@ -1,8 +1,8 @@
 """Who may change something on the admin port, and what is answered.
 
 A page of another site, open in the browser of somebody who reaches the admin port, must change
-nothing. So an action is a POST of JSON, which such a page may not send, and the browser's own words
-about where it comes from are checked. (The name in Host is checked for whatever is asked here.)
+nothing. So an action is a POST of JSON, which such a page may not send. (The name in Host, and the
+browser's own words about where a request comes from, are checked for whatever is asked here.)
 """
 
 import math
@@ -12,7 +12,7 @@ from typing import Any, Final
 from aiohttp.web_request import BaseRequest
 
 from gateway.core.course import Asked
-from gateway.core.hosts import cross_site
+from gateway.web.foreign import values
 
 ROTATE: Final = re.compile(r"/accounts/(?P<name>[^/]+)/rotate")
 
@@ -24,16 +24,11 @@ def refusal(request: BaseRequest, *, allowed: bool) -> Refusal | None:
     """Why this action is not carried out; None if it may be."""
     if not allowed:
         return 403, "Actions are not allowed here: set admin.allow_actions to allow them."
-    sites, origins = _values(request, "Sec-Fetch-Site"), _values(request, "Origin")
-    if b"none" in sites or cross_site(sites, origins, request.host.encode()):
-        return 403, "Actions are taken from the status page itself, not from another site."
+    if b"none" in values(request, "Sec-Fetch-Site"):
+        return 403, "Actions are taken from the status page itself."
     if request.content_type != "application/json":
         return 415, "Send the action as Content-Type: application/json."
     return None
-
-
-def _values(request: BaseRequest, name: str) -> list[bytes]:
-    return [value.encode() for value in request.headers.getall(name, ())]
 
 
 def answer(account: str, asked: Asked) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from gateway.core.hosts import HostNames
 from gateway.core.status import Readiness
 from gateway.web import actions, status_page
 from gateway.web.errors import HOST_REFUSED
+from gateway.web.foreign import REFUSED, is_foreign, values
 from gateway.web.live import Live
 
 _log: Final = logging.getLogger(__name__)
@@ -118,10 +119,10 @@ class AdminSite:
         return response
 
     async def _answer(self, request: BaseRequest) -> StreamResponse:
-        hosts = request.headers.getall("Host", ())
-        may_come = self._sources.may_come
-        if not all(may_come(host.encode("utf-8", "surrogateescape")) for host in hosts):
+        if not all(map(self._sources.may_come, values(request, "Host"))):
             return _problem(403, HOST_REFUSED)
+        if is_foreign(request):
+            return _problem(403, REFUSED)
         path = request.rel_url.path_safe
         rotated = actions.ROTATE.fullmatch(path)
         if rotated is not None:

@@ -12,9 +12,9 @@ from typing import Any, Final
 import aiohttp
 import pytest
 from aiohttp import web
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page, async_playwright, expect
 
-from tests.packaging.browser import FLAGS, chromium
+from tests.packaging.browser import FLAGS, SOON, chromium
 from tests.support.load import session
 from tests.support.processes import Gateway, gateway, simulator
 
@@ -76,6 +76,11 @@ async (target) => {
 }
 """
 
+LINKED: Final = """
+(target) => {
+  document.body.append(Object.assign(document.createElement("a"), {href: target, text: "status"}));
+}
+"""
 
 TRUSTING: Final = (
     "--disable-features=LocalNetworkAccessChecks,BlockInsecurePrivateNetworkRequests,"
@@ -202,6 +207,18 @@ async def test_a_name_that_was_rebound_reads_no_status(client: aiohttp.ClientSes
                 assert (path, status) == (path, 403)
         async with client.get(f"{gate.admin}/status.json") as answer:
             assert answer.status == 200
+
+
+async def test_a_link_on_another_sites_page_leads_to_the_status() -> None:
+    async with (
+        simulator() as sim,
+        gateway(sim) as gate,
+        stranger() as port,
+        visiting(f"http://{EVIL}:{port}/") as page,
+    ):
+        await page.evaluate(LINKED, f"{gate.admin}/")
+        await page.click("a")
+        await expect(page.locator("#live")).to_contain_text("Live", timeout=SOON)
 
 
 async def rebound(gate: Gateway) -> list[Any]:
