@@ -120,17 +120,17 @@ _DROPPED: Final = Fate.DROPPED
 _KEPT_AND_READ: Final = Fate.KEPT_AND_READ
 
 
-def dropping(key_header: bytes) -> Fates:
-    """The fates of a call's fields, where callers show keys in `key_header`.
+def dropping(*key_headers: bytes) -> Fates:
+    """The fates of a call's fields, where callers show keys in one of `key_headers`, or did.
 
     The field that shows keys by default does not go on in any case: a caller may be ahead of, or
     behind, a change.
     """
-    dropped = _REQUEST_DROPPED | {key_header.lower()}
+    dropped = _REQUEST_DROPPED.union(name.lower() for name in key_headers)
     return Fates(dropped, dropped | _LOOKED_AT, b"x-forwarded-")
 
 
-_USUAL: Final = dropping(DEFAULT_FIELD)
+_USUAL: Final = dropping()
 _ANSWERED: Final = Fates(_ANSWER_DROPPED, _ANSWER_LOOKED_AT)
 
 

@@ -35,12 +35,14 @@ _METHOD: Final = re.compile(rb"(?:^|[&;])[ +]*[_.[]method(?:=|[&;\0]|\[|$)", re.
 class Access:
     """`keys` gives the keys as they are now, shown in the field `key_header` (in lower case).
 
-    `policy` None: everybody may call everything.
+    `policy` None: everybody may call everything. `former` are the fields that showed keys before,
+    where callers may show them still.
     """
 
     policy: Policy | None
     keys: Callable[[], Keys]
     key_header: bytes
+    former: frozenset[bytes] = frozenset()
 
     def check(
         self, call: Call, caller: Caller, report: CallReport, known: KnownHeader | None = None

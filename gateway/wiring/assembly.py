@@ -122,6 +122,11 @@ class Assembly:
             for name, account in settings.accounts.items()
         }
         self.sources = sources(settings)
+        self.key_field = settings.access.key_header.lower().encode()
+        self.key_fields: frozenset[bytes] = (former.key_fields if former else frozenset()) | {
+            self.key_field
+        }
+        """All that this process ever had: not every caller knows of a change at once."""
         self.proxy = Proxy(self._proxy_parts())
 
     def _keeper(self, name: str, account: AccountSettings) -> Keeper:
@@ -183,7 +188,8 @@ class Assembly:
             access=Access(
                 policy(self.settings),
                 self.key_files.current,
-                self.settings.access.key_header.lower().encode(),
+                self.key_field,
+                self.key_fields,
             ),
             limits=self.limits,
             meters=commons.meters,

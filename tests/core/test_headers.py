@@ -268,6 +268,7 @@ def test_fields_that_show_keys_are_dropped_and_read() -> None:
     assert caller.kept == [(b"Accept", b"*/*")]
     assert caller.values(b"x-team") == [b"key"]
     assert read_caller(raw).kept == [(b"X-Team", b"key"), (b"Accept", b"*/*")]
+    assert read_caller(raw, dropped=dropping(b"x-new", b"X-Team")).kept == [(b"Accept", b"*/*")]
 
 
 def test_names_that_are_made_up_change_nothing() -> None:

@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 
 from tests.e2e.test_reload import configured, status_of
+from tests.support.load import control, session
 from tests.support.processes import DEADLINE, eventually, simulator
 
 KEY, NEXT = "first-key-0123456789", "next-key-0123456789a"
@@ -80,6 +81,23 @@ async def test_a_reload_applies_rules_at_once(tmp_path: Path) -> None:
         assert await status_of(me) == 403
         assert await made.reload() == ["access"]
         assert await status_of(me) == 200
+
+
+async def test_a_field_that_once_showed_keys_never_goes_to_zoom(tmp_path: Path) -> None:
+    """Callers learn of another field one after the other."""
+    async with (
+        simulator() as sim,
+        session() as client,
+        configured(sim, tmp_path, access={"key_header": "X-Team-Key"}) as made,
+    ):
+        for now in ({"key_header": "X-Other-Key"}, {}):
+            assert await made.reload(access=now) == ["access"]
+            shown = {"X-Team-Key": KEY, "x-other-key": KEY, "X-Zoom-Gateway-Key": KEY, "X-Any": "1"}
+            assert await status_of(f"{made.gate.url}/v2/users/me", **shown) == 200
+            (seen,) = await control(client, sim, "requests?limit=1", method="GET")
+            names = {name.lower() for name, _ in seen["headers"]}
+            assert "x-any" in names
+            assert {name for name in names if name.endswith("key")} == set()
 
 
 async def test_a_key_that_is_rotated_on_disk_needs_no_reload(tmp_path: Path) -> None:
