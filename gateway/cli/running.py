@@ -187,9 +187,7 @@ async def _reload(gateway: Gateway, reread: Reread) -> Changes | None:
     try:
         settings = await asyncio.to_thread(reread)
         former = gateway.settings.log
-        found = gateway.reload(settings)
-        # In force by the time that it is said to be.
-        await gateway.look_at_certificates()
+        found = await gateway.reload(settings)
     except ConfigurationError as error:
         gateway.log.reload_failed(error.problems)
         return None

@@ -3,8 +3,8 @@
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -73,7 +73,6 @@ class Certificates:
         others: Callable[[], None] = lambda: None,
     ) -> None:
         """`others` is told when other callers are let in from now on than before."""
-        self._settings = settings
         self.told = told
         self._wall = wall
         self._every = every
@@ -110,26 +109,44 @@ class Certificates:
             with suppress(asyncio.CancelledError):
                 await self._watching
 
-    def use(self, settings: TlsSettings) -> None:
-        """Go by other settings from the next look on; both are `on`."""
-        self._settings = settings
+    @asynccontextmanager
+    async def changing(self, settings: TlsSettings) -> AsyncIterator[Callable[[], None]]:
+        """Read what other settings name; they are `on`. Gives what puts all of it in force.
+
+        That neither waits nor fails. Raises ConfigurationError if the files cannot be used.
+        """
+        async with self._looking:
+            loaded = await self._read(settings)
+            yield lambda: self._put_in_force(loaded)
 
     async def look(self) -> None:
-        """Read the files again if they, or the settings, changed."""
+        """Read the files again if they changed."""
         async with self._looking:
-            settings, former = self._settings, self._loaded
-            content = await asyncio.to_thread(_content, settings.files)
-            if content != former.content or settings != former.settings:
-                try:
-                    self._loaded = await asyncio.to_thread(_load, settings)
-                except ConfigurationError as error:
-                    self.told.failed(error.problems)
-                else:
-                    self._age = ""
-                    self.told.loaded(self.certificate)
-                    if self._loaded.context.admits != former.context.admits:
-                        self._others()
+            with suppress(ConfigurationError):  # it was told
+                self._put_in_force(await self._read(self._loaded.settings))
         self._judge()
+
+    async def _read(self, settings: TlsSettings) -> _Loaded:
+        """Raises ConfigurationError, and tells of it."""
+        former = self._loaded
+        content = await asyncio.to_thread(_content, settings.files)
+        if content == former.content and settings == former.settings:
+            return former
+        try:
+            return await asyncio.to_thread(_load, settings)
+        except ConfigurationError as error:
+            self.told.failed(error.problems)
+            raise
+
+    def _put_in_force(self, loaded: _Loaded) -> None:
+        former, self._loaded = self._loaded, loaded
+        if loaded is former:
+            return
+        self._age = ""
+        self.told.loaded(self.certificate)
+        self._judge()
+        if loaded.context.admits != former.context.admits:
+            self._others()
 
     async def _watch(self) -> None:
         while True:

@@ -4,7 +4,7 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -274,22 +274,34 @@ class Gateway:
         """Write to `log` from now on, as the settings in force say."""
         self._lines.use(log, self.settings.log.sample)
 
-    def reload(self, settings: Settings) -> Changes:
+    async def reload(self, settings: Settings) -> Changes:
         """Work with other settings from now on; calls in hand go on with those they began with.
 
         What only a restart applies stays as it is. Raises ConfigurationError for files that
         cannot be used (any more); then all stays as it was.
         """
+        if self._certificates is None:
+            return self._put_in_force(settings)
+        tls = applicable(self.settings, settings).tls
+        async with self._certificates.changing(tls) as change_tls:
+            return self._put_in_force(settings, change_tls)
+
+    def _put_in_force(
+        self, settings: Settings, change_tls: Callable[[], None] = lambda: None
+    ) -> Changes:
+        """All at once: rules rely on who is let in, so that no call may see a half of it."""
         former = self._assembly
         found = changes(former.settings, settings)
-        if self._draining or not found.applied:
+        if self._draining:
+            return found
+        if not found.applied:
+            change_tls()
             return found
         assembly = Assembly(applicable(former.settings, settings), self._commons, former)
         if _tracing(former.settings) != _tracing(settings):
             self._traces.use(settings)
-        # Nothing fails from here on, and nothing waits: no call sees a half of it.
-        if self._certificates is not None and settings.tls.on:
-            self._certificates.use(settings.tls)
+        # Nothing fails from here on.
+        change_tls()
         self._metrics.prepare(_slots(settings))
         self._history.prepare(settings.accounts)
         assembly.start(self._living)
@@ -300,11 +312,6 @@ class Gateway:
         self._retiring.add(task)
         task.add_done_callback(self._retired)
         return found
-
-    async def look_at_certificates(self) -> None:
-        """Read the files of section `tls` if they changed."""
-        if self._certificates is not None:
-            await self._certificates.look()
 
     async def _retire(self, former: Assembly) -> None:
         await self._proxy.retire(former.proxy)

@@ -123,11 +123,16 @@ async def test_nothing_is_read_anew_while_nothing_changes(world: World) -> None:
     assert (world.count("success"), world.count("failure")) == (0, 0)
 
 
-async def test_other_settings_are_used_from_the_next_look_on(world: World) -> None:
+async def test_other_settings_are_used_once_they_are_put_in_force(world: World) -> None:
     made = world.made(every=3600)
-    assert made.status().client_certificates == "off"
-    made.use(world.settings(client_ca_file=world.ca.file, minimum_version="1.3"))
-    await asyncio.gather(made.look(), made.look())
+    asked = world.settings(client_ca_file=world.ca.file, minimum_version="1.3")
+    async with made.changing(asked) as change:
+        looking = asyncio.create_task(made.look())
+        await asyncio.sleep(0)
+        assert made.status().client_certificates == "off"
+        change()
+        assert made.status().client_certificates == "required"
+    await looking
     assert made.status().client_certificates == "required"
     assert made.context().verify_mode is ssl.CERT_REQUIRED
     assert made.context().minimum_version is ssl.TLSVersion.TLSv1_3
@@ -143,8 +148,10 @@ async def test_others_are_told_of_only_if_other_callers_are_let_in(world: World)
     world.put(world.ca.issue("two.test"))
     await made.look()
     assert (told, world.count("success")) == ([], 1)
-    made.use(world.settings(client_ca_file=cas, client_certificates="optional"))
-    await made.look()
+    async with made.changing(
+        world.settings(client_ca_file=cas, client_certificates="optional")
+    ) as change:
+        change()
     assert told == ["others"]
     cas.write_bytes(world.ca.file.read_bytes() * 2)
     await made.look()
