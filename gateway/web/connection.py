@@ -27,7 +27,7 @@ from gateway.web.limits import (
     LINGER_BROKEN,
     WRITE_BUFFER,
 )
-from gateway.web.peer import NOBODY, has_ended, holds_bytes, peer_of
+from gateway.web.peer import NOBODY, Expiry, holds_bytes, peer_of
 from gateway.web.receiver import Receiver
 from gateway.web.request import Request, parse_refusal
 from gateway.web.unsent import Unsent
@@ -49,6 +49,7 @@ class Connection(Receiver):
     __slots__ = (
         "_broken",
         "_calls",
+        "_expiry",
         "_leaving",
         "_outbox",
         "_socket",
@@ -74,6 +75,8 @@ class Connection(Receiver):
         self._leaving = False
         """The call in hand is the last."""
         self._unsent = Unsent(self.limits.send_timeout)
+        self._expiry: Expiry | None = None
+        """Of the caller's certificate, if it showed one."""
         self.peer = NOBODY
         self.caller = ""
         self.caller_name = ""
@@ -179,14 +182,16 @@ class Connection(Receiver):
         super().connection_made(transport)
         self._expect_first_byte()
         self._crowd.park(self)
-        if certificate and has_ended(certificate):
-            self.cut(reset=False)
+        if certificate:
+            self._expiry = Expiry(certificate, self._loop, self.see_out)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._take_held()
         self._crowd.leave(self)
         self._stop_head_timer()
         self._unsent.stop()
+        if self._expiry is not None:
+            self._expiry.stop()
         self._socket = None
         super().connection_lost(exc)
 

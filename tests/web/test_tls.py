@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import uvloop
+from cryptography import x509
 
 from gateway.settings.tls import TlsSettings
 from gateway.web import door as door_module
@@ -233,6 +234,49 @@ def test_who_was_let_in_by_other_rules_is_seen_out(new_loop: Loop, world: World)
             assert await busy.ended() == b""
             assert len(upstream.sent) == 2
             assert await status(running) == 200
+
+    run(new_loop, call())
+
+
+@pytest.mark.parametrize("new_loop", LOOPS)
+@pytest.mark.parametrize("look", [0.01, 3600.0], ids=["the clock is set", "the time comes"])
+def test_who_came_by_a_certificate_that_has_ended_is_seen_out(
+    new_loop: Loop, world: World, look: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An idle connection ends at once, one with a call in hand behind that call; others stay."""
+    go = asyncio.Event()
+    upstream = ScriptedUpstream(*[Reply(200)] * 3, Reply(200, waits=go), Reply(200), Reply(200))
+    world.context = world.make(client_certificates="optional")
+    nameless, longer = world.ca.context(), world.ca.context(world.ca.issue("longer", days=(-1, 9)))
+    end = x509.load_pem_x509_certificate(world.client.certificate.read_bytes()).not_valid_after_utc
+    # At a look the clock is asked, and not how long it was waited.
+    now = end.timestamp() - (7200 if look < 1 else 0.01)
+    monkeypatch.setattr("gateway.web.peer.LOOK", look)
+    monkeypatch.setattr("gateway.web.peer.time.time", lambda: now)
+
+    async def call() -> None:
+        nonlocal now
+        async with (
+            world.listening(upstream) as running,
+            await running.caller() as idle,
+            await running.caller() as busy,
+            await running.caller(tls=nameless) as without,
+            await running.caller(tls=longer) as later,
+        ):
+            for one in (idle, without, later):
+                assert (await one.call(request())).status == 200
+            await busy.send(request())
+            await until(lambda: len(upstream.sent) == 4)
+            now = end.timestamp()
+            assert await idle.ended() == b""
+            await until(lambda: any(one.ending for one in running.connections))
+            await busy.send(request())
+            go.set()
+            assert (await busy.hear()).one(b"connection") == b"close"
+            assert await busy.ended() == b""
+            assert len(upstream.sent) == 4
+            for one in (without, later):
+                assert (await one.call(request())).status == 200
 
     run(new_loop, call())
 
