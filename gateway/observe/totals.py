@@ -22,6 +22,10 @@ class Totals(Observer):
         """Give the totals by account and name; an account that nothing happened to is missing."""
         return self._accounts
 
+    def calls(self) -> int:
+        """How many calls ended, those that were refused included."""
+        return sum(counts["calls"] for counts in self._accounts.values())
+
     def denied(self) -> Mapping[str, int]:
         """How many calls were not allowed, by reason."""
         return self._denied

@@ -41,6 +41,8 @@ class _House:
             ended.cut()
         return ""
 
+    def turned_away(self, limit: str) -> None: ...
+
     def connection(self, group: Group) -> asyncio.Protocol:
         del group
         return self._server()

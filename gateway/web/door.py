@@ -40,6 +40,9 @@ class House(Protocol):
     def make_room(self, group: Group) -> str:
         """For one more connection; give why there is none, or `""`."""
 
+    def turned_away(self, limit: str) -> None:
+        """One was refused, for what `make_room` gave."""
+
     def connection(self, group: Group) -> asyncio.Protocol:
         """Make one, which counts from now on."""
 
@@ -137,6 +140,7 @@ class Door:
         group = group_of(caller_at(host))
         limit = self._house.make_room(group)
         if limit and not (limit == EVERYBODY and self._send_away_oldest()):
+            self._house.turned_away(limit)
             self._refuse(sock)
             return
         connection = self._house.connection(group)

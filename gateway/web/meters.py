@@ -12,7 +12,7 @@ class Meters:
     `starved` that no file descriptor was free.
     """
 
-    __slots__ = ("_told", "calls", "connections", "kept_disk", "kept_memory", "starved")
+    __slots__ = ("_told", "calls", "connections", "kept_disk", "kept_memory", "refused", "starved")
 
     def __init__(
         self,
@@ -29,10 +29,17 @@ class Meters:
         """Bytes of bodies in memory."""
         self.kept_disk = 0
         """Bytes of bodies in files."""
+        self.refused = {"calls": 0, "connections": 0}
+        """What came and was turned away by a limit that is everybody's."""
 
     def reached(self, limit: str) -> None:
         """A call or connection was refused or ended, or a body not kept, because of `limit`."""
         self._told(limit)
+
+    def turned_away(self, limit: str) -> None:
+        """A call or connection was refused. What one caller alone has too many of is no news."""
+        if limit in self.refused:
+            self.refused[limit] += 1
 
 
 class Allowance:

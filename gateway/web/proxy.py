@@ -104,6 +104,7 @@ class Proxy:
 
     def _turn_away(self, request: Request) -> Awaitable[Answer]:
         """Answer one call too many: nothing of it is read but its id."""
+        self.meters.turned_away("calls")
         visit = self._visit(request)
         ids = [value for name, value in request.head if name.lower() == b"x-request-id"]
         visit.report.request_id = request_id(ids, _fresh_id)

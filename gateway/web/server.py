@@ -50,6 +50,9 @@ class HttpServer(Server):
     def make_room(self, group: Group) -> str:
         return self.crowd.make_room(group)
 
+    def turned_away(self, limit: str) -> None:
+        self.crowd.meters.turned_away(limit)
+
     def gone(self, connection: Connection) -> None:
         self.crowd.leave(connection)
         # Its socket is closed next: a transport that lives on would hold on to a number that is

@@ -73,7 +73,11 @@ class Gateway:
         )
         self._metrics.show_fleet(lambda: self._assembly.heartbeat.sighting)
         self._in_use = InUse(
-            self._metrics.limits, self._lines, self._shared, lambda: self._assembly.limits
+            self._metrics.limits,
+            self._lines,
+            self._shared,
+            lambda: self._assembly.limits,
+            self._totals.calls,
         )
         self._traces = Traces(self._replica, self._clock, self._lines)
         self._history = History(settings.accounts, self._clock.now, self._clock.wall)
@@ -166,7 +170,8 @@ class Gateway:
         keepers = self._assembly.keepers
         tried = {name for name, keeper in keepers.items() if keeper.manager.tried}
         served = {name for name, keeper in keepers.items() if keeper.manager.served}
-        own = diagnose_certificate(self._listener().tls, self._clock.wall())
+        wall = self._clock.wall()
+        own = diagnose_certificate(self._listener().tls, wall) + self._in_use.diagnoses(wall)
         return self._gate.look(charts, tried, served, own)
 
     def _listener(self) -> ListenerStatus:

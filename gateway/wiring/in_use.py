@@ -1,11 +1,14 @@
 """The limits in force, and how much of them is in use."""
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from gateway.core.diagnosis import Diagnosis
 from gateway.core.limits import Limits
 from gateway.core.posture import LimitStatus
+from gateway.core.refusals import Refusals, diagnose_refusals
 from gateway.observe.limit_metrics import LimitMetrics, Usage, of_all
 from gateway.observe.metrics import PREFIX
 from gateway.observe.shared import Shared
@@ -17,7 +20,10 @@ _PUBLISHED: Final = 1.0
 
 
 class InUse:
-    """Of this process, or with `shared` of all workers. `limits` gives those in force."""
+    """Of this process, or with `shared` of all workers.
+
+    `limits` gives those in force, `calls` how many calls of this process have ended.
+    """
 
     def __init__(
         self,
@@ -25,12 +31,15 @@ class InUse:
         lines: Lines,
         shared: Shared | None,
         limits: Callable[[], Limits],
+        calls: Callable[[], int],
     ) -> None:
         self.meters = Meters(self._reached, lines.descriptors_exhausted)
         self._metrics = metrics
         self._lines = lines
         self._shared = shared
         self._limits = limits
+        self._calls = calls
+        self._refusals = Refusals()
         self._publishing: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
@@ -51,6 +60,12 @@ class InUse:
             told = of_all(PREFIX, self._limits(), self._shared.collect(), self._processes)
         return {name: LimitStatus(**one) for name, one in told.items()}
 
+    def diagnoses(self, wall: float) -> list[Diagnosis]:
+        """What is wrong with it in this process, `wall` seconds after the epoch."""
+        now = time.monotonic()
+        since = {limit: wall - (now - began) for limit, began in self._refusals.since.items()}
+        return diagnose_refusals(since, self._limits())
+
     @property
     def _processes(self) -> int:
         return 1 if self._shared is None else max(1, len(self._shared.pids()))
@@ -67,4 +82,6 @@ class InUse:
     def _publish(self) -> None:
         """What a worker has in use is seen by whoever is asked for the metrics of all."""
         self._metrics.refresh()
+        refused = self.meters.refused
+        self._refusals.look(time.monotonic(), self._calls() - refused["calls"], refused)
         self._publishing = asyncio.get_running_loop().call_later(_PUBLISHED, self._publish)

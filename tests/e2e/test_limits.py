@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import io
+import json
 import os
 import shutil
 import signal
@@ -231,6 +232,50 @@ async def test_a_reload_applies_to_new_calls_and_connections(tmp_path: Path) -> 
         assert (line["most"], line["count"]) == (1, 1)
         refused = [one for one in gate.logged("call") if one.get("error") == "too_many_calls"]
         assert refused == []
+
+
+async def test_the_first_sentence_tells_when_most_calls_are_refused() -> None:
+    async with (
+        simulator() as sim,
+        slow_api() as (slow, api),
+        gateway(sim, ZOOM_GATEWAY_UPSTREAM__API_URL=api, ZOOM_GATEWAY_LIMITS__CALLS="1") as gate,
+        session() as client,
+    ):
+        place = address(gate.url)
+        async with await Caller.connect(place) as first, await Caller.connect(place) as second:
+            assert "All is well" in await text_of(client, f"{gate.admin}/")
+            await first.send(request())
+            await eventually(lambda: slow.asked, "a call at the API")
+            for _ in range(3):
+                assert (await second.call(request())).slug == "too_many_calls"
+            status = await state_of(client, gate, "degraded")
+            found = status["headline"]
+            assert (found["account"], found["code"]) == (None, "calls_refused")
+            assert found["since"]
+            assert status["sentence"].startswith("Most calls are refused: ")
+            assert "Most calls are refused" in await text_of(client, f"{gate.admin}/")
+            async with client.get(f"{gate.admin}/readyz") as answer:
+                assert answer.status == 200
+            slow.go.set()
+            assert (await first.hear()).status == 200
+            for _ in range(3):
+                assert (await second.call(request())).status == 200
+            assert (await state_of(client, gate, "ok"))["headline"] is None
+
+
+async def text_of(client: aiohttp.ClientSession, url: str) -> str:
+    async with client.get(url) as answer:
+        return await answer.text()
+
+
+async def state_of(client: aiohttp.ClientSession, gate: Gateway, state: str) -> Any:
+    """The status, once it has that state."""
+    async with asyncio.timeout(START):
+        while True:
+            status = json.loads(await text_of(client, f"{gate.admin}/status.json"))
+            if status["state"] == state:
+                return status
+            await asyncio.sleep(0.05)
 
 
 async def test_workers_count_together() -> None:

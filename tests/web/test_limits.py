@@ -245,6 +245,7 @@ async def test_connections_that_are_busy_stay_and_the_next_hears_why_it_cannot()
             assert int(heard.one(b"retry-after")) >= 1
             assert heard.one(b"connection") == b"close"
             assert await third.ended() == b""
+        assert running.meters.refused == {"calls": 0, "connections": 1}
         await second.send(request()[-5:])
         assert (await second.hear()).status == 200
         go.set()
@@ -280,6 +281,7 @@ async def test_connections_of_one_caller() -> None:
         async with await running.caller() as third:
             assert (await third.hear()).slug == "too_many_connections"
         assert running.reached == ["connections_per_caller"]
+        assert running.meters.refused == {"calls": 0, "connections": 0}
         # Another caller: Linux has all of 127.0.0.0/8.
         other = await asyncio.open_connection(*running.address, local_addr=("127.0.0.2", 0))
         async with Caller(*other) as fourth:
