@@ -11,10 +11,12 @@ import fcntl
 import itertools
 import json
 import os
+import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, fields
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -38,8 +40,9 @@ DEADLINE: Final = 3.0
 THREADS: Final = 4
 """Calls that are under way together; more wait for their turn."""
 
-LOCK_POLL: Final = 0.005
-"""Seconds between tries: a thread that waits in the kernel could never give up."""
+LOCK_POLL: Final = (0.0005, 0.005)
+"""Seconds between tries, at first and at most: a thread that waits in the kernel could never give
+up, and another process mostly holds it for less than a millisecond."""
 
 _REPLICAS: Final = "_replicas"
 """The file of those that are there; no account's name begins like that."""
@@ -65,6 +68,8 @@ class FileStore:
         self._report = report
         self._wall = wall
         self._lock_patience = lock_patience
+        self._own_locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        """By account: what is under way together in this process need not poll for the file's."""
         self._threads = ThreadPoolExecutor(THREADS, "file store")
 
     async def read(self, account: str) -> Stored:
@@ -186,30 +191,33 @@ class FileStore:
             old = self._load(account)
             new, result = change(old)
             if new is not old:
-                self._save(self._path(account), asdict(new))
+                self._save(self._path(account), _written(new))
             return result
 
     @contextlib.contextmanager
     def _locked(self, account: str) -> Iterator[None]:
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(
-            self._directory / f"{account}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
-        )
-        try:
-            self._take(lock)
-            yield
-        finally:
-            os.close(lock)
-
-    def _take(self, lock: int) -> None:
         deadline = time.monotonic() + self._lock_patience
-        while True:
+        own = self._own_locks[account]
+        if not own.acquire(timeout=self._lock_patience):
+            raise _stuck()
+        try:
+            lock = self._lock_file(account)
             try:
-                return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise TimeoutError(errno.ETIMEDOUT, "another process keeps its lock") from None
-            time.sleep(LOCK_POLL)
+                _take(lock, deadline)
+                yield
+            finally:
+                os.close(lock)
+        finally:
+            own.release()
+
+    def _lock_file(self, account: str) -> int:
+        path = f"{self._directory}/{account}.lock"
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        try:
+            return os.open(path, flags, 0o600)
+        except FileNotFoundError:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return os.open(path, flags, 0o600)
 
     def _load(self, account: str) -> Record:
         try:
@@ -238,7 +246,7 @@ class FileStore:
             if old.document is None or old.revision != revision:
                 return
             self._rename(account, problem)
-            self._save(self._path(account), asdict(rules.set_aside(old)))
+            self._save(self._path(account), _written(rules.set_aside(old)))
 
     def _rename(self, account: str, problem: str) -> None:
         path = self._path(account)
@@ -249,19 +257,51 @@ class FileStore:
         self._report(f"the token file {path} cannot be read ({problem}); it was kept as {aside}")
 
     def _save(self, path: Path, content: Any) -> None:
+        # Text as a whole: what writes JSON piece by piece is the slow half of the library.
+        text = json.dumps(content).encode()
         # One name for all: the lock is held, and what a crash left behind is overwritten.
         fresh = path.with_name(f".{path.name}.new")
-        fresh.unlink(missing_ok=True)
-        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        handle = _new_file(fresh)
         try:
-            with os.fdopen(handle, "w", encoding="utf-8") as out:
-                json.dump(content, out)
-                out.flush()
-                os.fsync(out.fileno())
+            with os.fdopen(handle, "wb", buffering=0) as out:
+                while text:
+                    text = text[out.write(text) :]
+                os.fsync(handle)
             fresh.replace(path)
         except BaseException:
             fresh.unlink(missing_ok=True)
             raise
+
+
+def _new_file(path: Path) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    try:
+        return os.open(path, flags, 0o600)
+    except FileExistsError:
+        path.unlink(missing_ok=True)
+        return os.open(path, flags, 0o600)
+
+
+def _take(lock: int, deadline: float) -> None:
+    """Lock the file, which another process may hold. Raises TimeoutError."""
+    pause, longest = LOCK_POLL
+    while True:
+        try:
+            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise _stuck() from None
+        time.sleep(pause)
+        pause = min(2 * pause, longest)
+
+
+def _stuck() -> TimeoutError:
+    return TimeoutError(errno.ETIMEDOUT, "another process keeps its lock")
+
+
+def _written(record: Record) -> dict[str, Any]:
+    """As `asdict`, which would copy all of the document."""
+    return {one.name: getattr(record, one.name) for one in fields(record)}
 
 
 _FIELDS: Final = frozenset(one.name for one in fields(Record))
