@@ -1,9 +1,6 @@
 """One call's tokens: the first, and better ones after refusals."""
 
-import asyncio
-import contextlib
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, Protocol
 
@@ -15,6 +12,7 @@ from gateway.core.secret import Secret
 from gateway.core.token import Token
 from gateway.ports import Clock
 from gateway.tokens.ledger import Ledger
+from gateway.tokens.waiting import WaitingRoom
 
 MAX_REFUSALS: Final = 2
 """A call that is refused with three tokens in a row is not the tokens' fault."""
@@ -24,6 +22,7 @@ class Bench(Protocol):
     """What a call needs of its account's manager."""
 
     ledger: Ledger
+    room: WaitingRoom
     clock: Clock
     wait_timeout: float
 
@@ -59,9 +58,7 @@ class CallSession:
         return token
 
     async def first(self) -> Token:
-        token = self._bench.ledger.token()
-        if token is None:
-            token = await self._wait(self._bench.ledger.token)
+        token = await self._wait()
         self._sent_at = self._bench.clock.now()
         return token
 
@@ -79,7 +76,7 @@ class CallSession:
         if ruling in (Ruling.PASS, Ruling.PROBE):
             return None
         try:
-            token = await self._wait(self._bench.ledger.token)
+            token = await self._wait()
         except TokenUnavailableError:
             return None
         if token.value in self._dead:
@@ -98,28 +95,30 @@ class CallSession:
         finally:
             self._waited += self._bench.clock.now() - before
 
-    async def _wait(self, look: Callable[[], Token | None]) -> Token:
-        """Wait for a token as long as this call may, and no longer than it can help."""
+    async def _wait(self) -> Token:
+        """Wait for a token as long as this call may, and no longer than it can help.
+
+        Raises TokenUnavailableError.
+        """
         bench = self._bench
+        token = bench.ledger.token()
+        if token is not None:
+            return token
         start = bench.clock.now()
         deadline = start + bench.wait_timeout - self._waited
         try:
-            while True:
-                changes = bench.ledger.changes()
-                token = look()
-                if token is not None:
-                    return token
-                await self._next_change(changes, deadline)
+            while token is None:
+                await self._next_change(deadline)
+                token = bench.ledger.token()
+            return token
         finally:
             self._waited += bench.clock.now() - start
 
-    async def _next_change(self, changes: asyncio.Event, deadline: float) -> None:
+    async def _next_change(self, deadline: float) -> None:
         """Wait for a change. Raises TokenUnavailableError if none can help in time."""
-        now = self._bench.clock.now()
-        if self._bench.next_try() <= deadline and now < deadline:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(deadline - now):
-                    await changes.wait()
-                    return
-        wait = self._bench.next_try() - self._bench.clock.now()
-        raise TokenUnavailableError(self._bench.lack(), retry_after=max(1, math.ceil(wait)))
+        bench = self._bench
+        now = bench.clock.now()
+        if bench.next_try() <= deadline and now < deadline and await bench.room.wait(deadline):
+            return
+        wait = bench.next_try() - bench.clock.now()
+        raise TokenUnavailableError(bench.lack(), retry_after=max(1, math.ceil(wait)))

@@ -43,6 +43,8 @@ from gateway.tokens.call import CallSession
 from gateway.tokens.ledger import Ledger, LedgerParts
 from gateway.tokens.minting import MintingParts, MintLoop
 from gateway.tokens.probing import ProbeDesk, ProbeTarget
+from gateway.tokens.proofs import Proofs
+from gateway.tokens.waiting import WaitingRoom
 
 FOREIGN_NEWS: Final = 3600.0
 """Seconds for which a foreign mint is shown as a problem of now."""
@@ -105,6 +107,7 @@ class TokenManager:
             parts.prober, parts.clock, parts.probe_targets, lambda: self.ledger.account
         )
         self._loop = MintLoop(self._minting_parts())
+        self.room = WaitingRoom(parts.clock, self.ledger.token, self.next_try)
         self._runner: asyncio.Task[None] | None = None
         self._errands: set[asyncio.Task[None]] = set()
         self._vindicated = 0
@@ -113,9 +116,10 @@ class TokenManager:
         self._foreign: tuple[float, int] | None = None
         self._store_since: float | None = None
         self._seen = 0
+        """The newest generation that was told of."""
         self._no_news: tuple[Account | None, Token | None] = (None, None)
         """A document and a token: that a call was accepted with it changes nothing."""
-        """The newest generation that was told of."""
+        self._proofs = Proofs()
 
     def _minting_parts(self) -> MintingParts:
         parts = self._parts
@@ -209,7 +213,9 @@ class TokenManager:
             return
         generation = generation_of(account, token)
         if worth_noting(account, generation, endpoint, refused):
-            self.ledger.apply(partial(changes.accepted, token, endpoint, refused))
+            news = self._proofs.news(account.epoch, token.value, refused)
+            if news or worth_noting(account, generation, endpoint, ()):
+                self.ledger.apply(partial(changes.accepted, token, endpoint, refused))
         elif not account.trials and not refused:
             self._no_news = account, token
 
@@ -243,6 +249,7 @@ class TokenManager:
     # What the manager does on its own account.
 
     def _changed(self) -> None:
+        self.room.changed()
         self.desk.account_changed()
         account = self.ledger.account
         if account.generation == self._seen:
