@@ -75,6 +75,8 @@ class Ledger:
         """So many of the pending changes were told of already, while the store was down."""
         self._writing = asyncio.Lock()
         self._flusher: asyncio.Task[None] | None = None
+        self._held_back = False
+        """A commit is to come soon that takes along what is pending."""
         self._closed = False
         self._changed = asyncio.Event()
         self._token: Token | None = None
@@ -170,6 +172,18 @@ class Ledger:
         self._note_down(problem)
         self._kick()
 
+    def hold_back(self) -> None:
+        """Write nothing by itself until `write_on`: what a refusal changed goes to the store with
+        the note of the mint that it leads to, not before it. Only for as long as that takes.
+        """
+        self._held_back = True
+
+    def write_on(self) -> None:
+        """Write what is still pending."""
+        self._held_back = False
+        if self._owes:
+            self._kick()
+
     def _kick(self) -> None:
         if self._closed:
             return  # nobody would end it
@@ -182,7 +196,7 @@ class Ledger:
         return bool(self._pending) or self._put_back or self.standing.must_write
 
     async def _flush(self) -> None:
-        while self._owes:
+        while self._owes and not self._held_back:
             try:
                 async with self._writing:
                     await self._push((), None)

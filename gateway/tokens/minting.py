@@ -99,7 +99,7 @@ class MintLoop:
             self.served = self.served or self._ledger.token() is not None
             step = rules.next_step(account, self.course(), self._clock.now())
             try:
-                await (self._attempt() if isinstance(step, Mint) else self._rest(step, woken))
+                await (self._attempt(step) if isinstance(step, Mint) else self._rest(step, woken))
             except Exception as problem:  # noqa: BLE001  a dead minter would be found too late
                 self._parts.defect(problem)
                 await asyncio.sleep(DEFECT_PAUSE)
@@ -119,10 +119,15 @@ class MintLoop:
             async with asyncio.timeout(max(0.0, min(NAP, seconds))):
                 await woken.wait()
 
-    async def _attempt(self) -> None:
+    async def _attempt(self, step: Mint) -> None:
         self.minting = True
         try:
-            await self._under_lease()
+            if step.cause is Cause.REFUSAL:
+                self._ledger.hold_back()
+            try:
+                await self._under_lease()
+            finally:
+                self._ledger.write_on()
         except StoreError as problem:
             self._ledger.store_failed(problem)
             await self._without_store()
@@ -223,7 +228,9 @@ class MintLoop:
             return
         since, known = self._clock.now(), self._ledger.account.generation
         note = Minting(step.slot, since, str(lease.fence), self._parts.replica, step.cause)
-        if not await self._begun(note, lease):
+        begun = await self._begun(note, lease)
+        self._ledger.write_on()
+        if not begun:
             return
         outcome = await self._ask(step)
         change = self._change(step, outcome, since)
@@ -265,6 +272,7 @@ class MintLoop:
             return None
         if not rules.to_compare(self._ledger.account, former, step.slot):
             return None
+        self._ledger.write_on()  # a probe takes its time
         return former if await self._parts.alive(former) else None
 
     async def _detached(self, step: Mint) -> None:
