@@ -117,8 +117,7 @@ class CallSession:
     async def _next_change(self, deadline: float) -> None:
         """Wait for a change. Raises TokenUnavailableError if none can help in time."""
         bench = self._bench
-        now = bench.clock.now()
-        if bench.next_try() <= deadline and now < deadline and await bench.room.wait(deadline):
+        if await bench.room.wait(deadline):
             return
         wait = bench.next_try() - bench.clock.now()
         raise TokenUnavailableError(bench.lack(), retry_after=max(1, math.ceil(wait)))

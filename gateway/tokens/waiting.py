@@ -27,12 +27,17 @@ class WaitingRoom:
         """With when each has waited long enough."""
         self._looking = False
         """It is looked at the next attempt soon."""
+        self._known: float | None = None
+        """The next attempt, in this turn of the loop: a kill brings many who ask at once."""
 
     async def wait(self, deadline: float) -> bool:
-        """Return when it is worth looking for a token, or giving up; False at the deadline."""
+        """Return when it is worth looking again; False if no attempt can help before `deadline`."""
         loop = asyncio.get_running_loop()
+        now = self._clock.now()
+        if self._attempt(loop) > deadline or now >= deadline:
+            return False
         woken: asyncio.Future[bool] = loop.create_future()
-        timer = loop.call_later(max(0.0, deadline - self._clock.now()), _wake, woken, False)
+        timer = loop.call_later(deadline - now, _wake, woken, False)
         self._waiting[woken] = deadline
         try:
             return await woken
@@ -42,6 +47,7 @@ class WaitingRoom:
 
     def changed(self) -> None:
         """The document changed, or a mint began or ended. Cheap while nobody waits."""
+        self._known = None
         if not self._waiting:
             return
         if self._token() is not None:
@@ -57,10 +63,19 @@ class WaitingRoom:
         self._looking = False
         if not self._waiting:
             return
-        next_try = self._next_try()
+        attempt = self._attempt(asyncio.get_running_loop())
         for woken, deadline in self._waiting.items():
-            if next_try > deadline:
+            if attempt > deadline:
                 _wake(woken)
+
+    def _attempt(self, loop: asyncio.AbstractEventLoop) -> float:
+        if self._known is None:
+            self._known = self._next_try()
+            loop.call_soon(self._forget)
+        return self._known
+
+    def _forget(self) -> None:
+        self._known = None
 
 
 def _wake(woken: "asyncio.Future[bool]", look: bool = True) -> None:  # noqa: FBT001, FBT002  a future's result
