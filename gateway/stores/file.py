@@ -27,6 +27,7 @@ from gateway.core.presence import Presence
 from gateway.ports import Lease, Stamp, Stored
 from gateway.stores import presences
 from gateway.stores import record as rules
+from gateway.stores.disk import read_whole, replace_whole
 from gateway.stores.record import Record
 
 T = TypeVar("T")
@@ -136,7 +137,7 @@ class FileStore:
     def _load_seen(self) -> presences.Seen:
         """What cannot be read is left out: every replica writes itself again."""
         try:
-            raw = json.loads(self._path(_REPLICAS).read_bytes())
+            raw = json.loads(read_whole(self._path(_REPLICAS)))
             entries = [(name, _read_seen(name, entry)) for name, entry in raw.items()]
         except (FileNotFoundError, ValueError, AttributeError, RecursionError):
             return {}
@@ -221,7 +222,7 @@ class FileStore:
 
     def _load(self, account: str) -> Record:
         try:
-            text = self._path(account).read_bytes()
+            text = read_whole(self._path(account))
         except FileNotFoundError:
             return Record()
         raw: Any = None
@@ -257,29 +258,9 @@ class FileStore:
         self._report(f"the token file {path} cannot be read ({problem}); it was kept as {aside}")
 
     def _save(self, path: Path, content: Any) -> None:
+        """The lock is held."""
         # Text as a whole: what writes JSON piece by piece is the slow half of the library.
-        text = json.dumps(content).encode()
-        # One name for all: the lock is held, and what a crash left behind is overwritten.
-        fresh = path.with_name(f".{path.name}.new")
-        handle = _new_file(fresh)
-        try:
-            with os.fdopen(handle, "wb", buffering=0) as out:
-                while text:
-                    text = text[out.write(text) :]
-                os.fsync(handle)
-            fresh.replace(path)
-        except BaseException:
-            fresh.unlink(missing_ok=True)
-            raise
-
-
-def _new_file(path: Path) -> int:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    try:
-        return os.open(path, flags, 0o600)
-    except FileExistsError:
-        path.unlink(missing_ok=True)
-        return os.open(path, flags, 0o600)
+        replace_whole(path, json.dumps(content).encode())
 
 
 def _take(lock: int, deadline: float) -> None:
