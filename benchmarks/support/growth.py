@@ -1,6 +1,7 @@
 """How the cost of a call grows: what is varied, and the gateways that are needed for it."""
 
 import contextlib
+import itertools
 import resource
 import sys
 from collections.abc import Callable
@@ -97,12 +98,16 @@ def bodies(stage: Stage, stack: contextlib.ExitStack) -> list[Point]:
 
 
 def refusals(stage: Stage, stack: contextlib.ExitStack) -> list[Point]:
+    numbers = itertools.count()
+
     def point(share: float) -> Callable[[float], Measured]:
         def load(seconds: float) -> Measured:
-            # A gateway for each load: refusals draw on a budget of mints.
-            with refusing(stage, "refusals") as (served, api):
-                refused(served, api, 0.0, 1.0)
-                return refused(served, api, share, min(seconds, 2.0))[0]
+            # A gateway for each load, and a folder: refusals draw on a budget of mints, which is
+            # stored with the tokens.
+            del seconds
+            with refusing(stage, f"refusals-{next(numbers)}") as (served, api):
+                refused(served, api, 0.0)
+                return refused(served, api, share).measured
 
         return load
 

@@ -150,6 +150,12 @@ GOALS: Final = (
         _quotient("refused calls", "unrefused calls"),
         at_least=True,
     ),
+    Goal(
+        "the same with 256 connections, where a kill hits more calls",
+        0.85,
+        _quotient("many refused calls", "many unrefused calls"),
+        at_least=True,
+    ),
 )
 
 
