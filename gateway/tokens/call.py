@@ -1,6 +1,7 @@
 """One call's tokens: the first, and better ones after refusals."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, Protocol
 
@@ -25,6 +26,8 @@ class Bench(Protocol):
     room: WaitingRoom
     clock: Clock
     wait_timeout: float
+    chance: Callable[[], float]
+    """In [0, 1)."""
 
     def judge(self, token: Token, refusal: Refusal) -> Ruling: ...
 
@@ -68,7 +71,13 @@ class CallSession:
         second = bool(self._refused)
         self._dead = (*self._dead, refused.value)
         self._refused = (*self._refused, (refused.generation, self._bench.clock.now()))
-        refusal = Refusal(refused.generation, self._endpoint, second, expired=expired)
+        refusal = Refusal(
+            refused.generation,
+            self._endpoint,
+            second,
+            expired=expired,
+            jitter=self._bench.chance(),
+        )
         ruling = self._bench.judge(refused, refusal)
         if ruling is Ruling.PROBE:
             finding = await self._verdict(refused)

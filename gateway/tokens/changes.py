@@ -14,7 +14,10 @@ from gateway.core.token import Token
 
 
 def judge_for(token: Token, refusal: Refusal, account: Account, now: float) -> Judgement:
-    return judge(account, replace(refusal, generation=generation_of(account, token)), now)
+    generation = generation_of(account, token)
+    if generation != refusal.generation:
+        refusal = replace(refusal, generation=generation)
+    return judge(account, refusal, now)
 
 
 def judged(token: Token, refusal: Refusal, account: Account, now: float) -> Outcome:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -90,6 +90,7 @@ class TokenManager:
     def __init__(self, parts: ManagerParts) -> None:
         self._parts = parts
         self.clock = parts.clock
+        self.chance = parts.chance
         self.wait_timeout = parts.wait_timeout
         self.ledger = Ledger(
             LedgerParts(
@@ -192,10 +193,9 @@ class TokenManager:
 
     def judge(self, token: Token, refusal: Refusal) -> Ruling:
         """Decide on a refusal of `token`, and change the document accordingly."""
-        refusal = replace(refusal, jitter=self._parts.chance())
         account = self.ledger.view()
         judgement = changes.judge_for(token, refusal, account, self.clock.now())
-        if judgement.account == account:
+        if judgement.account is account or judgement.account == account:
             for event in judgement.events:
                 self._tell(event)
         else:

@@ -25,6 +25,9 @@ class WaitingRoom:
         self._next_try = next_try
         self._waiting: dict[asyncio.Future[bool], float] = {}
         """With when each has waited long enough."""
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0
+        """When it comes: not after the deadline of anybody who waits."""
         self._looking = False
         """It is looked at the next attempt soon."""
         self._known: float | None = None
@@ -37,13 +40,31 @@ class WaitingRoom:
         if self._attempt(loop) > deadline or now >= deadline:
             return False
         woken: asyncio.Future[bool] = loop.create_future()
-        timer = loop.call_later(deadline - now, _wake, woken, False)
         self._waiting[woken] = deadline
+        if self._timer is None or deadline < self._due:
+            self._set_timer(loop, deadline, now)
         try:
             return await woken
         finally:
-            timer.cancel()
             del self._waiting[woken]
+
+    def _set_timer(self, loop: asyncio.AbstractEventLoop, due: float, now: float) -> None:
+        """One for all: most who wait came together, and go long before it is over."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._due = due
+        self._timer = loop.call_later(due - now, self._over)
+
+    def _over(self) -> None:
+        """The first of them has waited long enough, or did not have to. Timers may be early."""
+        self._timer = None
+        now = max(self._clock.now(), self._due)
+        for woken, deadline in self._waiting.items():
+            if deadline <= now:
+                _wake(woken, False)
+        later = [deadline for deadline in self._waiting.values() if deadline > now]
+        if later:
+            self._set_timer(asyncio.get_running_loop(), min(later), now)
 
     def changed(self) -> None:
         """The document changed, or a mint began or ended. Cheap while nobody waits."""
