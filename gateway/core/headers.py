@@ -131,7 +131,8 @@ def dropping(*key_headers: bytes) -> Fates:
 
 
 _USUAL: Final = dropping()
-_ANSWERED: Final = Fates(_ANSWER_DROPPED, _ANSWER_LOOKED_AT)
+ANSWERED: Final = Fates(_ANSWER_DROPPED, _ANSWER_LOOKED_AT)
+"""The fates of an answer's fields."""
 
 
 class CallerHeaders(NamedTuple):
@@ -168,15 +169,29 @@ class Repeated(list[Field]):
 class AnswerHeaders(NamedTuple):
     """An answer's header, read once.
 
-    `kept` goes on to the caller, `Content-Length` included if it counts. `length` is the
-    body's length in bytes if it is known beforehand.
+    `lines` go on to the caller, as `name: value`, `Content-Length` included if it counts.
+    `length` is the body's length in bytes if it is known beforehand.
     """
 
-    kept: list[Field]
+    lines: list[bytes]
     length: int | None
     content_type: bytes
     content_encoding: bytes
     tracking_id: bytes
+
+    @property
+    def kept(self) -> list[Field]:
+        """The fields of `lines`."""
+        # No name has a colon in it, so this is what they were made of.
+        return [(name, value) for name, _, value in (at.partition(b": ") for at in self.lines)]
+
+
+class KnownFields(list[Field]):
+    """An answer's fields, of which it is known already what `read_answer` makes of them."""
+
+    __slots__ = ("read",)
+
+    read: AnswerHeaders
 
 
 def read_caller(
@@ -268,12 +283,14 @@ def read_answer(raw: Sequence[Field]) -> AnswerHeaders:
 
     Nearly all answers say each thing once, and `Connection` names no field.
     """
+    if type(raw) is KnownFields:
+        return raw.read
     kept: list[Field] = []
     read: dict[bytes, bytes] = {}
     try:
         _refuse_breaks(b"".join([value for _, value in raw]))
         for field in raw:
-            fate = _ANSWERED[field[0]]
+            fate = ANSWERED[field[0]]
             if fate is _KEPT:
                 kept.append(field)
             elif fate is not _DROPPED:
@@ -290,11 +307,11 @@ def read_answer(raw: Sequence[Field]) -> AnswerHeaders:
     if (
         get(b"connection", b"").lower() not in _NO_FIELDS
         or b"transfer-encoding" in read
-        or not (digits is None or _is_plain_number(digits))
+        or not (digits is None or is_plain_number(digits))
     ):
         return _read_with_care(raw)
     return AnswerHeaders(
-        kept,
+        [name + b": " + value for name, value in kept],
         None if digits is None else int(digits),
         get(b"content-type", b""),
         get(b"content-encoding", b""),
@@ -302,7 +319,8 @@ def read_answer(raw: Sequence[Field]) -> AnswerHeaders:
     )
 
 
-def _is_plain_number(digits: bytes) -> bool:
+def is_plain_number(digits: bytes) -> bool:
+    """Whether it is a length as nearly all are: no sign, no leading zero, of a sane size."""
     return (
         len(digits) < _SURE_DIGITS and digits.isdigit() and (digits[0] != _ZERO or digits == b"0")
     )
@@ -315,7 +333,7 @@ def _read_with_care(raw: Sequence[Field]) -> AnswerHeaders:
     try:
         _refuse_breaks(b"".join([value for _, value in raw]))
         for field in raw:
-            fate = _ANSWERED[field[0]]
+            fate = ANSWERED[field[0]]
             if fate is _KEPT:
                 kept.append(field)
             elif fate is not _DROPPED:
@@ -335,7 +353,7 @@ def _read_with_care(raw: Sequence[Field]) -> AnswerHeaders:
             kept = [*_without(kept, {b"content-length"}), (b"Content-Length", written)]
     get = read.get
     return AnswerHeaders(
-        kept,
+        [name + b": " + value for name, value in kept],
         length,
         b",".join(get(b"content-type", _NONE)),
         b",".join(get(b"content-encoding", _NONE)),

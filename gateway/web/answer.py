@@ -62,13 +62,19 @@ class Answer:
         self.ended = False
 
     def begin(
-        self, status: int, reason: bytes, fields: Sequence[Field], length: int | None
+        self,
+        status: int,
+        reason: bytes,
+        fields: Sequence[Field],
+        length: int | None,
+        lines: Sequence[bytes] = (),
     ) -> bool:
         """Write the head; tell whether a body must follow.
 
-        `fields` hold a `Content-Length` if `length` is not None, and no other framing.
+        `lines` are fields, too, `name: value` each; they come first. Among all is a
+        `Content-Length` if `length` is not None, and no other framing.
         """
-        self._queue(self._head(status, reason, fields, length))
+        self._queue(self._head(status, reason, fields, length, lines))
         return not self._is_head and status not in _EMPTY
 
     def whole(
@@ -78,13 +84,14 @@ class Answer:
         fields: Sequence[Field],
         length: int | None,
         body: bytes,
+        lines: Sequence[bytes] = (),
     ) -> None:
         """`begin`, `push` and `end` at once, for an answer that is at hand as a whole.
 
         Nothing is scheduled for it alone: it leaves before this returns, or, if the connection
         stays, with what others have to say in this turn of the loop. Raises as they do.
         """
-        head = self._head(status, reason, fields, length)
+        head = self._head(status, reason, fields, length, lines)
         if self._is_head or status in _EMPTY:
             body = b""
         size = len(body)
@@ -100,12 +107,17 @@ class Answer:
         self.ended = True
 
     def _head(
-        self, status: int, reason: bytes, fields: Sequence[Field], length: int | None
+        self,
+        status: int,
+        reason: bytes,
+        fields: Sequence[Field],
+        length: int | None,
+        lines: Sequence[bytes],
     ) -> bytes:
         """Settle how the body is framed; give the head."""
+        lines = [*lines, *[name + b": " + value for name, value in fields]]
         if status == _NO_CONTENT and length is not None:
-            fields = [field for field in fields if field[0].lower() != b"content-length"]
-        lines = [name + b": " + value for name, value in fields]
+            lines = [line for line in lines if not line.lower().startswith(b"content-length:")]
         if self._is_head or status in _EMPTY:
             self._left = 0
         elif length is not None:

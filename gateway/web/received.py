@@ -85,7 +85,7 @@ class Received:
         self.closed = True
         headers = self.headers
         reason = zooms_reason(self.status, self._answer.reason)
-        answer.whole(self.status, reason, [*headers.kept, *fields], headers.length, body)
+        answer.whole(self.status, reason, fields, headers.length, body, headers.lines)
         return True
 
     async def pass_on(self, answer: Answer, fields: Sequence[Field]) -> None:
@@ -98,8 +98,7 @@ class Received:
             raise self._broken
         headers = self.headers
         reason = zooms_reason(self.status, self._answer.reason)
-        fields = [*headers.kept, *fields]
-        if not answer.begin(self.status, reason, fields, headers.length):
+        if not answer.begin(self.status, reason, fields, headers.length, headers.lines):
             answer.end()
             return
         for chunk in self._peeked:

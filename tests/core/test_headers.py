@@ -5,7 +5,9 @@ from hypothesis import strategies as st
 from gateway.core.errors import CallRefusedError, UpstreamBrokenError
 from gateway.core.headers import (
     CHUNKED,
+    AnswerHeaders,
     Field,
+    KnownFields,
     Repeated,
     authorized,
     dropping,
@@ -321,3 +323,10 @@ def test_a_token_that_ends_its_field_is_refused_for_shared_fields_too() -> None:
     for _ in range(2):
         with pytest.raises(ValueError, match="line break"):
             authorized(shared, "canary\r\nX: y")
+
+
+def test_fields_that_were_read_already_are_not_read_again() -> None:
+    fields = KnownFields([(b"Connection", b"close")])
+    fields.read = AnswerHeaders([b"A: b: c"], 5, b"a/b", b"gzip", b"WEB_1")
+    assert read_answer(fields) is fields.read
+    assert fields.read.kept == [(b"A", b"b: c")]

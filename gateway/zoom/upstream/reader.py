@@ -8,7 +8,8 @@
 
 Rules: an answer never looks complete unless its framing says so; nothing is taken for a
 second answer; heads, trailers and chunk extensions have an end. llhttp (by httptools) does
-the tokens and refuses both framings at once, a second length, and loose line ends.
+the tokens and refuses both framings at once, a second length, and loose line ends. What comes as
+a whole, and is of the usual kind, is taken apart without it (`read_whole`), to the same end.
 """
 
 from typing import Final
@@ -16,6 +17,7 @@ from typing import Final
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from gateway.core.errors import UpstreamBrokenError
+from gateway.zoom.upstream.whole import read_whole
 
 HEAD_LIMIT: Final = 65_536
 """Bytes of all heads of an answer together, and of anything else that is no body. Envoy's
@@ -41,6 +43,7 @@ class AnswerReader:
         "head_complete",
         "headers",
         "keep_alive",
+        "reason",
         "started",
         "status",
         "surplus",
@@ -63,6 +66,7 @@ class AnswerReader:
         self._until_end = False
         self._usual = False
         self.status = 0
+        self.reason = ""
         self.headers: list[tuple[bytes, bytes]] = []
         self.chunks: list[bytes] = []
         self.buffered = 0
@@ -74,10 +78,6 @@ class AnswerReader:
         self.keep_alive = False
         self.surplus = False
         """Bytes came after the end: the connection's framing is in doubt."""
-
-    @property
-    def reason(self) -> str:
-        return self._reason.decode("latin-1")
 
     @property
     def overrun(self) -> bool:
@@ -103,6 +103,13 @@ class AnswerReader:
             return
         if not self.started:
             self.started = True
+            if not self._head_only and (whole := read_whole(data)) is not None:
+                self.status, self.reason, self.headers, body = whole
+                self.head_complete = self.complete = self.keep_alive = True
+                if body:
+                    self.chunks.append(body)
+                    self.buffered = len(body)
+                return
             # Nearly always; it spares asking the parser, which makes a string of it.
             self._usual = data.startswith(b"HTTP/1.1 ")
         self._quiet += len(data)
@@ -179,6 +186,7 @@ class AnswerReader:
             self._usual = False
             return
         self._quiet = 0
+        self.reason = self._reason.decode("latin-1")
         self.head_complete = True
         self.keep_alive = parser.should_keep_alive()
         if self._head_only:
