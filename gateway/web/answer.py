@@ -115,7 +115,9 @@ class Answer:
         lines: Sequence[bytes],
     ) -> bytes:
         """Settle how the body is framed; give the head."""
-        lines = [*lines, *[name + b": " + value for name, value in fields]]
+        lines = [*lines]
+        for name, value in fields:
+            lines.append(name + b": " + value)
         if status == _NO_CONTENT and length is not None:
             lines = [line for line in lines if not line.lower().startswith(b"content-length:")]
         if self._is_head or status in _EMPTY:

@@ -32,6 +32,7 @@ _RETRY: Final = frozenset({429, 503})
 """Statuses that carry `Retry-After`."""
 
 _REASONS: Final = {status.value: status.phrase.encode() for status in HTTPStatus}
+_SAID: Final = {phrase.decode(): phrase for phrase in _REASONS.values()}
 _JSON: Final = (b"Content-Type", b"application/json")
 
 
@@ -104,6 +105,9 @@ def error_answer(problem: Problem) -> tuple[list[Field], bytes]:
 
 def zooms_reason(status: int, said: str) -> bytes:
     """Give Zoom's reason phrase, or the standard one if it could break its line."""
+    usual = _SAID.get(said)
+    if usual is not None:
+        return usual
     return said.encode("latin-1", "replace") if said.isprintable() else reason(status)
 
 

@@ -103,21 +103,6 @@ class Connection(asyncio.Protocol):
     def alive(self) -> bool:
         return not self.lost and self.failure is None and not self._transport.is_closing()
 
-    @property
-    def reusable(self) -> bool:
-        """Whether both directions are at their end, and nothing is in doubt."""
-        reader = self.reader
-        return (
-            self.sent
-            and reader.complete
-            and not reader.chunks
-            and reader.keep_alive
-            and not reader.surplus
-            and self.failure is None
-            and not self.lost
-            and not self._transport.is_closing()
-        )
-
     def fit(self, idle_limit: float) -> bool:
         """Whether it can carry another call; `idle_limit`: seconds that it may have been idle."""
         return (
@@ -154,22 +139,38 @@ class Connection(asyncio.Protocol):
         self.sent = self.starved = False
         self.reader.begin(head_only=head_only)
 
-    def park(self) -> None:
-        """End an exchange after which the connection is `reusable`."""
+    def park(self) -> bool:
+        """End an exchange, if the connection can carry another one; tell whether that is so.
+
+        Both directions must be at their end, and nothing be in doubt.
+        """
+        reader = self.reader
+        if not (
+            self.sent
+            and reader.complete
+            and not reader.chunks
+            and reader.keep_alive
+            and not reader.surplus
+            and self.failure is None
+            and not self.lost
+            and not self._transport.is_closing()
+        ):
+            return False
         self.in_use = False
         self.reused = True
         self.idle_since = self._loop.time()
         if self._read_paused:
             self._resume_reading()
+        return True
+
+    # Who writes waits next, by `more()`, or calls `touch()`.
 
     def write(self, data: bytes) -> None:
-        self.touch()
         self._outbox.flush()
         self._transport.write(data)
 
     def post(self, data: bytes) -> None:
         """Write at the end of this turn of the event loop."""
-        self.touch()
         self._outbox.put(self._loop, self._leave, data)
 
     def _leave(self, data: bytes) -> None:

@@ -52,10 +52,9 @@ class Pool:
     def release(self, connection: Connection) -> None:
         """Take a connection back: keep it if it can carry another call, else cut it."""
         self.in_use -= 1
-        if self.closed or not connection.reusable or len(self._idle) >= self._max_idle:
+        if self.closed or len(self._idle) >= self._max_idle or not connection.park():
             connection.cut()
             return
-        connection.park()
         self._idle.append(connection)
         if self._timer is None:
             self._sweep_in(self._idle_limit)

@@ -58,13 +58,7 @@ class AnswerReader:
         if self._parser is None:
             self._parser = HttpResponseParser(self)
         self._head_only = head_only
-        self._coding = b""
-        self._fault = ""
-        self._head_size = 0
-        self._quiet = 0
-        self._reason = b""
         self._until_end = False
-        self._usual = False
         self.status = 0
         self.reason = ""
         self.headers: list[tuple[bytes, bytes]] = []
@@ -110,8 +104,7 @@ class AnswerReader:
                     self.chunks.append(body)
                     self.buffered = len(body)
                 return
-            # Nearly always; it spares asking the parser, which makes a string of it.
-            self._usual = data.startswith(b"HTTP/1.1 ")
+            self._begin_parsing(data)
         self._quiet += len(data)
         try:
             parser.feed_data(data)
@@ -119,6 +112,13 @@ class AnswerReader:
             self._stopped(str(error))
         if self._head_only or not self.complete:
             self._look_after(data)
+
+    def _begin_parsing(self, data: bytes) -> None:
+        self._coding = self._reason = b""
+        self._fault = ""
+        self._head_size = self._quiet = 0
+        # Nearly always; it spares asking the parser, which makes a string of it.
+        self._usual = data.startswith(b"HTTP/1.1 ")
 
     def _stopped(self, error: str) -> None:
         if not self.complete:

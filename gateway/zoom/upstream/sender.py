@@ -130,6 +130,7 @@ class BodySender:
             data = b"".join(self._pending)
             # Many slow bodies would wake the other end once for each piece.
             (connection.post if self._size <= SMALL else connection.write)(data)
+            connection.touch()
         self._pending.clear()
         self._size = 0
         connection.sent = self._left == 0
