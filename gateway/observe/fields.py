@@ -126,12 +126,13 @@ class Shape:
     def __init__(self, stamp: Callable[[], str], lost: Callable[[], int]) -> None:
         self.stamp = stamp
         self._lost = lost
-        self._lost_told = 0
+        self.lost_told = 0
+        """How many a line has told of."""
 
     @property
     def has_news(self) -> bool:
         """Whether the next line must tell that others were lost."""
-        return self._lost() != self._lost_told
+        return self._lost() != self.lost_told
 
     def __call__(self, logger: object, method: str, fields: Event) -> Event:
         del logger
@@ -150,6 +151,6 @@ class Shape:
                 dropped.append(str(name)[:64])
         if dropped:
             line["dropped_fields"] = dropped
-        if (lost := self._lost()) != self._lost_told:
-            line["lines_lost"] = self._lost_told = lost
+        if (lost := self._lost()) != self.lost_told:
+            line["lines_lost"] = self.lost_told = lost
         return line

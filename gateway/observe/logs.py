@@ -90,6 +90,7 @@ def call_writer(log: FilteringBoundLogger) -> CallWriter:
 
 def _bound_logger(level: Level, json: "Json", sink: Sink) -> type[FilteringBoundLogger]:
     base = structlog.make_filtering_bound_logger(level)
+    shape, stamp = json.shape, json.shape.stamp
 
     class BoundLogger(base):  # type: ignore[misc, valid-type]  # a class that is made at run time
         @staticmethod
@@ -97,7 +98,10 @@ def _bound_logger(level: Level, json: "Json", sink: Sink) -> type[FilteringBound
             """The line of a call without the machinery for all others, which costs four times
             as much. Whether it is written is for who asks to say.
             """
-            line = json.of_call(level, report, sample_rate)
+            if sink.lost == shape.lost_told:
+                line = json_line(stamp(), level, report, sample_rate)
+            else:
+                line = json.of_call(level, report, sample_rate)
             if level == "info":
                 sink.gather(line)
             else:
@@ -120,14 +124,18 @@ class Stamp:
 
     def __init__(self, wall: Callable[[], float]) -> None:
         self._wall = wall
-        self._second = 0
+        self._begin = 0
+        """Of the second that `_text` names, in milliseconds."""
         self._text = _seconds(0)
 
     def __call__(self) -> str:
-        second, millisecond = divmod(round(self._wall() * 1e6) // 1000, 1000)
-        if second != self._second:
-            self._text, self._second = _seconds(second), second
-        return f"{self._text}.{millisecond:03d}Z"
+        moment = round(self._wall() * 1e6) // 1000
+        since = moment - self._begin
+        if not 0 <= since < 1000:  # noqa: PLR2004  milliseconds of a second
+            since = moment % 1000
+            self._begin = moment - since
+            self._text = _seconds(self._begin // 1000)
+        return f"{self._text}.{since:03d}Z"
 
 
 def _seconds(wall: int) -> str:
@@ -141,14 +149,14 @@ class Json:
     """The only processor where lines are JSON: it must cost little."""
 
     def __init__(self, shape: Shape) -> None:
-        self._shape = shape
+        self.shape = shape
 
     def __call__(self, logger: WrappedLogger, method: str, fields: EventDict) -> bytes:
-        return _encode(self._shape(logger, method, fields)).encode("ascii")
+        return _encode(self.shape(logger, method, fields)).encode("ascii")
 
     def of_call(self, level: str, report: CallReport, sample_rate: float | None) -> bytes:
         """The line of a call, at the least cost."""
-        shape = self._shape
+        shape = self.shape
         if not shape.has_news:
             return json_line(shape.stamp(), level, report, sample_rate)
         fields: EventDict = {"event": "call", KEY: report}
