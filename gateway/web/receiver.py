@@ -77,11 +77,15 @@ class Receiver(RequestHandler):
         self.receiving: StreamReader | None = None
 
     def data_received(self, data: bytes) -> None:
-        if self._held or (
-            len(data) <= SMALL
-            and self.receiving is not None
-            and not self.receiving.is_eof()
-            and not self._crowd.turns.take(self._loop)
+        # Without data it is about what the parser holds: of that, nothing would be left to wait.
+        if data and (
+            self._held
+            or (
+                len(data) <= SMALL
+                and self.receiving is not None
+                and not self.receiving.is_eof()
+                and not self._crowd.turns.take(self._loop)
+            )
         ):
             self._hold(data)
         else:

@@ -1,13 +1,16 @@
 import asyncio
 import contextlib
 import socket
+from collections.abc import Iterator
 
 import pytest
 
+from gateway.core.limits import Limits
 from gateway.web.limits import ACCEPTED, ACCEPTED_ANYWAY, ACCEPTED_RATE
 from gateway.web.turns import AT_ONCE, Arrivals, Turns
 from tests.support.listening import listening, until
 from tests.support.raw_http import request
+from tests.support.scripted_tokens import ScriptedTokens
 
 
 async def test_so_many_are_taken_up_in_a_turn_and_the_others_in_their_order() -> None:
@@ -43,6 +46,46 @@ async def test_bodies_in_many_small_pieces_arrive_whole_and_in_order() -> None:
         for caller in callers:
             assert (await caller.hear()).status == 200
         assert [bytes(one.body) for one in running.upstream.sent] == [body] * many
+
+
+async def test_what_the_parser_holds_of_a_body_waits_for_no_turn() -> None:
+    """The caller has sent all of it: nothing else would bring it forth."""
+    tokens = ScriptedTokens()
+    tokens.first_gate = gate = asyncio.Event()
+    piece = b"x" * 40_000
+    chunk = b"%x\r\n%b\r\n" % (len(piece), piece)
+    limits = Limits(body_timeout=5.0)
+    async with listening(tokens=tokens, limits=limits) as running, await running.caller() as caller:
+        await caller.send(request(b"/v2/x", b"Transfer-Encoding: chunked", method=b"POST"))
+        await until(lambda: running.connections and running.connections[0].receiving)
+        (connection,) = running.connections
+        assert connection.receiving is not None
+        body = connection.receiving
+        await caller.send(chunk * 3)
+        await until(lambda: body.total_bytes == 3 * len(piece))
+        await caller.send(chunk + b"1\r\nx\r\n0\r\n\r\n")
+        await until(lambda: connection._reading_paused)
+        with taken_by_others(connection._crowd.turns):
+            gate.set()
+            assert (await caller.hear()).status == 200
+        assert len(running.upstream.sent[0].body) == 4 * len(piece) + 1
+
+
+@contextlib.contextmanager
+def taken_by_others(turns: Turns) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+
+    def take() -> None:
+        nonlocal handle
+        while turns.take(loop):
+            pass
+        handle = loop.call_soon(take)
+
+    handle = loop.call_soon(take)
+    try:
+        yield
+    finally:
+        handle.cancel()
 
 
 def test_of_many_connections_few_are_due_at_once() -> None:
