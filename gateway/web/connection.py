@@ -325,7 +325,12 @@ class Connection(Receiver):
 
     def _expect_call(self) -> None:
         self._next_keepalive_close_time = at = self._loop.time() + self._keepalive_timeout
-        if self._keepalive_handle is None:
+        handle = cast(asyncio.TimerHandle | None, self._keepalive_handle)
+        if handle is not None and handle.when() > at:
+            # That of the first byte: it looks early enough only where its time is the shorter one.
+            handle.cancel()
+            handle = None
+        if handle is None:
             self._keepalive_handle = self._loop.call_at(at, self._process_keepalive)
 
     def _process_keepalive(self) -> None:

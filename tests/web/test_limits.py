@@ -335,6 +335,15 @@ async def test_a_connection_that_carried_a_call_is_kept_longer() -> None:
         assert running.reached == ["keepalive_timeout"]
 
 
+async def test_a_connection_that_carried_a_call_may_be_kept_less_long() -> None:
+    limits = Limits(header_timeout=60.0, keepalive_timeout=0.2)
+    async with listening(limits=limits) as running, await running.caller() as caller:
+        for _ in range(2):
+            assert (await caller.call(request())).status == 200
+        assert await caller.ended() == b""
+        assert running.reached == ["keepalive_timeout"]
+
+
 async def test_header_limits_of_ones_own() -> None:
     limits = Limits(header_bytes=2048, header_fields=10)
     async with listening(limits=limits) as running:
