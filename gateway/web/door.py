@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol
 from gateway.core.caller import caller_at
 from gateway.web.crowd import Group, group_of
 from gateway.web.errors import Problem, error_answer, reason
-from gateway.web.limits import ACCEPT_PAUSE, FAREWELL, FAREWELLS, HANDSHAKE
+from gateway.web.limits import ACCEPT_PAUSE, BACKLOG, FAREWELL, FAREWELLS, HANDSHAKE
 from gateway.web.tls import Greeter
 from gateway.web.turns import Arrivals
 
@@ -110,8 +110,16 @@ class Door:
             self._loop.remove_reader(self._listener.fileno())
         self._listener.close()
 
+    def take_waiting(self) -> None:
+        """Take what the kernel holds, all at once: the end is near."""
+        if self._resuming is None and not self._closed:
+            self._accept_some(BACKLOG)
+
     def _accept(self) -> None:
-        for _ in range(self._arrivals.due(time.monotonic())):
+        self._accept_some(self._arrivals.due(time.monotonic()))
+
+    def _accept_some(self, most: int) -> None:
+        for _ in range(most):
             try:
                 sock, address = self._listener.accept()
             except OSError as problem:

@@ -19,7 +19,7 @@ _FLUSH: Final = 1.0
 """Seconds for the last bytes of the last answers to leave, after all calls have ended."""
 
 _TURNS: Final = 8
-"""Of the loop, in which it accepts and reads what the kernel holds: more than it takes."""
+"""Of the loop, in which it reads what the kernel holds: more than it takes."""
 
 
 _GREETING: Final = 2.0
@@ -121,6 +121,8 @@ class ProxyServer:
         if self._http is None:
             return 0
         # What waits in the kernel was sent in good faith: closing first would reset it.
+        for door in self._doors:
+            door.take_waiting()
         for _ in range(_TURNS):
             await asyncio.sleep(0)
         for door in self._doors:

@@ -1,6 +1,7 @@
 """Leaving without losing a call."""
 
 import asyncio
+import contextlib
 import os
 import socket
 from collections.abc import Callable
@@ -159,6 +160,21 @@ async def _everything() -> None:
             assert await last.ended() == b""
 
 
+async def _many_wait_to_be_let_in() -> None:
+    many = 100
+    async with listening() as running, contextlib.AsyncExitStack() as stack:
+        callers = [
+            stack.enter_context(socket.create_connection(running.address)) for _ in range(many)
+        ]
+        for one in callers:
+            os.write(one.fileno(), request())
+        assert await running.server.finish(10) == 0
+        for one in callers:
+            heard = b"".join(iter(lambda one=one: one.recv(65536), b""))  # type: ignore[misc]
+            assert heard.startswith(b"HTTP/1.1 200 ")
+        assert len(await running.reports.get(many)) == many
+
+
 LOOPS = [asyncio.new_event_loop, uvloop.new_event_loop]
 
 
@@ -169,6 +185,15 @@ def test_what_has_arrived_before_the_end_is_still_answered(
     """A busy loop has not read it yet: neither the call nor the connection may be reset."""
     with asyncio.Runner(loop_factory=new_loop) as runner:
         runner.run(_arrived_before_the_end())
+
+
+@pytest.mark.parametrize("new_loop", LOOPS)
+def test_who_waits_to_be_let_in_at_the_end_is_still_answered(
+    new_loop: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    """Few are let in at once, but then there is no next turn."""
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(_many_wait_to_be_let_in())
 
 
 @pytest.mark.parametrize("new_loop", LOOPS)
