@@ -74,18 +74,18 @@ async def test_what_the_parser_holds_of_a_body_waits_for_no_turn() -> None:
 @contextlib.contextmanager
 def taken_by_others(turns: Turns) -> Iterator[None]:
     loop = asyncio.get_running_loop()
+    handles: list[asyncio.Handle] = []
 
     def take() -> None:
-        nonlocal handle
         while turns.take(loop):
             pass
-        handle = loop.call_soon(take)
+        handles[:] = [loop.call_soon(take)]
 
-    handle = loop.call_soon(take)
+    take()
     try:
         yield
     finally:
-        handle.cancel()
+        handles[0].cancel()
 
 
 def test_of_many_connections_few_are_due_at_once() -> None:
