@@ -9,15 +9,6 @@ from pathlib import Path
 from typing import NoReturn
 
 from gateway.core.errors import ConfigurationError
-from gateway.settings import Settings, load
-
-
-def load_or_exit(config: Path | None) -> Settings:
-    """The settings; on problems all of them are printed, and the exit code is 2."""
-    try:
-        return load(config, os.environ)
-    except ConfigurationError as error:
-        refuse(error, config)
 
 
 def refuse(error: ConfigurationError, config: Path | None) -> NoReturn:
@@ -52,13 +43,20 @@ def cannot_listen(problem: OSError) -> None:
     )
 
 
+def start_without_collector() -> None:
+    """Collect no garbage until `spare_what_stays`: a start makes hardly any, and what it imports
+    would be gone through again and again, for a seventh of its time.
+    """
+    gc.disable()
+
+
 def spare_what_stays() -> None:
     """Keep the collector of garbage away from what was imported, for good.
 
-    Else it goes through all of that again whenever many connections come, and every call waits;
-    and before that during the start, when more is imported.
+    Else it goes through all of that again whenever many connections come, and every call waits.
     """
     gc.freeze()
+    gc.enable()
 
 
 def block_hangup() -> None:
@@ -68,6 +66,13 @@ def block_hangup() -> None:
 
 def unblock_hangup() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
+
+
+def ourselves() -> tuple[str, ...]:
+    """What starts a module of this program; its name is to follow."""
+    # `-m` looks into the working directory first: only where this process did so, too.
+    here = () if os.getcwd() in sys.path else ("-P",)  # noqa: PTH109  as sys.path has it
+    return (sys.executable, *here, "-m")
 
 
 def _tell(line: str) -> None:

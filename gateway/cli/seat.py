@@ -4,10 +4,10 @@ import asyncio
 import contextlib
 import os
 import socket
-import sys
 from pathlib import Path
 from typing import Final
 
+from gateway.cli.basics import ourselves
 from gateway.cli.workers import VARIABLE, Assignment
 from gateway.settings import Settings
 from gateway.web import sockets
@@ -98,7 +98,9 @@ class Seat:
         assignment = Assignment(self.number, listen, admin, theirs.fileno(), lock, str(directory))
         try:
             self.process = await asyncio.create_subprocess_exec(
-                *_program(),
+                *ourselves(),
+                "gateway",
+                "serve",
                 *(("--config", str(config)) if config else ()),
                 env={**os.environ, VARIABLE: assignment.encode()},
                 pass_fds=assignment.descriptors,
@@ -138,9 +140,3 @@ class Seat:
             return False
         self.process.kill()
         return True
-
-
-def _program() -> tuple[str, ...]:
-    # `-m` looks into the working directory first: only where this process did so, too.
-    here = () if os.getcwd() in sys.path else ("-P",)  # noqa: PTH109  as sys.path has it
-    return (sys.executable, *here, "-m", "gateway", "serve")

@@ -1,15 +1,18 @@
 """`zoom-gateway serve`: the gateway."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
-from gateway.cli import cores
-from gateway.cli.basics import block_hangup, load_or_exit, refuse, spare_what_stays
+from gateway.cli import apart, cores
+from gateway.cli.basics import block_hangup, refuse, spare_what_stays, start_without_collector
 from gateway.cli.descriptors import raise_limit
-from gateway.cli.workers import Assignment, shared
 from gateway.core.errors import ConfigurationError
-from gateway.settings import Settings, load
+
+if TYPE_CHECKING:
+    from gateway.cli.workers import Assignment
+    from gateway.settings import Settings
 
 LENIENT: Final = "AIOHTTP_NO_EXTENSIONS"
 """aiohttp's variable that takes its strict parser away."""
@@ -17,31 +20,44 @@ LENIENT: Final = "AIOHTTP_NO_EXTENSIONS"
 
 def serve(config: Path | None, workers: int) -> NoReturn:
     """Run the gateway; end with its exit code."""
+    start_without_collector()
     block_hangup()
     cores.leave_none()
     raise_limit()
-    assignment = Assignment.taken(os.environ)
     # Set for another program's metrics: ours are counted in memory, or where the parent says.
     os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
-    if assignment is not None:
-        raise SystemExit(_work(config, assignment))
-    settings = load_or_exit(config)
-    spare_what_stays()
-    # Imported only now: a configuration with problems is told of at once. The log's module comes
-    # before all else that imports structlog.
-    from gateway.observe.logs import configure  # noqa: PLC0415
+    wait = apart.begin(config)
+    # Imported only now, while another process reads. The log's module comes before all else that
+    # imports structlog.
+    from gateway.observe.logs import configure  # noqa: I001, PLC0415
+    from gateway.cli.workers import Assignment  # noqa: PLC0415
 
-    if os.environ.get(LENIENT):  # also before there are workers to find that out
-        _demand_the_parser(config)
-    log = configure(settings.log.format, settings.log.level)
+    assignment = Assignment.taken(os.environ)
+    if assignment is not None:
+        raise SystemExit(_work(config, assignment, wait))
     if workers > 1:
+        settings = _settings(config, wait)
+        if os.environ.get(LENIENT):  # before there are workers to find that out
+            _demand_the_parser(config)
+        log = configure(settings.log.format, settings.log.level)
         from gateway.cli.supervisor import supervise  # noqa: PLC0415
 
+        spare_what_stays()
         raise SystemExit(supervise(settings, log, config, workers))
-    _demand_the_parser(config)
     from gateway.cli.running import run  # noqa: PLC0415
 
-    raise SystemExit(run(settings, log, lambda: load(config, os.environ)))
+    settings = _settings(config, wait)
+    _demand_the_parser(config)
+    log = configure(settings.log.format, settings.log.level)
+    raise SystemExit(run(settings, log, lambda: apart.read(config)))
+
+
+def _settings(config: Path | None, wait: "Callable[[], Settings]") -> "Settings":
+    """On problems all of them are printed, and the exit code is 2."""
+    try:
+        return wait()
+    except ConfigurationError as error:
+        refuse(error, config)
 
 
 def _demand_the_parser(config: Path | None) -> None:
@@ -53,17 +69,14 @@ def _demand_the_parser(config: Path | None) -> None:
         refuse(ConfigurationError([problem]), config)
 
 
-def _work(config: Path | None, assignment: Assignment) -> int:
-    def read() -> Settings:
-        return shared(load(config, os.environ), Path(assignment.directory))
+def _work(config: Path | None, assignment: "Assignment", wait: "Callable[[], Settings]") -> int:
+    from gateway.cli.running import run_worker  # noqa: PLC0415
+    from gateway.cli.workers import shared  # noqa: PLC0415
 
-    settings = shared(load_or_exit(config), Path(assignment.directory))
-    spare_what_stays()
-    # In this order, as above: the log's module comes before all else that imports structlog.
+    directory = Path(assignment.directory)
+    settings = shared(_settings(config, wait), directory)
+    _demand_the_parser(config)
     from gateway.observe.logs import configure  # noqa: PLC0415
 
     log = configure(settings.log.format, settings.log.level)
-    _demand_the_parser(config)
-    from gateway.cli.running import run_worker  # noqa: PLC0415
-
-    return run_worker(settings, log, read, assignment)
+    return run_worker(settings, log, lambda: shared(apart.read(config), directory), assignment)

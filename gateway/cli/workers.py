@@ -12,8 +12,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from gateway.cli import apart
 from gateway.core.errors import ConfigurationError
-from gateway.settings import Settings, load
+from gateway.settings import Settings
 
 VARIABLE: Final = "ZOOM_GATEWAY_WORKER"
 """Without `__`, so that it is no key of the configuration."""
@@ -90,14 +91,14 @@ class Source:
 
     def read(self) -> Settings:
         """Read the file, and put it in force. Raises ConfigurationError; then nothing changed."""
-        settings = load(self._config, os.environ)
+        settings = apart.read(self._config)
         if self._config is None or self.copy is None:
             return settings
         fresh = self.copy.with_suffix(".new")
         try:
             _write(fresh, self._config.read_bytes())
             # The file may be another by now than the one that was just read.
-            settings = load(fresh, os.environ)
+            settings = apart.read(fresh)
             fresh.replace(self.copy)
         except OSError as problem:
             raise ConfigurationError(

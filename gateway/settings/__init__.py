@@ -4,10 +4,12 @@
 composition root reads them; docs/configuration.md is made from the model.
 """
 
+from collections.abc import Mapping
+from pathlib import Path
+
 from gateway.settings.accounts import AccountSettings, AppSettings
 from gateway.settings.limits import LimitSettings
 from gateway.settings.listen import AdminSettings, ListenSettings
-from gateway.settings.loader import load
 from gateway.settings.model import (
     DrainSettings,
     LogSettings,
@@ -36,3 +38,11 @@ __all__ = [
     "load_operations",
     "read_operations",
 ]
+
+
+def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
+    """As `gateway.settings.loader.load`."""
+    # Not at the top: who only uses a configuration has no need of what reads one.
+    from gateway.settings import loader  # noqa: PLC0415
+
+    return loader.load(path, environ)

@@ -4,8 +4,7 @@ import re
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field
-
+from gateway.models import AfterValidator, Field
 from gateway.settings.access_rules import Action, KeyHeader, KeySettings, RuleSettings
 from gateway.settings.kinds import Kind, is_host
 from gateway.settings.section import Section

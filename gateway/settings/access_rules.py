@@ -4,14 +4,13 @@ import re
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator
-
 from gateway.core.caller_match import UNIX, name_pattern, network
 from gateway.core.errors import ConfigurationError
 from gateway.core.keys import SHORTEST
 from gateway.core.policy import RESERVED
 from gateway.core.routes import METHODS
 from gateway.core.secret import Secret
+from gateway.models import AfterValidator, BeforeValidator, Field, field_validator
 from gateway.settings.kinds import FIELD_NAME, NAME, AccountName, Kind
 from gateway.settings.secrets import (
     SecretFile,

@@ -2,10 +2,9 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, field_validator
-
 from gateway.core.credentials import AppCredentials
 from gateway.core.errors import ConfigurationError
+from gateway.models import AfterValidator, Field, field_validator
 from gateway.settings.kinds import AccountId, AppName, ClientId, Indexes, Kind
 from gateway.settings.secrets import (
     SecretFile,

@@ -11,8 +11,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
-
+from gateway.models import AfterValidator, BeforeValidator, Field
 from gateway.settings.shown import shown_name
 
 

@@ -2,9 +2,8 @@
 
 from typing import Annotated, Final, Literal
 
-from pydantic import Field
-
 from gateway.core.limits import Limits
+from gateway.models import Field
 from gateway.settings import kinds
 from gateway.settings.kinds import Kind
 from gateway.settings.section import Section

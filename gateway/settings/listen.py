@@ -6,8 +6,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, BeforeValidator, Field
-
+from gateway.models import AfterValidator, BeforeValidator, Field
 from gateway.settings import kinds
 from gateway.settings.kinds import Kind
 from gateway.settings.section import Section

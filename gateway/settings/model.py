@@ -2,8 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
-
+from gateway.models import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from gateway.settings import kinds
 from gateway.settings.access import AccessSettings
 from gateway.settings.accounts import AccountSettings

@@ -5,9 +5,8 @@ from base64 import urlsafe_b64decode
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, BeforeValidator
-
 from gateway.core.secret import Secret
+from gateway.models import AfterValidator, BeforeValidator
 from gateway.settings.kinds import Kind
 from gateway.settings.secrets import read_small_file
 from gateway.settings.shown import shown_name

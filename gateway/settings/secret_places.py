@@ -7,9 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import BaseModel
-
 from gateway.core.secret import Secret
+from gateway.models import BaseModel
 from gateway.settings import file, schema
 from gateway.settings.model import Settings
 from gateway.settings.store_urls import SecretUrl

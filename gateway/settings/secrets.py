@@ -4,10 +4,14 @@ import re
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, BaseModel, PlainSerializer, PlainValidator, ValidationInfo
-from pydantic_core import PydanticCustomError
-
 from gateway.core.secret import Secret
+from gateway.models import (
+    AfterValidator,
+    BaseModel,
+    PlainSerializer,
+    PlainValidator,
+    ValidationInfo,
+)
 from gateway.settings.kinds import Kind
 from gateway.settings.shown import shown_name
 
@@ -79,8 +83,15 @@ def at_least_one(path: Path | None, info: ValidationInfo) -> Path | None:
     key = str(info.field_name).removesuffix("_file")
     # A value that is not there is wrong by itself, and reported already.
     if path is None and key in info.data and info.data[key] is None:
-        raise PydanticCustomError(NO_SECRET, "the secret is missing")
+        raise no_secret("the secret is missing")
     return path
+
+
+def no_secret(words: str) -> Exception:
+    """The error `NO_SECRET`, for validators."""
+    from pydantic_core import PydanticCustomError  # noqa: PLC0415  see `gateway.models`
+
+    return PydanticCustomError(NO_SECRET, words)
 
 
 def current_secret(section: BaseModel, key: str) -> Secret | None:

@@ -1,6 +1,6 @@
 """What all parts of the configuration have in common."""
 
-from pydantic import BaseModel, ConfigDict
+from gateway.models import BaseModel, ConfigDict
 
 
 class Section(BaseModel):

@@ -3,19 +3,17 @@
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import Field, ValidationInfo, field_validator
-from pydantic_core import PydanticCustomError
-
 from gateway.core.errors import ConfigurationError
 from gateway.core.secret import Secret
+from gateway.models import Field, ValidationInfo, field_validator
 from gateway.settings import kinds
 from gateway.settings.sealing_keys import KeyFile, read_key
 from gateway.settings.secrets import (
-    NO_SECRET,
     SecretFile,
     SecretText,
     at_most_one,
     current_secret,
+    no_secret,
 )
 from gateway.settings.section import Section
 from gateway.settings.store_urls import (
@@ -140,7 +138,7 @@ class StoreSettings(Section):
         if path is None and "password" in info.data and info.data["password"] is None:
             address = redis_url(url) if scheme_of(url) in REDIS else None
             if address and address.user and not address.password:
-                raise PydanticCustomError(NO_SECRET, "store.url names a user")
+                raise no_secret("store.url names a user")
         return path
 
     @field_validator("client_key_file")

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Annotated, Final, NoReturn
 from urllib.parse import unquote, urlsplit
 
-from pydantic import AfterValidator, ValidatorFunctionWrapHandler, WrapValidator
-
 from gateway.core.secret import Secret
+from gateway.models import AfterValidator, ValidatorFunctionWrapHandler, WrapValidator
 from gateway.settings.kinds import Kind, is_host
 
 STORE_URLS: Final = (

@@ -1,22 +1,21 @@
 """TLS on the port that callers connect to: the gateway's certificate, and theirs."""
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import (
+from gateway.core.certificate import Certificate
+from gateway.core.errors import ConfigurationError
+from gateway.models import (
     AfterValidator,
     BeforeValidator,
     Field,
-    ValidationError,
     ValidationInfo,
     field_validator,
 )
-
-from gateway.core.certificate import Certificate
-from gateway.core.errors import ConfigurationError
 from gateway.settings.kinds import Kind
+from gateway.settings.secrets import read_small_file
 from gateway.settings.section import Section
 from gateway.settings.server_tls import (
     C,
@@ -131,12 +130,9 @@ class TlsSettings(Section):
         certificate, key, client_ca = self.certificate_file, self.key_file, self.client_ca_file
         assert certificate is not None  # noqa: S101  asked only while `on`
         assert key is not None  # noqa: S101  as above
-        try:
-            self.model_validate(self.model_dump())
-        except ValidationError as error:
-            raise ConfigurationError(
-                [f"tls.{one['loc'][0]}: {one['ctx']['error']}" for one in error.errors()]
-            ) from None
+        problems = _problems(certificate, key, client_ca)
+        if problems:
+            raise ConfigurationError(problems)
         try:
             return server_context(
                 kind,
@@ -161,3 +157,23 @@ def _needs(value: object, info: ValidationInfo, other: str) -> None:
     """Refuse what would promise a protection that is not there."""
     if value is not None and other in info.data and info.data[other] is None:
         raise ValueError(f"is of no use without {other}")
+
+
+def _problems(certificate: Path, key: Path, client_ca: Path | None) -> list[str]:
+    """What is wrong with the files now: a line for each, as when the settings were read."""
+    found = _wrong("certificate_file", check_certificate, certificate)
+    if found:
+        found += _wrong("key_file", read_small_file, key)
+    else:
+        found += _wrong("key_file", check_key, certificate, key)
+    if client_ca is not None:
+        found += _wrong("client_ca_file", check_client_ca, client_ca)
+    return found
+
+
+def _wrong(name: str, check: Callable[..., object], *paths: Path) -> list[str]:
+    try:
+        check(*paths)
+    except ValueError as error:
+        return [f"tls.{name}: {error}"]
+    return []

@@ -4,8 +4,7 @@ import ssl
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import AfterValidator
-
+from gateway.models import AfterValidator
 from gateway.settings.kinds import Kind
 from gateway.settings.secrets import read_small_file
 from gateway.settings.shown import shown_name

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator
-
 from gateway.core.secret import Secret
 from gateway.core.zoom_hosts import is_loopback
+from gateway.models import AfterValidator, Field, ValidationInfo, field_validator
 from gateway.settings import kinds
 from gateway.settings.kinds import Kind
 from gateway.settings.secrets import read_small_file

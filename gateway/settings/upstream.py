@@ -4,7 +4,10 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
-from pydantic import (
+from gateway.core import egress
+from gateway.core.egress import EgressProxy
+from gateway.core.zoom_hosts import BELOW, address, canonical, may_have_token
+from gateway.models import (
     AfterValidator,
     BeforeValidator,
     Field,
@@ -13,10 +16,6 @@ from pydantic import (
     WrapValidator,
     field_validator,
 )
-
-from gateway.core import egress
-from gateway.core.egress import EgressProxy
-from gateway.core.zoom_hosts import BELOW, address, canonical, may_have_token
 from gateway.settings import kinds
 from gateway.settings.kinds import Kind
 from gateway.settings.section import Section

@@ -4,9 +4,8 @@ import re
 from typing import Annotated, Final
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator
-
 from gateway.core.zoom_hosts import is_loopback
+from gateway.models import AfterValidator
 from gateway.settings.kinds import Kind, is_host
 
 _PRINTABLE: Final = re.compile(r"[!-~]+")
