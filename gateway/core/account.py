@@ -92,6 +92,8 @@ class Incident:
 
 @dataclass(frozen=True, slots=True)
 class Account:
+    """What all replicas know of an account's tokens."""
+
     epoch: str
     """Random; new when the document is made anew."""
     slots: Slots

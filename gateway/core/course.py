@@ -68,6 +68,8 @@ class Course:
 
 @dataclass(frozen=True, slots=True)
 class Mint:
+    """Mint a token for a slot."""
+
     slot: SlotId
     cause: Cause
 

@@ -28,6 +28,8 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
+    """What is wrong with an account or a listener, and what helps."""
+
     code: str
     """Stable, for programs."""
     severity: Severity

@@ -29,6 +29,8 @@ class RefusalCause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Minted:
+    """A token was minted here."""
+
     slot: SlotId
     cause: Cause
     generation: int
@@ -51,6 +53,8 @@ class Adopted:
 
 @dataclass(frozen=True, slots=True)
 class MintFailed:
+    """No token was minted."""
+
     slot: SlotId
     cause: Cause
     failure: MintFailure
@@ -62,6 +66,8 @@ class MintFailed:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
+    """Zoom refused a token."""
+
     generation: int
     endpoint: str
     cause: RefusalCause
@@ -100,6 +106,8 @@ class SlotsLinked:
 
 @dataclass(frozen=True, slots=True)
 class EndpointSuspected:
+    """An endpoint refuses by itself, whatever the token."""
+
     endpoint: str
     seconds: float
     """How long its refusals are judged by a probe."""
@@ -107,6 +115,8 @@ class EndpointSuspected:
 
 @dataclass(frozen=True, slots=True)
 class HoldoffBegan:
+    """Zoom refuses a fresh token."""
+
     generation: int
     age: float
     """Seconds since Zoom issued the token that it refuses."""
@@ -116,6 +126,8 @@ class HoldoffBegan:
 
 @dataclass(frozen=True, slots=True)
 class HoldoffEnded:
+    """Zoom took a token again."""
+
     generation: int
     """The token that was accepted."""
 
@@ -129,12 +141,14 @@ class LostMint:
 
 @dataclass(frozen=True, slots=True)
 class StoreDown:
+    """The store cannot be used."""
+
     message: str
 
 
 @dataclass(frozen=True, slots=True)
 class StoreUp:
-    pass
+    """The store can be used again."""
 
 
 @dataclass(frozen=True, slots=True)

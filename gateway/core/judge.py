@@ -83,6 +83,8 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
+    """What follows from a refusal."""
+
     account: Account
     ruling: Ruling
     events: tuple[TokenEvent, ...] = ()

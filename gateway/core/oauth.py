@@ -173,6 +173,8 @@ class _Facts:
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
+    """What an answer of the token endpoint means."""
+
     failure: MintFailure
     fits: Callable[[_Facts], bool]
     message: str

@@ -173,6 +173,8 @@ def meet(left: Sequence[str], right: Sequence[str]) -> bool:
 
 @dataclass(slots=True)
 class _Node:
+    """A place in the tree of patterns; its children are one segment further."""
+
     literals: dict[str, "_Node"] = field(default_factory=dict)
     any: "_Node | None" = None
     ends: list[int] = field(default_factory=list)

@@ -32,6 +32,8 @@ _UNITS: Final = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
 
 @dataclass(frozen=True, slots=True)
 class TlsStatus:
+    """What callers find who speak TLS."""
+
     expires_at: float
     """When the certificate in use ends."""
     names: tuple[str, ...]
@@ -44,6 +46,8 @@ class TlsStatus:
 
 @dataclass(frozen=True, slots=True)
 class ListenerStatus:
+    """Where callers connect."""
+
     address: str
     """`host:port`, or the path of a socket."""
     tls: TlsStatus | None = None
@@ -51,6 +55,8 @@ class ListenerStatus:
 
 @dataclass(frozen=True, slots=True)
 class LimitStatus:
+    """One limit, and how near it is."""
+
     limit: float
     """A number, bytes or seconds; 0 is none."""
     now: float | None = None
@@ -61,6 +67,8 @@ class LimitStatus:
 
 @dataclass(frozen=True, slots=True)
 class AccessStatus:
+    """What the access rules do."""
+
     default: str = "allow"
     """`allow` or `deny`: what becomes of calls that no rule names."""
     rules: int = 0
@@ -70,6 +78,8 @@ class AccessStatus:
 
 @dataclass(frozen=True, slots=True)
 class UpstreamStatus:
+    """The way to Zoom."""
+
     api: str
     """The host of Zoom's API."""
     proxy: str | None = None
@@ -78,6 +88,8 @@ class UpstreamStatus:
 
 @dataclass(frozen=True, slots=True)
 class Posture:
+    """How a gateway stands: who may come, what may be called, by which way."""
+
     listener: ListenerStatus
     upstream: UpstreamStatus
     access: AccessStatus = field(default_factory=AccessStatus)

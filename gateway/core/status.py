@@ -47,6 +47,8 @@ class AccountState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
+    """Whether calls should come here, and why not."""
+
     ready: bool
     """Whether `/readyz` answers 200."""
     state: State
@@ -58,6 +60,8 @@ class Readiness:
 
 @dataclass(frozen=True, slots=True)
 class Replica:
+    """This process."""
+
     name: str
     version: str
     pid: int

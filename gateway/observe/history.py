@@ -32,6 +32,8 @@ TOGETHER: Final = 600.0
 
 @dataclass(slots=True)
 class _Entry:
+    """An event, and how often it came in a row."""
+
     first: float
     last: float
     count: int

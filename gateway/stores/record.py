@@ -16,6 +16,8 @@ LONGEST_LEASE: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Record:
+    """What a store has of one account."""
+
     document: dict[str, Any] | None = None
     revision: Stamp = NOTHING
     fence: Stamp = NOTHING

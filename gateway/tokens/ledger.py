@@ -45,6 +45,8 @@ class Commit(Enum):
 
 @dataclass(frozen=True, slots=True)
 class LedgerParts:
+    """What a ledger works with, for one account."""
+
     name: str
     """The account's."""
     store: TokenStore

@@ -45,6 +45,8 @@ DEFECT_PAUSE: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class MintingParts:
+    """What minting works with, for one account."""
+
     name: str
     """The account's."""
     replica: str

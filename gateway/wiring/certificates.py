@@ -50,6 +50,8 @@ class TlsNews:
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
+    """What was made of the files as they were."""
+
     settings: TlsSettings
     content: bytes
     """A hash of all files."""
