@@ -47,6 +47,7 @@ def overhead(found: Results, names: Iterable[str]) -> str:
             f"{found.date}, {found.machine}; {found.rounds} rounds, medians. `{found.command}`",
             table(_HEAD, (_row(found, name) for name in (GATEWAY, *names))),
             _direct(found),
+            *_distinct(found),
             table(("figure", "goal", "measured", ""), (_goal(goal, found) for goal in GOALS)),
             *(f"Not measured: {problem}." for problem in found.problems),
         ]
@@ -56,6 +57,17 @@ def overhead(found: Results, names: Iterable[str]) -> str:
 def _direct(found: Results) -> str:
     p50, p99 = (number(found.of(DIRECT, f"one {which}")) for which in ("p50", "p99"))
     return f"A call of one connection without a proxy: p50 {p50} µs, p99 {p99} µs."
+
+
+def _distinct(found: Results) -> list[str]:
+    cost = found.other("distinct cpu")
+    if cost is None:
+        return []
+    text = (
+        "The table's calls are all the same. Where each has an `X-Request-Id` of its own and one of"
+        f" 10,000 paths, a call costs the gateway {number(cost)} µs."
+    )
+    return [text]
 
 
 def _row(found: Results, name: str) -> list[str]:

@@ -25,6 +25,15 @@ if accounts > 0 then
   end
 end
 
+if os.getenv("BENCH_DISTINCT") == "True" then
+  local number = 0
+  request = function()
+    number = number + 1
+    wrk.headers["X-Request-Id"] = string.format("call-%09d", number)
+    return wrk.format(nil, string.format("/v2/users/%d", number % 10000))
+  end
+end
+
 done = function(summary, latency, requests)
   local errors = summary.errors
   io.write(string.format(

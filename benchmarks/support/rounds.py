@@ -10,7 +10,7 @@ from benchmarks.support.machine import Running
 from benchmarks.support.peers import present
 from benchmarks.support.results import DIRECT, GATEWAY, Results
 from benchmarks.support.stage import Stage, count, gateway
-from benchmarks.support.wrk import ONE, loaded, wrk
+from benchmarks.support.wrk import DISTINCT, ONE, loaded, wrk
 
 Tell = Callable[[str], None]
 Serving = dict[str, tuple[Running, str]]
@@ -37,6 +37,9 @@ def compare(found: Results, stage: Stage, seconds: float, rounds: int, tell: Tel
         for number in range(rounds):
             tell(f"round {number + 1} of {rounds}")
             one_round(found, stage, serving, seconds)
+            # Who repeats a call profits of what the gateway remembers.
+            distinct = loaded(own.process, own.url + configs.CALL, seconds, DISTINCT)
+            found.note(**{"distinct cpu": distinct.cpu})
         for name, (process, _) in serving.items():
             found.add(name, **{"after rss": process.memory().rss})
         everything_was_on(own.process, count(own.admin, "zoom_gateway_requests_total"))

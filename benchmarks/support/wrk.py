@@ -16,24 +16,28 @@ _COUNT: Final = re.compile(r"(\w+)=(\d+)")
 @dataclass(frozen=True, slots=True)
 class Shape:
     """What the calls are like. With `body` bytes they are POSTs; `fields` more header fields;
-    `accounts` that are called in turn; all named in report.lua.
+    `accounts` that are called in turn. `distinct`: each has an id of its own, and one of 10,000
+    paths. All named in report.lua.
     """
 
     connections: int = 32
     body: int = 0
     fields: int = 0
     accounts: int = 0
+    distinct: bool = False
 
     def environment(self) -> dict[str, str]:
         return {
             "BENCH_BODY": str(self.body),
             "BENCH_FIELDS": str(self.fields),
             "BENCH_ACCOUNTS": str(self.accounts),
+            "BENCH_DISTINCT": str(self.distinct),
         }
 
 
 USUAL: Final = Shape()
 ONE: Final = Shape(connections=1)
+DISTINCT: Final = Shape(distinct=True)
 
 
 class Load(NamedTuple):

@@ -46,6 +46,9 @@ def test_each_proxy_has_its_row(measured: Results) -> None:
     ]
     assert cells(text, "Envoy 1.40.0")[1] == "40 (35 to 45)"
     assert "A call of one connection without a proxy: p50 20 µs, p99 90 µs." in text
+    assert "10,000 paths" not in text
+    measured.note(**{"distinct cpu": 70.0})
+    assert "10,000 paths, a call costs the gateway 70 µs." in page.overhead(measured, PEERS)
 
 
 def test_a_peer_that_was_not_there_leaves_its_row_empty(measured: Results) -> None:
