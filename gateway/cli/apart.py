@@ -32,6 +32,9 @@ _OURS: Final = ("gateway.models", "gateway.settings")
 """Modules that are others where a configuration is read."""
 
 
+_DEFECT: Final = 1
+"""The exit code of who read, after an error that is not the configuration's."""
+
 _BOTH: Final = (
     *("decimal", "difflib", "fractions", "importlib.metadata", "inspect", "ssl"),
     *("typing_extensions", "urllib.parse", "uuid"),
@@ -42,9 +45,14 @@ _BOTH: Final = (
 them needs, each imports by itself, at the same time where there are two cores."""
 
 
-def begin(config: Path | None) -> "Callable[[], Settings]":
-    """Begin to read, and give what waits for the settings; what it raises: see `read`.
+class DefectError(Exception):
+    """Who read met an error that nobody expected, and has told of it."""
 
+
+def begin(config: Path | None) -> "Callable[[], Settings]":
+    """Begin to read, and give what waits for the settings.
+
+    That raises ConfigurationError, and DefectError.
     From now on, this process only holds what others have read.
     """
     if not hasattr(os, "fork"):
@@ -69,6 +77,9 @@ def read(config: Path | None) -> "Settings":
     try:
         # Only a process that runs nothing else can be doubled; another one is started anew.
         return _forked(config)() if threading.active_count() == 1 else _spawned(config)
+    except DefectError:
+        reason = "reading the configuration met an error of the gateway's own: see its lines above"
+        raise ConfigurationError([reason]) from None
     except OSError as problem:
         reason = f"no process can be started to read the configuration: {problem.strerror}"
         raise ConfigurationError([reason]) from None
@@ -92,7 +103,7 @@ def _forked(config: Path | None) -> "Callable[[], Settings]":
 
 def _answer_and_end(config: Path | None, pipe: int) -> NoReturn:
     """In the child, which has the parent's modules and shares its streams."""
-    code = 1
+    code = _DEFECT
     try:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # its parent tells of it
         gc.disable()  # it ends before that would pay
@@ -135,6 +146,8 @@ def _settings(config: Path | None) -> "Settings":
 
 
 def _taken(answer: bytes, code: int) -> "Settings":
+    if code == _DEFECT:
+        raise DefectError
     if code or not answer:
         raise ConfigurationError([f"the process that reads the configuration ended with {code}"])
     found = _Unpickler(io.BytesIO(answer)).load()

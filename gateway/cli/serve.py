@@ -53,9 +53,11 @@ def serve(config: Path | None, workers: int) -> NoReturn:
 
 
 def _settings(config: Path | None, wait: "Callable[[], Settings]") -> "Settings":
-    """On problems all of them are printed, and the exit code is 2."""
+    """On problems all of them are printed, and the exit code is 2; it is 1 after a defect."""
     try:
         return wait()
+    except apart.DefectError:
+        raise SystemExit(1) from None
     except ConfigurationError as error:
         refuse(error, config)
 
