@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import Final, TypeVar
 
 from gateway.core.fates import Fate
-from gateway.core.headers import ANSWERED, AnswerHeaders, Field, KnownFields, is_plain_number
+from gateway.core.headers import ANSWERED, AnswerHeaders, Field, KnownFields
+from gateway.core.lengths import is_plain
 
 T = TypeVar("T")
 
@@ -138,7 +139,7 @@ class AnswerLines:
         if (
             lower in _UNUSUAL
             or (lower == b"connection" and value.lower() != b"keep-alive")
-            or (lower == b"content-length" and not is_plain_number(value))
+            or (lower == b"content-length" and not is_plain(value))
         ):
             return None
         fate = ANSWERED[name]

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from gateway.core.errors import CallRefusedError, UpstreamBrokenError
 from gateway.core.fates import Fate, Fates
 from gateway.core.keys import DEFAULT_FIELD
+from gateway.core.lengths import is_plain, number
 
 Field = tuple[bytes, bytes]
 
@@ -101,17 +102,6 @@ _NONE: Final[tuple[bytes, ...]] = ()
 
 _NO_FIELDS: Final = frozenset({b"close", b"keep-alive", b""})
 """What `Connection` nearly always says; none of it names a field that is still there."""
-
-_MAX_LENGTH: Final = 2**63 - 1
-"""Bytes. Above it parsers count wrong: some read 2^64 - 1 as no length at all."""
-
-_MAX_DIGITS: Final = 32
-"""Of a length, leading zeros included: Python refuses to read numbers of some thousands."""
-
-_SURE_DIGITS: Final = 19
-"""Of a length: with fewer it is below the limit."""
-
-_ZERO: Final = 0x30
 
 CHUNKED: Final = (b"Transfer-Encoding", b"chunked")
 
@@ -253,7 +243,7 @@ def framing(caller: CallerHeaders, *, http11: bool) -> Field | None:
         return CHUNKED
     if not lengths:
         return None
-    length = _number(lengths[0]) if len(lengths) == 1 else None
+    length = number(lengths[0]) if len(lengths) == 1 else None
     if length is None:
         raise _bad_framing("Content-Length is not one number of a sane size")
     return (b"Content-Length", b"%d" % length)
@@ -307,7 +297,7 @@ def read_answer(raw: Sequence[Field]) -> AnswerHeaders:
     if (
         get(b"connection", b"").lower() not in _NO_FIELDS
         or b"transfer-encoding" in read
-        or not (digits is None or is_plain_number(digits))
+        or not (digits is None or is_plain(digits))
     ):
         return _read_with_care(raw)
     return AnswerHeaders(
@@ -316,13 +306,6 @@ def read_answer(raw: Sequence[Field]) -> AnswerHeaders:
         get(b"content-type", b""),
         get(b"content-encoding", b""),
         get(b"x-zm-trackingid", b""),
-    )
-
-
-def is_plain_number(digits: bytes) -> bool:
-    """Whether it is a length as nearly all are: no sign, no leading zero, of a sane size."""
-    return (
-        len(digits) < _SURE_DIGITS and digits.isdigit() and (digits[0] != _ZERO or digits == b"0")
     )
 
 
@@ -362,18 +345,10 @@ def _read_with_care(raw: Sequence[Field]) -> AnswerHeaders:
 
 
 def _length(values: Sequence[bytes]) -> int:
-    length = _number(values[0]) if len(set(values)) == 1 else None
+    length = number(values[0]) if len(set(values)) == 1 else None
     if length is None:
         raise UpstreamBrokenError("the length of the answer is not one number of a sane size")
     return length
-
-
-def _number(digits: bytes) -> int | None:
-    # `isdigit` of bytes takes ASCII alone; int() would take signs and underscores, too.
-    if len(digits) > _MAX_DIGITS or not digits.isdigit():
-        return None
-    number = int(digits)
-    return number if number <= _MAX_LENGTH else None
 
 
 def _without_named(fields: list[Field], connection: list[bytes], but: bytes = b"") -> list[Field]:

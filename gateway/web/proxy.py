@@ -13,7 +13,7 @@ from gateway.core.errors import (
     UpstreamError,
     UpstreamStaleError,
 )
-from gateway.core.headers import authorized, dropping, read_caller
+from gateway.core.headers import CallerHeaders, authorized, dropping, read_caller
 from gateway.core.request_id import request_id
 from gateway.core.routes import METHODS, OTHER
 from gateway.core.token import Token
@@ -149,17 +149,10 @@ class Proxy:
 
     def _admit(self, visit: Visit) -> Call:
         request, report = visit.request, visit.report
-        known = request.known
+        known, call = request.known, None
         if known is not None and known.reader is self:
             headers = known.headers
-            call = known.call
-            if (
-                call is not None
-                and known.target == request.target
-                and call.method == request.method
-                and known.keys is self._access.keys()
-            ):
-                return self._readmit(visit, call)
+            call = known.again(request.method, request.target, self._access.keys())
         else:
             headers = read_caller(request.head, self.limits.header_bytes, self._dropped)
             if known is not None:
@@ -168,30 +161,26 @@ class Proxy:
         report.trace = trace = self._trace_of(headers, visit.began)
         if trace is not None:
             visit.steps = trace.steps
+        if call is None:
+            return self._check(visit, headers)
+        report.account = call.account.name
+        report.route = call.endpoint.route
+        return call
+
+    def _check(self, visit: Visit, headers: CallerHeaders) -> Call:
+        request, report, known = visit.request, visit.report, visit.request.known
         # Before anything is refused: whether a body still follows decides about the connection.
         visit.body = body_of(request, headers)
         call = self._admission.admit(request, headers, visit.body)
         report.account = call.account.name
         report.route = call.endpoint.route
-        if known is None:
+        if known is None or not known.welcome:
             self._sources.check(headers, report)
-        elif not known.welcome:
-            self._sources.check(headers, report)
-            known.welcome = True
         self._access.check(call, request.wire.peer, report, known)
-        if known is not None and call.target.emulated is None:
-            known.admitted(call, request.target, self._access.keys())
-        return call
-
-    def _readmit(self, visit: Visit, call: Call) -> Call:
-        """The same call once more, to the byte: nothing of what decides about it has changed."""
-        report, headers = visit.report, call.headers
-        report.request_id = request_id(headers.values(b"x-request-id"), _fresh_id)
-        report.trace = trace = self._trace_of(headers, visit.began)
-        if trace is not None:
-            visit.steps = trace.steps
-        report.account = call.account.name
-        report.route = call.endpoint.route
+        if known is not None:
+            known.welcome = True
+            if call.target.emulated is None:
+                known.admitted(call, request.target, self._access.keys())
         return call
 
     async def _attend(self, visit: Visit, call: Call | Exception) -> Answer:

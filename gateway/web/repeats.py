@@ -90,6 +90,13 @@ class KnownHeader:
         self.shared, self.welcome, self.passed = None, False, None
         self.call = self.keys = None
 
+    def again(self, method: str, target: bytes, keys: Keys) -> "Call | None":
+        """The call that was admitted last, if this is the same to the byte, and the keys are."""
+        call = self.call
+        if call is None or self.target != target or call.method != method or self.keys is not keys:
+            return None
+        return call
+
     def admitted(self, call: "Call", target: bytes, keys: Keys) -> None:
         """With `target` as it came, while these keys are in force."""
         self.call, self.target, self.keys = call, target, keys
