@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from gateway.core.endpoint import Endpoint
-from gateway.core.headers import CallerHeaders, Field, Repeated, for_upstream, framing
+from gateway.core.headers import CallerHeaders, Field, for_upstream, framing
+from gateway.core.repeated import Repeated
 from gateway.core.routes import OTHER
 from gateway.core.target import Target, chosen_account, read_target, with_query
 from gateway.web.accounts import AccountContext, Accounts
@@ -88,15 +89,25 @@ class Admission:
             int(frame[1]) if frame is not None and frame[1].isdigit() else None,
         )
 
+    def again(self, request: Request, call: Call, headers: CallerHeaders) -> Call:
+        """Give a call that was admitted, as this one that differs in values alone."""
+        method, target, account, selected, endpoint, *_ = call
+        frame, fields = self._sent(request, headers)
+        del frame  # that of a call without a body
+        return Call(
+            method, target, account, selected, endpoint, headers, fields, None, call.declared
+        )
+
     def _sent(self, request: Request, headers: CallerHeaders) -> tuple[Field | None, list[Field]]:
         """What frames the body on its way to Zoom, and all that goes there but the token."""
         known = request.known
         if known is not None and known.shared is not None:
-            return known.frame, known.shared
+            shared = known.shared
+            return known.frame, shared.varied(request.values) if request.values else shared
         frame = framing(headers, http11=request.http11)
         fields = for_upstream(headers, self._host, frame)
         if known is not None:
-            known.frame, known.shared = frame, Repeated(fields)
+            known.frame, known.shared = frame, Repeated(fields, known.spots)
             return frame, known.shared
         return frame, fields
 
