@@ -20,6 +20,7 @@ from gateway.core.patterns import (
     shape_of,
 )
 from gateway.core.routes import Operation, RouteTable
+from gateway.core.shapes import Shape, Shapes
 from gateway.core.spelling import is_plain, readings, segments_of, with_whole_uuids
 
 DEFAULT: Final = "default"
@@ -120,9 +121,14 @@ class Policy:
     """
 
     def __init__(
-        self, rules: Sequence[Rule], *, default_allows: bool, operations: Iterable[Operation]
+        self,
+        rules: Sequence[Rule],
+        *,
+        default_allows: bool,
+        operations: Iterable[Operation],
+        shapes: Shapes | None = None,
     ) -> None:
-        """Raises PatternError."""
+        """`shapes` are shared with others who decide about the same paths. Raises PatternError."""
         operations = tuple(operations)
         self._default = Decision(default_allows, DEFAULT)
         selections = _selections(rules, operations)
@@ -144,7 +150,12 @@ class Policy:
         self._nameless = {one.path: nameless(one.path) for one in operations}
         self._groups: dict[tuple[Caller, str | None, str], Group] = {}
         self._shared: dict[tuple[str, ...], Group] = {}
-        self._calls: dict[tuple[Group, str, bytes], Decision] = {}
+        self._shapes = shapes or Shapes()
+        self._shapes.add(self._exact.words)
+        self._shapes.add(step for pattern in patterns for step in pattern.exact)
+        self._calls: dict[tuple[Group, str, Shape | bytes], Decision] = {}
+        """By the shape of a path, which is all that its decision depends on, or, of one that is not
+        plain, by the path."""
 
     @property
     def idle(self) -> bool:
@@ -163,21 +174,22 @@ class Policy:
 
     def decide_for(self, group: Group, method: str, path: bytes) -> Decision:
         """What `decide` says of a call of this group."""
-        known = self._calls.get((group, method, path))
+        about = self._shapes.of(path) or path
+        known = self._calls.get((group, method, about))
         if known is not None:
             return known
         decision = self._decide(group, _READ.get(method) or (method, *_METHODS), path)
         if len(path) <= _SHORT:
             if len(self._calls) >= REMEMBERED:
                 self._calls.clear()
-            self._calls[group, method, path] = decision
+            self._calls[group, method, about] = decision
         return decision
 
     def _decide(self, group: Group, methods: Sequence[str], path: bytes) -> Decision:
         if not group.needs_path:
             return _all_of(group, [Sight(one, None, ()) for one in methods])
         text = path.decode("latin-1")
-        if is_plain(text):
+        if is_plain(path):
             return _all_of(group, self._sights(methods, text))
         return self._decide_readings(group, methods, text)
 

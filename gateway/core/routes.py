@@ -11,6 +11,7 @@ from hashlib import blake2b
 from typing import Final
 
 from gateway.core.endpoint import Endpoint
+from gateway.core.shapes import Shape, Shapes
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 """The methods that are named as they are; all others are `other`."""
@@ -21,6 +22,9 @@ OTHER: Final = "other"
 HASHED_LIMIT: Final = 1024
 """Endpoints outside the table that are kept: a caller who walks through random paths must
 not fill the memory."""
+
+SHAPES: Final = 2048
+"""Shapes of paths whose endpoint is kept; Zoom's operations have some hundred."""
 
 _COLUMNS: Final = 6
 
@@ -104,10 +108,14 @@ class RouteTable:
 
     def __init__(self, operations: Iterable[Operation]) -> None:
         self._roots: dict[str, _Node] = {}
+        self.words: set[str] = set()
+        """All segments of templates that are no parameters."""
         for operation in operations:
             node = self._roots.setdefault(operation.method, _Node())
             for segment in operation.path[1:].split("/"):
                 node = node.child(segment)
+                if not segment.startswith("{"):
+                    self.words.add(segment)
             node.template = operation.path
         if "GET" in self._roots:
             self._roots.setdefault("HEAD", self._roots["GET"])
@@ -138,6 +146,24 @@ class Endpoints:
         self._table = table
         self._limit = limit
         self._hashed: OrderedDict[str, Endpoint] = OrderedDict()
+        self.shapes = Shapes()
+        self.shapes.add(table.words)
+        self._known: dict[tuple[str, Shape], Endpoint] = {}
+        """What has a route, by method and shape of the path."""
+
+    def of_path(self, method: str, path: bytes) -> Endpoint:
+        """As `endpoint`, of a path without query; cheaper where the path is plain."""
+        shape = self.shapes.of(path)
+        if shape is None:
+            return self.endpoint(method, path)
+        known = self._known.get((method, shape))
+        if known is None:
+            known = self.endpoint(method, path)
+            if known.route != OTHER:
+                if len(self._known) >= SHAPES:
+                    self._known.clear()
+                self._known[method, shape] = known
+        return known
 
     def endpoint(self, method: str, target: bytes | str) -> Endpoint:
         """The endpoint of a call with this method and raw request target."""

@@ -7,7 +7,7 @@ from gateway.core.endpoint import Endpoint
 from gateway.core.headers import CallerHeaders, Field, for_upstream, framing
 from gateway.core.repeated import Repeated
 from gateway.core.routes import OTHER
-from gateway.core.target import Target, chosen_account, read_target, with_query
+from gateway.core.target import Target, chosen_account, plain_target, read_target, with_query
 from gateway.web.accounts import AccountContext, Accounts
 from gateway.web.errors import METHODS, MethodRefusedError
 from gateway.web.request import CallerBody, Request
@@ -114,9 +114,15 @@ class Admission:
     def _read(self, method: str, raw: bytes, host: bytes | None) -> tuple[Target, Endpoint]:
         """Read a target, and name its endpoint. Raises CallRefusedError.
 
-        Most calls are for few paths, and only the path decides about both.
+        What takes time is remembered; of paths that are plain there are too many, and they take
+        none.
         """
         path, mark, query = raw.partition(b"?")
+        plain = plain_target(path)
+        if plain is not None:
+            target = with_query(plain, mark + query) if mark else plain
+            if target is not None:
+                return target, self._endpoint_of(method, path)
         known = self._known.get((method, path))
         if known is not None:
             if not mark:
