@@ -181,9 +181,11 @@ class AnswerHeaders(NamedTuple):
 class KnownFields(list[Field]):
     """An answer's fields, of which it is known already what `read_answer` makes of them."""
 
-    __slots__ = ("read",)
+    __slots__ = ("common", "read")
 
     read: AnswerHeaders
+    common: bool
+    """Whether each of them may be remembered as it is."""
 
 
 def read_caller(
