@@ -230,14 +230,20 @@ class KnownHeader:
 class Repeats:
     """The header that came last on a connection, if it may come again."""
 
-    __slots__ = ("_left", "known")
+    __slots__ = ("_head", "_last", "_left", "known")
 
     def __init__(self) -> None:
         self.known: KnownHeader | None = None
         self._left = _TRIES
+        self._last = b""
+        """The head with the known header that came last, if it has no values of its own."""
+        self._head: _Head | None = None
+        """What is its own."""
 
     def first_line(self, data: bytes) -> _Head | None:
         """What is its own, if `data` is a head with the known header, and nothing else."""
+        if data == self._last:
+            return self._head
         known = self.known
         line = _LINE.match(data)
         if known is None or line is None:
@@ -246,11 +252,15 @@ class Repeats:
         if values is None:
             return None
         self._left = _TRIES
-        return _METHODS[line[1]], line[2], values
+        head = _METHODS[line[1]], line[2], values
+        if not values:
+            self._last, self._head = data, head
+        return head
 
     def learn(self, data: bytes, message: RawRequestMessage, body: StreamReader) -> None:
         """Remember the header of a call that the parser made of `data`, and of nothing before."""
         before, self.known = self.known, None
+        self._last, self._head = b"", None
         if not self._left or body is not EMPTY_PAYLOAD or message.upgrade:
             return
         line = _LINE.match(data)
