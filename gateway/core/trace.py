@@ -138,8 +138,6 @@ def read_context(headers: CallerHeaders) -> TraceContext | None:
 
 def foreign(headers: CallerHeaders) -> CallTrace | None:
     """Give the caller's trace, if it has one, where the gateway makes no spans."""
-    if b"traceparent" not in headers.special:
-        return None
     caller = read_context(headers)
     return None if caller is None else CallTrace(caller, ours=False)
 
