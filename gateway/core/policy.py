@@ -6,7 +6,7 @@ goes on only if all of them are allowed.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from gateway.core.caller import Caller
@@ -145,9 +145,11 @@ class Policy:
             for rule, selection in zip(rules, selections, strict=True)
         )
         self._exact = RouteTable(operations)
-        self._folded = RouteTable(replace(one, path=one.path.lower()) for one in operations)
-        self._written = {one.path.lower(): _Written(one.path) for one in operations}
-        self._nameless = {one.path: nameless(one.path) for one in operations}
+        self._folded = RouteTable(operations, folded=True)
+        self._paths = {one.path.lower(): one.path for one in operations}
+        self._written: dict[str, _Written] = {}
+        self._nameless: dict[str, str] = {}
+        """Both of the operations that were called: few of the table's ever are."""
         self._groups: dict[tuple[Caller, str | None, str], Group] = {}
         self._shared: dict[tuple[str, ...], Group] = {}
         self._shapes = shapes or Shapes()
@@ -238,7 +240,7 @@ class Policy:
         sights = []
         for method in methods:
             found = self._folded.find(_OPERATION_METHOD.get(method, method), folded)
-            written = None if found is None else self._written[found]
+            written = None if found is None else self._as_written(found)
             template = None if written is None else written.template
             sights.append(self._sight(method, template, hits))
             fits = written is None or written.fits(segments)
@@ -248,10 +250,19 @@ class Policy:
                 sights.append(self._sight(method, template, exact_hits))
         return sights
 
+    def _as_written(self, folded: str) -> "_Written":
+        found = self._written.get(folded)
+        if found is None:
+            found = self._written[folded] = _Written(self._paths[folded])
+        return found
+
     def _sight(self, method: str, template: str | None, hits: tuple[int, ...]) -> Sight:
         """Templates in rules leave to other templates what is theirs."""
         if hits and template is not None:
-            own = (None, self._nameless[template])
+            bare = self._nameless.get(template)
+            if bare is None:
+                bare = self._nameless[template] = nameless(template)
+            own = (None, bare)
             hits = tuple(n for n in hits if self._patterns[n].template in own)
         return Sight(method, template, hits)
 

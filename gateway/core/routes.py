@@ -6,7 +6,7 @@ template of the operation table is known by that template, everything else by a 
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final
 
@@ -67,18 +67,22 @@ def each_operation(lines: Iterable[str]) -> Iterator[Operation]:
 class _Node:
     """A place in the tree of one method's templates; its children are one segment further."""
 
-    literals: "dict[str, _Node]" = field(default_factory=lambda: _NO_LITERALS)
+    literals: "dict[str, _Node]"
     parameter: "_Node | None" = None
     template: str | None = None
 
     def child(self, segment: str) -> "_Node":
         """The child for a template's segment, made if need be."""
         if not segment.startswith("{"):
+            found = self.literals.get(segment)
+            if found is not None:
+                return found
             if self.literals is _NO_LITERALS:
                 self.literals = {}
-            return self.literals.setdefault(segment, _Node())
+            found = self.literals[segment] = _Node(_NO_LITERALS)
+            return found
         if self.parameter is None:
-            self.parameter = _Node()
+            self.parameter = _Node(_NO_LITERALS)
         return self.parameter
 
     def find(self, segments: list[str], depth: int = 0) -> str | None:
@@ -106,17 +110,21 @@ _NO_LITERALS: Final[dict[str, _Node]] = {}
 class RouteTable:
     """The templates of the operations, a tree for each method."""
 
-    def __init__(self, operations: Iterable[Operation]) -> None:
+    def __init__(self, operations: Iterable[Operation], *, folded: bool = False) -> None:
+        """`folded`: all of them in lower case."""
         self._roots: dict[str, _Node] = {}
         self.words: set[str] = set()
         """All segments of templates that are no parameters."""
         for operation in operations:
-            node = self._roots.setdefault(operation.method, _Node())
-            for segment in operation.path[1:].split("/"):
+            path = operation.path.lower() if folded else operation.path
+            node = self._roots.get(operation.method)
+            if node is None:
+                node = self._roots[operation.method] = _Node(_NO_LITERALS)
+            for segment in path[1:].split("/"):
                 node = node.child(segment)
                 if not segment.startswith("{"):
                     self.words.add(segment)
-            node.template = operation.path
+            node.template = path
         if "GET" in self._roots:
             self._roots.setdefault("HEAD", self._roots["GET"])
 
