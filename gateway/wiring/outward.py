@@ -34,12 +34,12 @@ class Outward:
         environ: Mapping[str, str] = os.environ,
         own: OwnListeners | None = None,
     ) -> None:
-        urls = settings.api_url, settings.token_url
+        urls = settings.api_origin, settings.token_url
         self._api, self._token = map(_host, urls)
         secure = any(urlsplit(url).scheme == "https" for url in urls)
         self.trust = CaTrust(settings.ca_file, complain, at_once=secure)
         try:
-            self.api_proxy = settings.proxy_to(settings.api_url, environ)
+            self.api_proxy = settings.proxy_to(settings.api_origin, environ)
             self.token_proxy = settings.proxy_to(settings.token_url, environ)
         except ValueError as error:
             raise ConfigurationError([str(error)]) from None
@@ -58,9 +58,7 @@ def _resolver(settings: UpstreamSettings) -> Resolver | None:
     # Only here: its library takes some MiB.
     from gateway.zoom.nameservers import NameServers  # noqa: PLC0415
 
-    return NameServers(
-        [parse_place(one) for one in settings.nameservers], settings.connect_timeout
-    )
+    return NameServers([parse_place(one) for one in settings.nameservers], settings.connect_timeout)
 
 
 class CaTrust:

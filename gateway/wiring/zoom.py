@@ -12,7 +12,7 @@ def upstream(settings: Settings, outward: Outward | None = None) -> HttpUpstream
     """The way to Zoom's API. Raises ConfigurationError, see `Outward`."""
     outward = outward or Outward(settings.upstream)
     return HttpUpstream(
-        settings.upstream.api_url,
+        settings.upstream.api_origin,
         connect_timeout=settings.upstream.connect_timeout,
         idle_timeout=settings.upstream.idle_timeout,
         tls=outward.trust,
