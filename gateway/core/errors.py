@@ -15,7 +15,8 @@
     │       └── StoreFormatError    it makes sense to another gateway: it must stay as it is
     └── UpstreamError         Zoom, or the way to it
         ├── UpstreamConnectError    nothing was sent
-        │   └── DescriptorsError        the process has no file descriptor left for it
+        │   ├── DescriptorsError        the process has no file descriptor left for it
+        │   └── UpstreamLoopError       the way leads back to the gateway itself
         ├── UpstreamTimeoutError    silence for longer than `upstream.idle_timeout`
         ├── AnswerRefusedError      Zoom's answer is not what was asked for
         │   ├── RedirectError           it redirects to where nobody may be sent
@@ -178,6 +179,12 @@ class DescriptorsError(UpstreamConnectError):
     """The process, or the machine, has no file descriptor left for a connection."""
 
     slug = "descriptors_exhausted"
+
+
+class UpstreamLoopError(UpstreamConnectError):
+    """What answers at Zoom's name is the gateway itself."""
+
+    slug = "loop"
 
 
 class UpstreamTimeoutError(UpstreamError):

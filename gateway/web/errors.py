@@ -18,6 +18,7 @@ from gateway.core.errors import (
     TokenUnavailableError,
     UpstreamConnectError,
     UpstreamError,
+    UpstreamLoopError,
     UpstreamTimeoutError,
 )
 from gateway.core.headers import Field
@@ -28,6 +29,8 @@ HOST_REFUSED: Final = (
     "The gateway does not answer under the name in the Host field, which may be a stranger's. Use "
     "its address, localhost or its name in the cluster, or list the name in access.hosts."
 )
+
+LOOP: Final = "The way to Zoom leads back to the gateway, so the call goes nowhere"
 
 _RETRY: Final = frozenset({429, 503})
 """Statuses that carry `Retry-After`."""
@@ -88,6 +91,8 @@ def _unconnected(error: UpstreamConnectError) -> Problem:
     if isinstance(error, DescriptorsError):
         text = "The gateway has no file descriptor left; nothing was sent."
         return Problem(503, error.slug, text)
+    if isinstance(error, UpstreamLoopError):
+        return _upstream(508, error, LOOP)
     text = "Zoom cannot be reached; nothing was sent, so the call can be repeated"
     return _upstream(502, error, text)
 

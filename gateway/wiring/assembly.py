@@ -32,6 +32,7 @@ from gateway.wiring.store import token_store
 from gateway.wiring.traces import Traces
 from gateway.wiring.zoom import minter, prober, upstream
 from gateway.zoom.minter import TokenEndpoint
+from gateway.zoom.own import OwnListeners
 from gateway.zoom.upstream import HttpUpstream
 
 SECOND_PROBE = "/v2/users?page_size=1"
@@ -56,6 +57,8 @@ class Commons:
     """What the other replicas are told of this one."""
     store_failed: Callable[[StoreError], None]
     """Told why the store took no heartbeat."""
+    own: OwnListeners
+    """Where callers connect, which is not where Zoom is."""
     first: bool
     """Whether it tells what is as true of all the processes that are one gateway."""
 
@@ -87,7 +90,9 @@ class Assembly:
         if former and former.settings.upstream == settings.upstream:
             self.outward, self.upstream = former.outward, former.upstream
         else:
-            self.outward = Outward(settings.upstream, commons.lines.ca_file_unusable)
+            self.outward = Outward(
+                settings.upstream, commons.lines.ca_file_unusable, own=commons.own
+            )
             self.upstream = upstream(settings, self.outward)
         self.store: TokenStore
         if former and same_store(former.settings, settings):

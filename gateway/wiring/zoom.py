@@ -17,6 +17,8 @@ def upstream(settings: Settings, outward: Outward | None = None) -> HttpUpstream
         idle_timeout=settings.upstream.idle_timeout,
         tls=outward.trust,
         proxy=outward.api_proxy,
+        names=outward.names,
+        own=outward.own,
     )
 
 
@@ -32,6 +34,7 @@ def minter(
         connect_timeout=settings.upstream.connect_timeout,
         tls=outward.trust,
         proxy=outward.token_proxy,
+        names=outward.names,
     )
 
 
