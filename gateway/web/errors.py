@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Final, NamedTuple
 
 from gateway.core.errors import (
+    AnswerRefusedError,
     CallRefusedError,
     DescriptorsError,
     GatewayError,
@@ -74,6 +75,8 @@ def problem_of(error: BaseException) -> Problem:
             return _upstream(
                 504, error, "Zoom did not answer in time; it may have acted on the call"
             )
+        case AnswerRefusedError():
+            return Problem(502, error.slug, str(error))
         case UpstreamError():
             return _upstream(
                 502, error, "The connection to Zoom broke; it may have acted on the call"
