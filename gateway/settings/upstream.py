@@ -98,9 +98,7 @@ class UpstreamSettings(Section):
         " endpoint says that the account's API is (`api_url` in its answer), for each account by"
         " itself, and the default until there is a token.",
     )
-    token_url: TokenUrl = Field(
-        default=COMMERCIAL.token_url, description="Where tokens come from."
-    )
+    token_url: TokenUrl = Field(default=COMMERCIAL.token_url, description="Where tokens come from.")
     ca_file: CaFile | None = Field(
         default=None,
         description="A file with the CA certificates (PEM) that sign those of these hosts, and of"

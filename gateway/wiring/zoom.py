@@ -8,15 +8,18 @@ from gateway.zoom.prober import TokenProber
 from gateway.zoom.upstream import HttpUpstream
 
 
-def upstream(settings: Settings, outward: Outward | None = None) -> HttpUpstream:
-    """The way to Zoom's API. Raises ConfigurationError, see `Outward`."""
+def upstream(
+    settings: Settings, outward: Outward | None = None, url: str | None = None
+) -> HttpUpstream:
+    """The way to Zoom's API, or to another origin. Raises ConfigurationError, see `Outward`."""
     outward = outward or Outward(settings.upstream)
+    url = url or settings.upstream.api_origin
     return HttpUpstream(
-        settings.upstream.api_origin,
+        url,
         connect_timeout=settings.upstream.connect_timeout,
         idle_timeout=settings.upstream.idle_timeout,
         tls=outward.trust,
-        proxy=outward.api_proxy,
+        proxy=outward.proxy_to(url),
         names=outward.names,
         own=outward.own,
     )
