@@ -58,9 +58,7 @@ def _resolver(settings: UpstreamSettings) -> Resolver | None:
     # Only here: its library takes some MiB.
     from gateway.zoom.nameservers import NameServers  # noqa: PLC0415
 
-    return NameServers(
-        [parse_place(one) for one in settings.nameservers], settings.connect_timeout
-    )
+    return NameServers([parse_place(one) for one in settings.nameservers], settings.connect_timeout)
 
 
 class CaTrust:

@@ -68,7 +68,9 @@ class NameServers:
             for family, one in found
         ]
 
-    def _ended(self, host: str, task: "asyncio.Task[list[tuple[socket.AddressFamily, str]]]") -> None:
+    def _ended(
+        self, host: str, task: "asyncio.Task[list[tuple[socket.AddressFamily, str]]]"
+    ) -> None:
         del self._under_way[host]
         if not task.cancelled():
             task.exception()  # it is heard, even if all have gone
