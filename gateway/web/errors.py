@@ -75,12 +75,8 @@ def problem_of(error: BaseException) -> Problem:
             return _upstream(
                 504, error, "Zoom did not answer in time; it may have acted on the call"
             )
-        case AnswerRefusedError():
-            return Problem(502, error.slug, str(error))
         case UpstreamError():
-            return _upstream(
-                502, error, "The connection to Zoom broke; it may have acted on the call"
-            )
+            return _spoilt(error)
         case GatewayError():
             return Problem(500, error.slug, f"The gateway failed: {error}")
         case _:
@@ -95,6 +91,12 @@ def _unconnected(error: UpstreamConnectError) -> Problem:
         return _upstream(508, error, LOOP)
     text = "Zoom cannot be reached; nothing was sent, so the call can be repeated"
     return _upstream(502, error, text)
+
+
+def _spoilt(error: UpstreamError) -> Problem:
+    if isinstance(error, AnswerRefusedError):
+        return Problem(502, error.slug, str(error))
+    return _upstream(502, error, "The connection to Zoom broke; it may have acted on the call")
 
 
 def _upstream(status: int, error: UpstreamError, what: str) -> Problem:

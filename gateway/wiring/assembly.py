@@ -17,6 +17,7 @@ from gateway.tokens.manager import ManagerParts, TokenManager
 from gateway.tokens.probing import ProbeTarget
 from gateway.web.access import Access
 from gateway.web.accounts import AccountContext, Accounts
+from gateway.web.elsewhere import Elsewhere
 from gateway.web.meters import Allowance, Meters
 from gateway.web.proxy import Proxy
 from gateway.web.proxy_parts import Hooks, ProxyParts
@@ -30,10 +31,11 @@ from gateway.wiring.outward import Outward
 from gateway.wiring.spooling import Spooling
 from gateway.wiring.store import token_store
 from gateway.wiring.traces import Traces
-from gateway.wiring.zoom import minter, upstream
+from gateway.wiring.zoom import minter, other_hosts, upstream
 from gateway.zoom.minter import TokenEndpoint
 from gateway.zoom.own import OwnListeners
 from gateway.zoom.upstream import HttpUpstream
+from gateway.zoom.upstream.hosts import HostUpstreams
 
 SECOND_PROBE = "/v2/users?page_size=1"
 """Asked when the endpoint in question is the first probe's own."""
@@ -90,15 +92,17 @@ class Assembly:
         self.outward: Outward
         self.upstream: HttpUpstream
         self.apis: Apis
+        self.hosts: HostUpstreams
         if former and former.settings.upstream == settings.upstream:
             self.outward, self.upstream = former.outward, former.upstream
-            self.apis = former.apis
+            self.apis, self.hosts = former.apis, former.hosts
         else:
             self.outward = Outward(
                 settings.upstream, commons.lines.ca_file_unusable, own=commons.own
             )
             self.upstream = upstream(settings, self.outward)
             self.apis = Apis(settings, self.outward, self.upstream)
+            self.hosts = other_hosts(settings, self.outward)
         self.store: TokenStore
         if former and same_store(former.settings, settings):
             self.store = former.store
@@ -198,6 +202,7 @@ class Assembly:
                 for name, keeper in self.keepers.items()
             ),
             origin=self.apis.usual.origin,
+            elsewhere=Elsewhere(self.hosts.at, self.settings.upstream.trusted_hosts),
             observer=commons.observer,
             clock=commons.clock,
             endpoint_of=commons.endpoints.endpoint,
@@ -242,6 +247,7 @@ class Assembly:
         yield [
             (self.upstream, self.upstream.close),
             *self.apis.closings(),
+            (self.hosts, self.hosts.close),
             (self.store, self.store.close),
         ]
 

@@ -1,6 +1,7 @@
 """Which targets name another host of Zoom's, and which only look like it."""
 
 import re
+from http import HTTPStatus
 
 import pytest
 from hypothesis import example, given
@@ -15,14 +16,17 @@ def outcome(raw: bytes) -> Named | str | None:
     try:
         return named_host(raw)
     except CallRefusedError as error:
-        assert error.status == 404
-        return error.slug_
+        return error.slug_ if error.status == HTTPStatus.NOT_FOUND else str(error.status)
 
 
 @pytest.mark.parametrize(
     ("raw", "host", "rest"),
     [
-        (b"/_hosts/us02web.zoom.us/rec/download/a?b=%2F", "us02web.zoom.us", b"/rec/download/a?b=%2F"),
+        (
+            b"/_hosts/us02web.zoom.us/rec/download/a?b=%2F",
+            "us02web.zoom.us",
+            b"/rec/download/a?b=%2F",
+        ),
         (b"/_hosts/ZOOM.us/rec/x", "zoom.us", b"/rec/x"),
         (b"/_hosts/zoom.us", "zoom.us", b""),
         (b"/_hosts/zoom.us?a=/_hosts/", "zoom.us", b"?a=/_hosts/"),
@@ -138,8 +142,7 @@ def test_what_names_none(raw: bytes) -> None:
 
 PIECES = st.lists(
     st.sampled_from(
-        [b"_hosts", b"/", b"zoom.us", b"evil.example", b"%2f", b"%5f", b"..", b".", b"@", b":", b"?"]
-        + [b"%25", b"a", b";", b"\\", b"443", b"//", b"%00", b"xn--"]
+        b"_hosts / zoom.us evil.example %2f %5f .. . @ : ? %25 a ; \\ 443 // %00 xn--".split()
     ),
     max_size=8,
 ).map(b"".join)
