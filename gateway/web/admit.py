@@ -4,11 +4,14 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from gateway.core.endpoint import Endpoint
+from gateway.core.errors import CallRefusedError
 from gateway.core.headers import CallerHeaders, Field, Repeated, for_upstream, framing
+from gateway.core.host_routes import HostRoutes
+from gateway.core.loops import LOWER, LoopMark
 from gateway.core.routes import OTHER
 from gateway.core.target import Target, chosen_account, read_target, with_query
 from gateway.web.accounts import AccountContext, Accounts
-from gateway.web.errors import METHODS, MethodRefusedError
+from gateway.web.errors import LOOP, METHODS, MethodRefusedError
 from gateway.web.origins import Origin
 from gateway.web.request import CallerBody, Request
 
@@ -50,14 +53,17 @@ class Admission:
         endpoint_of: Callable[[str, bytes], Endpoint],
         origin: Origin,
         elsewhere: Callable[[str], Origin],
+        mark: LoopMark | None = None,
     ) -> None:
         """`origin` is where calls go whose account has none of its own. `elsewhere` gives it for
-        another host, or raises CallRefusedError.
+        another host, or raises CallRefusedError. `mark` is this gateway's own.
         """
         self._accounts = accounts
         self._endpoint_of = endpoint_of
         self._origin = origin
         self._elsewhere = elsewhere
+        self._mark = mark
+        self._routes = HostRoutes()
         self._known: dict[tuple[str, bytes], tuple[Target, Endpoint]] = {}
         """What was read of the paths (without query) that came last."""
 
@@ -75,7 +81,14 @@ class Admission:
         frame = self._frame(request, headers)
         special = headers.special
         hosts = special.get(b"host", ())
-        target, endpoint = self._read(method, request.target, hosts[0] if hosts else None)
+        host = hosts[0] if hosts else None
+        route = self._routes.of(host) if host else None
+        if LOWER in special and self._mark is not None and self._mark.among(special[LOWER]):
+            raise CallRefusedError(508, "loop", f"{LOOP}.")
+        if route is None or route.other is None:
+            target, endpoint = self._read(method, request.target, host)
+        else:
+            target, endpoint = self._read_for(route.other, method, request.target, host)
         named = special.get(b"x-zoom-account", ())
         shown = special.get(b"authorization", ())
         name = chosen_account(target, named, shown) if named or shown else target.account
@@ -95,7 +108,14 @@ class Admission:
             name is not None,
             endpoint,
             headers,
-            _sent(request, headers, origin, frame),
+            _sent(
+                request,
+                headers,
+                origin,
+                frame,
+                # Else it cannot come back.
+                self._mark if route and (route.zooms or host == origin.host) else None,
+            ),
             body,
             int(frame[1]) if frame is not None and frame[1].isdigit() else None,
             origin,
@@ -125,10 +145,7 @@ class Admission:
             if target is not None:
                 return target, known[1]
         target = read_target(raw, host)
-        endpoint = self._endpoint_of(method, target.path)
-        if target.host is not None and endpoint.route == OTHER:
-            # All of a host's paths: each recording has one of its own.
-            endpoint = self._endpoint_of(method, b"//" + target.host.encode("ascii"))
+        endpoint = self._endpoint(method, target)
         # The absolute form depends on the Host field, too; and of paths in no template there are
         # too many, so that whoever names them keeps count.
         if len(path) <= _SHORT and raw.startswith(b"/") and endpoint.route != OTHER:
@@ -138,16 +155,40 @@ class Admission:
             self._known[method, path] = bare, endpoint
         return target, endpoint
 
+    def _read_for(
+        self, other: str, method: str, raw: bytes, host: bytes | None
+    ) -> tuple[Target, Endpoint]:
+        """The same, for one of Zoom's hosts beside the API, by whose name the caller came."""
+        target = read_target(raw, host)
+        if target.host is None and target.emulated is None:
+            target = target._replace(host=other)
+        return target, self._endpoint(method, target)
+
+    def _endpoint(self, method: str, target: Target) -> Endpoint:
+        endpoint = self._endpoint_of(method, target.path)
+        if target.host is not None and endpoint.route == OTHER:
+            # All of a host's paths: each recording has one of its own.
+            endpoint = self._endpoint_of(method, b"//" + target.host.encode("ascii"))
+        return endpoint
+
 
 def _sent(
-    request: Request, headers: CallerHeaders, origin: Origin, frame: Field | None
+    request: Request,
+    headers: CallerHeaders,
+    origin: Origin,
+    frame: Field | None,
+    mark: LoopMark | None,
 ) -> list[Field]:
     """All that goes to Zoom but the token."""
     known = request.known
+    if known is not None and known.shared is not None and known.origin is origin:
+        return known.shared
+    fields = for_upstream(headers, origin.host, frame)
+    if mark is not None:
+        fields.append(mark.field)
     if known is None:
-        return for_upstream(headers, origin.host, frame)
-    if known.shared is None or known.origin is not origin:
-        known.origin, known.shared = origin, Repeated(for_upstream(headers, origin.host, frame))
+        return fields
+    known.origin, known.shared = origin, Repeated(fields)
     return known.shared
 
 

@@ -13,6 +13,7 @@ from gateway.core.headers import CallerHeaders
 from gateway.core.hosts import HostNames
 from gateway.core.keys import DEFAULT_FIELD, Keys
 from gateway.core.limits import Limits
+from gateway.core.loops import LoopMark
 from gateway.core.routes import OTHER
 from gateway.core.trace import CallTrace
 from gateway.ports import CallReport, Upstream
@@ -139,6 +140,7 @@ async def listening(
     access: Access | None = None,
     elsewhere: Elsewhere | None = None,
     has_template: bool = True,
+    mark: LoopMark | None = None,
 ) -> AsyncIterator[Listening]:
     """`accounts` come beside `default`, if there is one; its Zoom id is `acc-default`.
 
@@ -173,6 +175,7 @@ async def listening(
             access=access or Access(None, lambda: Keys({}), DEFAULT_FIELD),
             limits=limits,
             meters=meters,
+            mark=mark,
             propagate=propagate,
         )
     )
