@@ -136,6 +136,7 @@ def write_all(log: FilteringBoundLogger) -> None:
         "upstream.ca_file: /etc/ca.pem holds no CA certificate in PEM, or cannot be read. What it "
         "held before stays in force"
     )
+    gateway.api_url_ignored("default", "https://api.zoom.us.example")
     gateway.spans_lost("ConnectionError")
     gateway.no_replay_directory(None, 1_048_576, OSError(errno.EROFS, "Read-only file system"))
     gateway.rotation_requested("default", "10.1.4.17", began=True)

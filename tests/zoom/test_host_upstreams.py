@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gateway.core.errors import UpstreamConnectError
+from gateway.core.errors import ConfigurationError, UpstreamConnectError
 from gateway.zoom.upstream import HttpUpstream
 from gateway.zoom.upstream.hosts import HostUpstreams
 from tests.zoom.peer import (
@@ -88,7 +88,7 @@ async def test_nothing_is_made_once_all_is_closed() -> None:
 @on_every_loop
 async def test_a_way_that_cannot_be_made() -> None:
     def make(host: str) -> HttpUpstream:
-        raise ValueError(f"HTTPS_PROXY: no way to {host}")
+        raise ConfigurationError([f"HTTPS_PROXY: no way to {host}"])
 
     hosts = HostUpstreams(make)
     with pytest.raises(UpstreamConnectError, match="HTTPS_PROXY"):
