@@ -46,7 +46,10 @@ PATHS = st.sampled_from(
     ["", "/", "/rec/x", "/v2/users", "/oauth/token", "?Signature=x", "/@evil/x"]
 )
 SCHEMES = st.sampled_from(["https://", "http://", "//", "https:", "HTTPS://", "/", "", "ftp://"])
-LOCATIONS = st.tuples(SCHEMES, NAMES, PATHS).map("".join)
+PLAIN = st.sampled_from(
+    ["https://us02web.zoom.us/a", "https://zoom.us/rec/x", "https://evil.example/", "/rec/x"]
+)
+LOCATIONS = st.one_of(PLAIN, st.tuples(SCHEMES, NAMES, PATHS).map("".join))
 
 
 @dataclass(frozen=True)
