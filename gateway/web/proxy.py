@@ -175,12 +175,13 @@ class Proxy:
         call = self._admission.admit(request, headers, visit.body)
         report.account = call.account.name
         report.route = call.endpoint.route
+        report.host = call.target.host or ""
         if known is None or not known.welcome:
             self._sources.check(headers, report)
         self._access.check(call, request.wire.peer, report, known)
         if known is not None:
             known.welcome = True
-            if call.target.emulated is None:
+            if call.target.emulated is None and call.target.host is None:
                 known.admitted(call, request.target, self._access.keys())
         return call
 

@@ -1,6 +1,5 @@
 """The ways to Zoom: its API, its token endpoint, and the probe."""
 
-import os
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -38,12 +37,13 @@ def upstream(
 def other_hosts(settings: Settings, outward: Outward) -> HostUpstreams:
     """The ways to Zoom's other hosts, and to where they redirect.
 
-    A simulator plays them all: where `api_url` is this machine, without TLS, they are, too.
+    A simulator plays them all: where tokens come from this machine, without TLS, they are where the
+    API is.
     """
     zoom = settings.upstream
-    parts = urlsplit(zoom.api_origin)
-    if parts.scheme == "http" and is_loopback(parts.hostname or ""):
-        return HostUpstreams(lambda _: upstream(settings, outward))
+    if _is_here(zoom.token_url):
+        url = zoom.api_origin if _is_here(zoom.api_origin) else _origin(zoom.token_url)
+        return HostUpstreams(lambda _: upstream(settings, outward, url))
 
     def exempt(host: str) -> bool:
         return host in zoom.addresses or is_trusted(host, zoom.trusted_hosts)
@@ -57,13 +57,23 @@ def other_hosts(settings: Settings, outward: Outward) -> HostUpstreams:
             connect_timeout=zoom.connect_timeout,
             idle_timeout=zoom.idle_timeout,
             tls=outward.trust,
-            proxy=zoom.proxy_to(url, os.environ),
+            proxy=outward.proxy_to(url),
             names=names,
             own=outward.own,
             max_idle=_IDLE_ELSEWHERE,
         )
 
     return HostUpstreams(make)
+
+
+def _is_here(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme == "http" and is_loopback(parts.hostname or "")
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def minter(

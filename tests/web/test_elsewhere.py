@@ -42,6 +42,7 @@ async def test_a_recording_is_fetched_where_zoom_keeps_it() -> None:
         assert running.tokens.accepted == []  # nothing of that proves that it is valid
         (report,) = await running.reports.get()
         assert (report.route, report.replays, report.outcome) == ("/v2/users/{userId}", 0, None)
+        assert report.host == "us02web.zoom.us"
 
 
 @pytest.mark.parametrize("status", [401, 403])
