@@ -94,13 +94,8 @@ class Assembly:
         self.limits = limits_of(settings.limits)
         self.outward: Outward
         self.upstream: HttpUpstream
-<<<<<<< HEAD
         self.apis: Apis
         self.hosts: HostUpstreams
-=======
-        self.hosts: HostUpstreams
-        self.apis: Apis
->>>>>>> track-hosts
         if former and former.settings.upstream == settings.upstream:
             self.outward, self.upstream = former.outward, former.upstream
             self.apis, self.hosts = former.apis, former.hosts
@@ -256,13 +251,8 @@ class Assembly:
         yield [(keeper.minter, keeper.minter.close) for keeper in keepers]
         yield [
             (self.upstream, self.upstream.close),
-<<<<<<< HEAD
             *self.apis.closings(),
             (self.hosts, self.hosts.close),
-=======
-            (self.hosts, self.hosts.close),
-            *self.apis.closings(),
->>>>>>> track-hosts
             (self.store, self.store.close),
         ]
 

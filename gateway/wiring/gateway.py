@@ -126,10 +126,7 @@ class Gateway:
             self._presence,
             self._store_failed,
             self._own,
-<<<<<<< HEAD
             LoopMark(secrets.token_hex(8)),
-=======
->>>>>>> track-hosts
             first=first,
         )
 
