@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from gateway.core.errors import StoreError
 from gateway.core.loops import LoopMark
+from gateway.core.posture import UpstreamStatus
 from gateway.core.presence import Presence
 from gateway.core.routes import Endpoints
 from gateway.core.status import Replica
@@ -225,6 +226,10 @@ class Assembly:
             mark=commons.mark,
             propagate=self.settings.tracing.propagate,
         )
+
+    def way_out(self) -> UpstreamStatus:
+        """The way to Zoom as it is now."""
+        return replace(self.outward.status, named=tuple(self.apis.hosts()))
 
     def start(self, others: Iterable["Assembly"] = ()) -> None:
         """Begin, with what none of `others` does already. Call it inside the running loop."""

@@ -192,7 +192,7 @@ class Gateway:
         return posture(
             self.settings,
             self._listener(),
-            self._assembly.outward.status,
+            self._assembly.way_out(),
             (self._shared or self._totals).denied(),
             self._in_use.status(),
         )

@@ -55,7 +55,12 @@ class Outward:
     @property
     def status(self) -> UpstreamStatus:
         """For `/status.json`."""
-        return UpstreamStatus(self._api, str(self.api_proxy) if self.api_proxy else None)
+        return UpstreamStatus(
+            self._api,
+            str(self.api_proxy) if self.api_proxy else None,
+            self._settings.addresses,
+            self._settings.nameservers,
+        )
 
 
 def _resolver(settings: UpstreamSettings) -> Resolver | None:
