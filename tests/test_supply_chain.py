@@ -85,6 +85,7 @@ def commands(path: str) -> str:
         "scripts/venv.sh",
         "scripts/packaging_venv.sh",
         "scripts/bench_deps.sh",
+        "scripts/client_deps.sh",
     ],
 )
 def test_nothing_is_installed_without_its_hash(path: str) -> None:

@@ -78,7 +78,7 @@ class Proxy:
         self._access = parts.access
         self._dropped = dropping(parts.access.key_header, *parts.access.former)
         self._admission = Admission(
-            parts.accounts, parts.endpoint_of, parts.origin, parts.elsewhere.origin
+            parts.accounts, parts.endpoint_of, parts.origin, parts.elsewhere.origin, parts.mark
         )
         self._stub = OAuthStub(parts.accounts, parts.access, parts.hooks.unknown_account_id)
         self._background: set[asyncio.Task[None]] = set()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from gateway.core.endpoint import Endpoint
 from gateway.core.headers import CallerHeaders
 from gateway.core.limits import Limits
+from gateway.core.loops import LoopMark
 from gateway.core.trace import CallTrace
 from gateway.ports import Clock, Observer
 from gateway.web.access import Access
@@ -49,4 +50,5 @@ class ProxyParts:
     access: Access
     limits: Limits
     meters: Meters
+    mark: LoopMark | None = None
     propagate: bool = False

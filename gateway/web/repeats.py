@@ -218,13 +218,14 @@ class KnownHeader:
     def again(self, method: str, target: bytes, keys: Keys) -> "Call | None":
         """The call that was admitted last, if this is the same to the byte, and the keys are.
 
-        And if it would go where that went. Its fields may have other values.
+        And if it would go where that went, as the last with this header did. Its fields may have
+        other values.
         """
         call = self.call
         if call is None or self.target != target or call.method != method or self.keys is not keys:
             return None
-        api = call.account.api
-        return call if api is None or api.origin is call.origin else None
+        api, origin = call.account.api, call.origin
+        return call if self.origin is origin and (api is None or api.origin is origin) else None
 
     def admitted(self, call: "Call", target: bytes, keys: Keys) -> None:
         """With `target` as it came, while these keys are in force."""

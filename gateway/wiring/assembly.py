@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from gateway.core.errors import StoreError
+from gateway.core.loops import LoopMark
 from gateway.core.presence import Presence
 from gateway.core.routes import Endpoints
 from gateway.core.status import Replica
@@ -21,7 +22,7 @@ from gateway.web.elsewhere import Elsewhere
 from gateway.web.meters import Allowance, Meters
 from gateway.web.proxy import Proxy
 from gateway.web.proxy_parts import Hooks, ProxyParts
-from gateway.wiring.access import policy, sources
+from gateway.wiring.access import host_names, policy, sources
 from gateway.wiring.apis import AccountApi, Apis
 from gateway.wiring.credentials import credentials_print, identities
 from gateway.wiring.key_files import KeyFiles
@@ -61,6 +62,8 @@ class Commons:
     """Told why the store took no heartbeat."""
     own: OwnListeners
     """Where callers connect, which is not where Zoom is."""
+    mark: LoopMark
+    """By which a call that comes back is known."""
     first: bool
     """Whether it tells what is as true of all the processes that are one gateway."""
 
@@ -91,8 +94,8 @@ class Assembly:
         self.limits = limits_of(settings.limits)
         self.outward: Outward
         self.upstream: HttpUpstream
-        self.hosts: HostUpstreams
         self.apis: Apis
+        self.hosts: HostUpstreams
         if former and former.settings.upstream == settings.upstream:
             self.outward, self.upstream = former.outward, former.upstream
             self.apis, self.hosts = former.apis, former.hosts
@@ -137,6 +140,7 @@ class Assembly:
             for name, account in settings.accounts.items()
         }
         self.sources = sources(settings)
+        self.admin_names = host_names(settings)
         self.key_field = settings.access.key_header.lower().encode()
         self.key_fields: frozenset[bytes] = (former.key_fields if former else frozenset()) | {
             self.key_field
@@ -218,6 +222,7 @@ class Assembly:
             ),
             limits=self.limits,
             meters=commons.meters,
+            mark=commons.mark,
             propagate=self.settings.tracing.propagate,
         )
 
@@ -246,8 +251,8 @@ class Assembly:
         yield [(keeper.minter, keeper.minter.close) for keeper in keepers]
         yield [
             (self.upstream, self.upstream.close),
-            (self.hosts, self.hosts.close),
             *self.apis.closings(),
+            (self.hosts, self.hosts.close),
             (self.store, self.store.close),
         ]
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import secrets
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -15,6 +16,7 @@ from gateway.clock import SystemClock
 from gateway.core.course import Asked
 from gateway.core.diagnosis import Chart
 from gateway.core.errors import ConfigurationError, StoreError
+from gateway.core.loops import LoopMark
 from gateway.core.posture import ListenerStatus, Posture, diagnose_certificate
 from gateway.core.presence import Presence
 from gateway.core.routes import Endpoints, RouteTable
@@ -124,6 +126,7 @@ class Gateway:
             self._presence,
             self._store_failed,
             self._own,
+            LoopMark(secrets.token_hex(8)),
             first=first,
         )
 
@@ -208,7 +211,7 @@ class Gateway:
 
     def _may_come(self, host: bytes) -> bool:
         """Whether the admin port answers under this name."""
-        return self._assembly.sources.hosts.allow(host)
+        return self._assembly.admin_names.allow(host)
 
     def rotate(self, account: str, caller: str) -> Asked | None:
         """Somebody at the address `caller` wants a new token; None: there is no such account."""

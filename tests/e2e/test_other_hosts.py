@@ -127,7 +127,7 @@ async def test_zooms_hosts_by_tls_and_under_their_names(tmp_path: Path) -> None:
         hosts = ("us02web.zoom.us", "ssrweb.zoom.us", "fileapi.zoom.us", "file.zoom.us")
         addresses = pinned(at) | dict.fromkeys(hosts, at.region.place)
         async with named_gateway(at, tmp_path, addresses=addresses) as made:
-            await ready(made, client)
+            await ready(made)
             async with client.get(f"{made.gate.url}{GATEWAY}/rec/download/84000000001") as answer:
                 assert await answer.read() == content(0, MIB)
             upload = f"{made.gate.url}/_hosts/fileapi.zoom.us{FILES}"
@@ -153,7 +153,7 @@ async def test_a_name_that_leads_into_the_house_is_not_followed(tmp_path: Path) 
             name_server(records) as server,
             named_gateway(at, tmp_path, addresses=pinned(at), nameservers=[server.place]) as made,
         ):
-            await ready(made, client)
+            await ready(made)
             async with client.get(f"{made.gate.url}{GATEWAY}/rec/download/1") as answer:
                 assert answer.headers["X-Zoom-Gateway-Error"] == "upstream_connect"
                 assert "no public address" in await answer.text()

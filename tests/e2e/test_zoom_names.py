@@ -63,7 +63,7 @@ async def gateway(at: World, directory: Path, **upstream: Any) -> AsyncIterator[
         await child.kill()
 
 
-async def ready(made: Configured, client: aiohttp.ClientSession) -> None:
+async def ready(made: Configured) -> None:
     await eventually(lambda: made.gate.logged("token_minted"), f"a token: {made.gate.lines[-3:]}")
     assert not made.gate.logged("mint_failed")
 
@@ -83,15 +83,17 @@ def pinned(at: World) -> dict[str, str]:
 
 async def test_zooms_hosts_are_where_the_addresses_say(tmp_path: Path) -> None:
     """TLS checks the names all the same."""
-    async with world(tmp_path) as at, session() as client:
-        async with gateway(at, tmp_path, addresses=pinned(at)) as made:
-            await ready(made, client)
-            await me(made, client)
-            hosts = [
-                head.partition(b"\r\nHost: ")[2].partition(b"\r\n")[0] for head in at.usual.heads
-            ]
-            assert sorted(set(hosts)) == [b"api.zoom.us", b"zoom.us"]
-            assert not at.region.heads
+    async with (
+        world(tmp_path) as at,
+        session() as client,
+        gateway(at, tmp_path, addresses=pinned(at)) as made,
+    ):
+        await ready(made)
+        await me(made, client)
+        heads = at.usual.heads
+        hosts = {head.partition(b"\r\nHost: ")[2].partition(b"\r\n")[0] for head in heads}
+        assert hosts == {b"api.zoom.us", b"zoom.us"}
+        assert not at.region.heads
 
 
 async def test_zooms_hosts_are_where_the_name_servers_say(tmp_path: Path) -> None:
@@ -104,7 +106,7 @@ async def test_zooms_hosts_are_where_the_name_servers_say(tmp_path: Path) -> Non
                 "token_url": f"https://zoom.us:{at.usual.port}/oauth/token",
             }
             async with gateway(at, tmp_path, nameservers=[server.place], **urls) as made:
-                await ready(made, client)
+                await ready(made)
                 await me(made, client)
             assert {name for name, *_ in server.asked} == {"api.zoom.us", "zoom.us"}
 
@@ -113,7 +115,7 @@ async def test_government_is_a_cloud_of_its_own(tmp_path: Path) -> None:
     async with world(tmp_path) as at, session() as client:
         places = {"api.zoomgov.com": at.usual.place, "zoomgov.com": at.usual.place}
         async with gateway(at, tmp_path, cloud="government", addresses=places) as made:
-            await ready(made, client)
+            await ready(made)
             await me(made, client)
             assert b"\r\nHost: api.zoomgov.com\r\n" in at.usual.heads[-1]
 
@@ -122,7 +124,7 @@ async def test_calls_follow_the_api_url_of_the_token(tmp_path: Path) -> None:
     async with world(tmp_path) as at, session() as client:
         await control(client, at.sim, "config", {"api_url": "https://api-eu.zoom.us"})
         async with gateway(at, tmp_path, api_url="auto", addresses=pinned(at)) as made:
-            await ready(made, client)
+            await ready(made)
             await me(made, client)
             assert len(at.region.heads) == 1
             assert b"\r\nHost: api-eu.zoom.us\r\n" in at.region.heads[0]

@@ -13,6 +13,7 @@ from gateway.core.headers import CallerHeaders
 from gateway.core.hosts import HostNames
 from gateway.core.keys import DEFAULT_FIELD, Keys
 from gateway.core.limits import Limits
+from gateway.core.loops import LoopMark
 from gateway.core.routes import OTHER
 from gateway.core.trace import CallTrace
 from gateway.ports import CallReport, Upstream
@@ -32,6 +33,8 @@ from tests.support.scripted_tokens import ScriptedTokens
 from tests.support.scripted_upstream import ScriptedUpstream
 
 DEADLINE = 10.0
+NO_KEYS = Keys({})
+"""One for all calls, as the gateway has it: what is known of a header holds for the same keys."""
 KIB = 1024
 
 
@@ -139,6 +142,7 @@ async def listening(
     access: Access | None = None,
     elsewhere: Elsewhere | None = None,
     has_template: bool = True,
+    mark: LoopMark | None = None,
 ) -> AsyncIterator[Listening]:
     """`accounts` come beside `default`, if there is one; its Zoom id is `acc-default`.
 
@@ -170,9 +174,10 @@ async def listening(
             sources=sources or Sources(HostNames(["api.zoom.us"])),
             hooks=Hooks(unhandled.append, unknown_ids.append),
             trace_of=trace_of,
-            access=access or Access(None, lambda: Keys({}), DEFAULT_FIELD),
+            access=access or Access(None, lambda: NO_KEYS, DEFAULT_FIELD),
             limits=limits,
             meters=meters,
+            mark=mark,
             propagate=propagate,
         )
     )

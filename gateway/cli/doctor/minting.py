@@ -114,7 +114,7 @@ class Bench:
                 where,
                 f"{where}: Zoom names {grant.api_url} as the account's API; upstream.api_url is "
                 f"{configured}.",
-                "Both work; the account's own is nearer to its data: upstream.api_url: auto takes it."
+                "Both work; the account's own is nearer: upstream.api_url: auto takes it."
                 if is_zooms(_host(grant.api_url) or "")
                 else "That host is not Zoom's: nothing is ever sent there.",
                 {"api_url": grant.api_url},
