@@ -5,11 +5,12 @@ from typing import Final, NamedTuple
 
 from gateway.core.endpoint import Endpoint
 from gateway.core.errors import CallRefusedError
-from gateway.core.headers import CallerHeaders, Field, Repeated, for_upstream, framing
+from gateway.core.headers import CallerHeaders, Field, for_upstream, framing
 from gateway.core.host_routes import HostRoutes
 from gateway.core.loops import LOWER, LoopMark
+from gateway.core.repeated import Repeated
 from gateway.core.routes import OTHER
-from gateway.core.target import Target, chosen_account, read_target, with_query
+from gateway.core.target import Target, chosen_account, plain_target, read_target, with_query
 from gateway.web.accounts import AccountContext, Accounts
 from gateway.web.errors import LOOP, METHODS, MethodRefusedError
 from gateway.web.origins import Origin
@@ -121,6 +122,17 @@ class Admission:
             origin,
         )
 
+    def again(self, request: Request, call: Call, headers: CallerHeaders) -> Call:
+        """Give a call that was admitted, as this one that differs in values alone.
+
+        It came from `KnownHeader.again`, so that what goes to Zoom is known.
+        """
+        method, target, account, selected, endpoint, *_, declared, origin = call
+        fields = _sent(request, headers, origin, frame=None, mark=None)
+        return Call(
+            method, target, account, selected, endpoint, headers, fields, None, declared, origin
+        )
+
     def _frame(self, request: Request, headers: CallerHeaders) -> Field | None:
         """What frames the body on its way to Zoom."""
         known = request.known
@@ -134,9 +146,15 @@ class Admission:
     def _read(self, method: str, raw: bytes, host: bytes | None) -> tuple[Target, Endpoint]:
         """Read a target, and name its endpoint. Raises CallRefusedError.
 
-        Most calls are for few paths, and only the path decides about both.
+        What takes time is remembered; of paths that are plain there are too many, and they take
+        none.
         """
         path, mark, query = raw.partition(b"?")
+        plain = plain_target(path)
+        if plain is not None:
+            target = with_query(plain, mark + query) if mark else plain
+            if target is not None:
+                return target, self._endpoint_of(method, path)
         known = self._known.get((method, path))
         if known is not None:
             if not mark:
@@ -182,13 +200,14 @@ def _sent(
     """All that goes to Zoom but the token."""
     known = request.known
     if known is not None and known.shared is not None and known.origin is origin:
-        return known.shared
+        shared = known.shared
+        return shared.varied(request.values) if request.values else shared
     fields = for_upstream(headers, origin.host, frame)
     if mark is not None:
         fields.append(mark.field)
     if known is None:
         return fields
-    known.origin, known.shared = origin, Repeated(fields)
+    known.origin, known.shared = origin, Repeated(fields, known.spots)
     return known.shared
 
 
