@@ -25,7 +25,9 @@ def kinds() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def compose() -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((CONFIG / "hard-coded-hosts.compose.yaml").read_text())
+    found: dict[str, Any] = yaml.safe_load(
+        (CONFIG / "compose" / "hard-coded-hosts.yaml").read_text()
+    )
     return found
 
 

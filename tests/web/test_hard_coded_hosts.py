@@ -3,14 +3,24 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from gateway.core.errors import CallRefusedError
+from gateway.core.headers import read_caller
 from gateway.core.hosts import HostNames
 from gateway.core.loops import LoopMark
+from gateway.web.accounts import AccountContext, Accounts
+from gateway.web.admit import Admission
+from gateway.web.origins import Origin
 from gateway.web.sources import Sources
-from tests.support.listening import Listening, listening
+from tests.support.listening import Listening, endpoint_of, listening
 from tests.support.raw_http import Heard
+from tests.support.scripted_hosts import ZOOMS as ZOOMS_NAME
 from tests.support.scripted_hosts import ScriptedHosts
+from tests.support.scripted_tokens import ScriptedTokens
 from tests.support.scripted_upstream import Reply
+from tests.web.test_admit import Asked
 
 ZOOMS = Sources(HostNames(zooms=True))
 HERE = Reply(200, [(b"Content-Length", b"2")], [b"ok"])
@@ -139,3 +149,38 @@ async def test_the_name_of_the_upstream_is_one_that_calls_come_back_by() -> None
                 head = b"GET /v2/users/me HTTP/1.1\r\nHost: api.zoom.test\r\n\r\n"
                 assert (await caller.call(head)).status == 200
         assert [one.values(b"cdn-loop") for one in running.upstream.sent] == [[MARK.field[1]]] * 3
+
+
+PIECES = st.lists(
+    st.sampled_from(
+        [
+            *(b"zoom.us", b"zoomgov.com", b"api.", b"us02web.", b"evil.example", b".", b":", b"@"),
+            *(b":443", b"%2e", b"%00", b"/", b"\\", b"#", b"?", b"127.0.0.1", b"[::1]", b"xn--"),
+            *(b"ZOOM.US", b"-", b"_", b" ", b"\xe2\x93\xa9oom.us", b"localhost", b"2130706433"),
+        ]
+    ),
+    max_size=5,
+).map(b"".join)
+TARGETS = st.sampled_from(
+    [b"/v2/users/me", b"/rec/x", b"/_hosts/evil.example/x", b"/_hosts/us02web.zoom.us/x", b"/@a/v2"]
+)
+
+
+@given(PIECES, TARGETS, st.booleans())
+def test_whatever_host_says_calls_go_to_zoom_alone(host: bytes, target: bytes, whole: bool) -> None:  # noqa: FBT001  drawn
+    hosts = ScriptedHosts()
+    api = Origin(hosts.at("api.zoom.us"), b"api.zoom.us")
+    accounts = Accounts([AccountContext("default", ScriptedTokens())])
+    admission = Admission(accounts, endpoint_of, api, hosts.elsewhere().origin, MARK)
+    raw = b"https://" + host + target if whole else target
+    asked = Asked(raw)
+    try:
+        call = admission.admit(asked, read_caller([(b"Host", host)]), None)  # type: ignore[arg-type]  # all it needs
+    except CallRefusedError:
+        return
+    assert ZOOMS_NAME.fullmatch(call.origin.host)
+    sent = [value for name, value in call.fields if name.lower() == b"host"]
+    assert sent == [call.origin.host]
+    if not HostNames(zooms=True).allow(host):
+        # Such a call is refused next, by its name.
+        assert call.origin is api or target.startswith(b"/_hosts/us02web.")
