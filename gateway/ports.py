@@ -316,6 +316,8 @@ class CallReport:
     """A name of the caller's certificate; empty if it showed none."""
     secure: bool = False
     """Whether the caller spoke TLS."""
+    host: str = ""
+    """Zoom's host that the call named; empty: the API."""
 
 
 class Observer(Protocol):

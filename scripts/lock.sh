@@ -17,3 +17,5 @@ compile 3.11 --group build --output-file requirements/build.txt
 compile 3.12 --group packaging --output-file requirements/packaging.txt
 # Envoy, as a peer in the benchmarks.
 compile 3.11 --group bench --output-file requirements/bench.txt
+# Clients with hard-coded hosts, which pin old versions of what others use.
+compile 3.11 --group clients --output-file requirements/clients.txt

@@ -43,6 +43,12 @@ def cannot_listen(problem: OSError) -> None:
     )
 
 
+def cannot_start(error: ConfigurationError) -> None:
+    """Say what is wrong with a configuration where the gateway listens already."""
+    for problem in error.problems:
+        _tell(f"zoom-gateway: cannot start: {problem}.")
+
+
 _YOUNG: Final = 10_000
 """New objects until the collector looks at them. Python's 700 are those of a dozen calls: with
 thousands under way, all of them were gone through again and again, at half of a call's cost."""

@@ -15,6 +15,7 @@ from gateway.core.posture import (
     share,
     times,
     use,
+    way_words,
 )
 from gateway.core.status import iso
 
@@ -40,8 +41,7 @@ def facts(body: Mapping[str, Any]) -> Iterator[tuple[str, Mark]]:
         f"Who may call: {access_words(body['access'])}.{denied}",
         Mark.WARNING if count else Mark.OK,
     )
-    proxy = f" through the proxy {upstream['proxy']}" if upstream["proxy"] else ""
-    yield f"Calls go to {upstream['api']}{proxy}.", Mark.OK
+    yield f"Calls go to {way_words(upstream)}.", Mark.OK
 
 
 def limits(body: Mapping[str, Any]) -> Iterator[tuple[str, str, float | None, Mark]]:

@@ -68,7 +68,7 @@ _CORS: Final = frozenset(
 """Which pages may read an answer is said by Zoom for its own site, and for callers who had to show
 a token; here it would open the gateway to every page."""
 
-_LOOKED_AT: Final = frozenset({b"x-request-id", b"origin", b"sec-fetch-site"})
+_LOOKED_AT: Final = frozenset({b"x-request-id", b"origin", b"sec-fetch-site", b"cdn-loop"})
 """What is read of a call, and goes on all the same."""
 
 _ANSWER_DROPPED: Final = (

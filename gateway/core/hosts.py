@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from ipaddress import ip_address
 from typing import Final
 
+from gateway.core.zoom_hosts import is_zooms
+
 _HOST: Final = re.compile(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9._~!$&'()*+,;=-]*))(?::([0-9]*))?")
 """What `Host` may hold (RFC 9110 section 7.2), in lower case."""
 
@@ -33,8 +35,12 @@ _DEFAULT_PORTS: Final = {b"http": b":80", b"https": b":443"}
 class HostNames:
     """The names under which the gateway may be called."""
 
-    def __init__(self, names: Iterable[str] = ()) -> None:
-        """`names` beside those that always may: `zoom.example.com`, `*.example.com`."""
+    def __init__(self, names: Iterable[str] = (), *, zooms: bool = False) -> None:
+        """`names` beside those that always may: `zoom.example.com`, `*.example.com`.
+
+        With `zooms`, Zoom's own may, too: no stranger can give those an address.
+        """
+        self._zooms = zooms
         names = [name.lower() for name in names]
         self._exact = frozenset(name for name in names if not name.startswith(_WILDCARD))
         self._ends = tuple(name[1:] for name in names if name.startswith(_WILDCARD))
@@ -59,6 +65,8 @@ class HostNames:
         name = match[2].removesuffix(".")
         # Without a name, as callers over a Unix socket send it; no browser does.
         if "." not in name or _is_address(name):
+            return True
+        if self._zooms and is_zooms(name):
             return True
         return name in self._exact or name.endswith((*_UNROUTED, *self._ends))
 

@@ -19,6 +19,7 @@ from urllib.parse import quote, urlencode
 
 from gateway.core.errors import MintError, MintFailure
 from gateway.core.secret import Secret
+from gateway.core.target import PLACEHOLDER
 from gateway.core.token import Grant
 
 MAX_ANSWER: Final = 65_536
@@ -242,6 +243,13 @@ def _grant(content: dict[str, object]) -> Grant:
     value = content.get("access_token")
     if not isinstance(value, str) or not re.fullmatch(r"[\x21-\x7e]+", value):
         raise _malformed("access_token is missing, or is no text that fits into a header")
+    if value.partition(".")[0] == PLACEHOLDER:
+        raise MintError(
+            MintFailure.REFUSED,
+            "What answers as the token endpoint is a gateway such as this one, perhaps this one"
+            " itself: check upstream.token_url, and that its host is not sent here by a hosts file"
+            " or by DNS (upstream.addresses and upstream.nameservers go round those)",
+        )
     lifetime = _seconds(content.get("expires_in"))
     if lifetime is None:
         raise _malformed("expires_in is missing, or is no positive number of seconds")

@@ -84,6 +84,12 @@ class UpstreamStatus:
     """The host of Zoom's API."""
     proxy: str | None = None
     """`host:port` of the proxy on the way there; never its password."""
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    """By host, where the configuration says that it is."""
+    nameservers: tuple[str, ...] = ()
+    """Who is asked for the others of Zoom's; empty: the system."""
+    named: tuple[str, ...] = ()
+    """Further hosts of the API, that tokens named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +143,13 @@ def told(posture: Posture) -> dict[str, Any]:
             name: {"limit": one.limit, "now": one.now, "hits": one.hits}
             for name, one in posture.limits.items()
         },
-        "upstream": {"api": upstream.api, "proxy": upstream.proxy},
+        "upstream": {
+            "api": upstream.api,
+            "proxy": upstream.proxy,
+            "addresses": dict(upstream.addresses),
+            "nameservers": list(upstream.nameservers),
+            "named": list(upstream.named),
+        },
     }
 
 
@@ -213,6 +225,19 @@ def access_words(access: Mapping[str, Any]) -> str:
     if not rules:
         return f"no rules: who reaches the gateway {others}"
     return f"{rules:,} rule{'' if rules == 1 else 's'}; whom none names {others}"
+
+
+def way_words(upstream: Mapping[str, Any]) -> str:
+    """Where calls go, and by which way, as `told` tells of it; a gateway of before tells less."""
+    hosts = ", ".join((upstream["api"], *upstream.get("named", ())))
+    proxy = upstream["proxy"]
+    if proxy:
+        return f"{hosts}, through the proxy {proxy}"
+    known = [f"{host} is {place}" for host, place in upstream.get("addresses", {}).items()]
+    servers = upstream.get("nameservers", ())
+    if servers:
+        known.append(f"names by {', '.join(servers)}")
+    return f"{hosts} ({'; '.join(known)})" if known else hosts
 
 
 def denials(access: Mapping[str, Any]) -> tuple[int, str]:

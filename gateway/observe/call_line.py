@@ -48,6 +48,7 @@ def _sometimes(report: CallReport) -> dict[str, str]:
     """What stands there only where there is something to say."""
     fields = {
         "caller_name": report.caller_name,
+        "host": report.host,
         "replay_outcome": "" if report.outcome is None else report.outcome.value,
         "tracking_id": report.tracking_id,
         "error": report.error,
@@ -86,6 +87,7 @@ def json_line(stamp: str, level: str, report: CallReport, sample_rate: float | N
         or report.caller_name
         or report.rule
         or report.reason
+        or report.host
     ):
         for name, value in _sometimes(report).items():
             line += f',"{name}":{text(value[:LONGEST])}'

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 
 from gateway.core.errors import CallRefusedError
 from gateway.core.headers import Field
+from gateway.core.host_routes import api_beside
 from gateway.core.target import PLACEHOLDER, Emulated
 from gateway.web.access import Access
 from gateway.web.accounts import DEFAULT, AccountContext, Accounts
@@ -122,10 +123,15 @@ def _parameters(content: bytes) -> dict[str, str]:
 def _own_url(request: Request, call: Call) -> str:
     """Give the URL under which the caller reached us, with the account's prefix if it used it.
 
+    Who came by one of Zoom's names is told of Zoom's API, whose name leads here, too.
+
     Behind a TLS proxy its word about the scheme counts: the answer goes back the same way.
     """
     hosts = call.headers.values(b"host")
+    prefix = call.target.prefix.decode()
+    if hosts and (api := api_beside(hosts[0])) is not None:
+        return f"{api}{prefix}"
     host = hosts[0].decode() if hosts and _HOST.fullmatch(hosts[0]) else request.wire.own_address
     schemes = call.headers.values(b"x-forwarded-proto")
     secure = schemes[0].lower() == b"https" if schemes else request.wire.secure
-    return f"{'https' if secure else 'http'}://{host}{call.target.prefix.decode()}"
+    return f"{'https' if secure else 'http'}://{host}{prefix}"

@@ -15,6 +15,7 @@ from gateway.core.posture import (
     share,
     times,
     use,
+    way_words,
 )
 from gateway.core.status import iso
 from gateway.web.tree import Node, el, moment, number
@@ -83,8 +84,7 @@ def _access(access: Part) -> Node:
 
 
 def _upstream(upstream: Part) -> Iterator[Node]:
-    way = f", through the proxy {upstream['proxy']}" if upstream["proxy"] else ""
-    yield _fact("Calls go to", f"{upstream['api']}{way}")
+    yield _fact("Calls go to", way_words(upstream))
 
 
 def _limits(limits: Part) -> tuple[list[Node], list[Node]]:

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from gateway.core.endpoint import Endpoint
 from gateway.core.headers import CallerHeaders
 from gateway.core.limits import Limits
+from gateway.core.loops import LoopMark
 from gateway.core.trace import CallTrace
-from gateway.ports import Clock, Observer, Upstream
+from gateway.ports import Clock, Observer
 from gateway.web.access import Access
 from gateway.web.accounts import Accounts
+from gateway.web.elsewhere import Elsewhere
 from gateway.web.meters import Meters
+from gateway.web.origins import Origin
 from gateway.web.sources import Sources
 from gateway.web.spool import SpoolConfig
 
@@ -27,15 +30,16 @@ class Hooks:
 
 @dataclass(frozen=True, slots=True)
 class ProxyParts:
-    """What the proxy is made of. `host` is the upstream's authority: `api.zoom.us`.
+    """What the proxy is made of. `origin` is where calls go, unless their account has its own;
+    `elsewhere` knows the other hosts that calls may name.
 
     `trace_of` gives the trace of a call, and is told when the call began. With `propagate`, Zoom
     is told of it.
     """
 
     accounts: Accounts
-    upstream: Upstream
-    host: str
+    origin: Origin
+    elsewhere: Elsewhere
     observer: Observer
     clock: Clock
     endpoint_of: Callable[[str, bytes], Endpoint]
@@ -46,4 +50,5 @@ class ProxyParts:
     access: Access
     limits: Limits
     meters: Meters
+    mark: LoopMark | None = None
     propagate: bool = False

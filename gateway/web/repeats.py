@@ -15,6 +15,7 @@ from gateway.core.headers import VARIES, CallerHeaders, Field, may_vary
 from gateway.core.keys import Keys
 from gateway.core.policy import Group
 from gateway.core.repeated import Repeated, Spot
+from gateway.web.origins import Origin
 
 if TYPE_CHECKING:
     from gateway.web.admit import Call
@@ -74,6 +75,7 @@ class KnownHeader:
         "headers",
         "keep_alive",
         "keys",
+        "origin",
         "passed",
         "places",
         "reader",
@@ -102,7 +104,8 @@ class KnownHeader:
         self.reader: object | None = None
         """None: nobody has read it yet."""
         self.shared: Repeated | None = None
-        """What goes on to Zoom."""
+        """What goes on to Zoom, to `origin`."""
+        self.origin: Origin | None = None
         self.welcome = False
         """Whether a call with it comes the way it should."""
         self.passed: Passed | None = None
@@ -197,7 +200,7 @@ class KnownHeader:
         """
         self.reader = None
         self.shared, self.welcome, self.passed = None, False, None
-        self.call = self.keys = None
+        self.call = self.keys = self.origin = None
         if self.places and len(self._block) + _LONGEST_VALUE * len(self.places) > limit:
             return False
         spots, read = [], []
@@ -215,12 +218,14 @@ class KnownHeader:
     def again(self, method: str, target: bytes, keys: Keys) -> "Call | None":
         """The call that was admitted last, if this is the same to the byte, and the keys are.
 
-        Its fields may have other values.
+        And if it would go where that went, as the last with this header did. Its fields may have
+        other values.
         """
         call = self.call
         if call is None or self.target != target or call.method != method or self.keys is not keys:
             return None
-        return call
+        api, origin = call.account.api, call.origin
+        return call if self.origin is origin and (api is None or api.origin is origin) else None
 
     def admitted(self, call: "Call", target: bytes, keys: Keys) -> None:
         """With `target` as it came, while these keys are in force."""

@@ -12,11 +12,16 @@ from gateway.settings.access_rules import AccessRule
 from gateway.web.sources import Sources
 
 
+def host_names(settings: Settings, *, zooms: bool = False) -> HostNames:
+    """The names that this gateway answers under; with `zooms`, under Zoom's, too."""
+    names = (*settings.access.hosts, settings.listen.host, settings.admin.host)
+    return HostNames(names, zooms=zooms)
+
+
 def sources(settings: Settings) -> Sources:
     """The names, and the pages, that calls may come by."""
-    names = (*settings.access.hosts, settings.listen.host, settings.admin.host)
     origins = settings.access.origins
-    return Sources(HostNames(names), frozenset(one.encode() for one in origins))
+    return Sources(host_names(settings, zooms=True), frozenset(one.encode() for one in origins))
 
 
 def policy(settings: Settings, shapes: Shapes) -> Policy | None:

@@ -6,10 +6,12 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from gateway.core.errors import StoreError
+from gateway.core.loops import LoopMark
+from gateway.core.posture import UpstreamStatus
 from gateway.core.presence import Presence
 from gateway.core.routes import Endpoints
 from gateway.core.status import Replica
-from gateway.ports import Clock, Observer, TokenStore
+from gateway.ports import Clock, Observer, Prober, TokenStore
 from gateway.settings import AccountSettings, Settings
 from gateway.settings.changes import same_store
 from gateway.tokens.heartbeat import Heartbeat
@@ -17,10 +19,12 @@ from gateway.tokens.manager import ManagerParts, TokenManager
 from gateway.tokens.probing import ProbeTarget
 from gateway.web.access import Access
 from gateway.web.accounts import AccountContext, Accounts
+from gateway.web.elsewhere import Elsewhere
 from gateway.web.meters import Allowance, Meters
 from gateway.web.proxy import Proxy
 from gateway.web.proxy_parts import Hooks, ProxyParts
-from gateway.wiring.access import policy, sources
+from gateway.wiring.access import host_names, policy, sources
+from gateway.wiring.apis import AccountApi, Apis
 from gateway.wiring.credentials import credentials_print, identities
 from gateway.wiring.key_files import KeyFiles
 from gateway.wiring.limits import limits_of
@@ -29,9 +33,11 @@ from gateway.wiring.outward import Outward
 from gateway.wiring.spooling import Spooling
 from gateway.wiring.store import token_store
 from gateway.wiring.traces import Traces
-from gateway.wiring.zoom import minter, prober, upstream
+from gateway.wiring.zoom import minter, other_hosts, upstream
 from gateway.zoom.minter import TokenEndpoint
+from gateway.zoom.own import OwnListeners
 from gateway.zoom.upstream import HttpUpstream
+from gateway.zoom.upstream.hosts import HostUpstreams
 
 SECOND_PROBE = "/v2/users?page_size=1"
 """Asked when the endpoint in question is the first probe's own."""
@@ -55,6 +61,10 @@ class Commons:
     """What the other replicas are told of this one."""
     store_failed: Callable[[StoreError], None]
     """Told why the store took no heartbeat."""
+    own: OwnListeners
+    """Where callers connect, which is not where Zoom is."""
+    mark: LoopMark
+    """By which a call that comes back is known."""
     first: bool
     """Whether it tells what is as true of all the processes that are one gateway."""
 
@@ -66,6 +76,8 @@ class Keeper:
     settings: AccountSettings
     manager: TokenManager
     minter: TokenEndpoint
+    api: AccountApi | None
+    """None: its calls go where those of all go."""
 
 
 class Assembly:
@@ -83,11 +95,18 @@ class Assembly:
         self.limits = limits_of(settings.limits)
         self.outward: Outward
         self.upstream: HttpUpstream
+        self.apis: Apis
+        self.hosts: HostUpstreams
         if former and former.settings.upstream == settings.upstream:
             self.outward, self.upstream = former.outward, former.upstream
+            self.apis, self.hosts = former.apis, former.hosts
         else:
-            self.outward = Outward(settings.upstream, commons.lines.ca_file_unusable)
+            self.outward = Outward(
+                settings.upstream, commons.lines.ca_file_unusable, own=commons.own
+            )
             self.upstream = upstream(settings, self.outward)
+            self.apis = Apis(settings, self.outward, self.upstream)
+            self.hosts = other_hosts(settings, self.outward)
         self.store: TokenStore
         if former and same_store(former.settings, settings):
             self.store = former.store
@@ -122,6 +141,7 @@ class Assembly:
             for name, account in settings.accounts.items()
         }
         self.sources = sources(settings)
+        self.admin_names = host_names(settings)
         self.key_field = settings.access.key_header.lower().encode()
         self.key_fields: frozenset[bytes] = (former.key_fields if former else frozenset()) | {
             self.key_field
@@ -131,10 +151,16 @@ class Assembly:
 
     def _keeper(self, name: str, account: AccountSettings) -> Keeper:
         endpoint = minter(self.settings, account, self.outward)
-        return Keeper(account, self._manager(name, account, endpoint), endpoint)
+        api = None
+        if self.apis.on:
+            api = AccountApi(name, self.apis, self._commons.lines.api_url_ignored)
+        manager = self._manager(name, account, endpoint, api or self.apis.usual.prober)
+        if api is not None:
+            api.token = manager.ledger.token
+        return Keeper(account, manager, endpoint, api)
 
     def _manager(
-        self, name: str, account: AccountSettings, endpoint: TokenEndpoint
+        self, name: str, account: AccountSettings, endpoint: TokenEndpoint, asker: Prober
     ) -> TokenManager:
         token, store, commons = self.settings.token, self.settings.store, self._commons
         return TokenManager(
@@ -144,7 +170,7 @@ class Assembly:
                 identities=identities(account),
                 store=self.store,
                 minter=endpoint,
-                prober=prober(self.upstream),
+                prober=asker,
                 observer=commons.observer,
                 clock=commons.clock,
                 chance=random.random,
@@ -172,12 +198,16 @@ class Assembly:
         return ProxyParts(
             accounts=Accounts(
                 AccountContext(
-                    name, keeper.manager, keeper.settings.account_id, keeper.manager.scope
+                    name,
+                    keeper.manager,
+                    keeper.settings.account_id,
+                    keeper.manager.scope,
+                    keeper.api,
                 )
                 for name, keeper in self.keepers.items()
             ),
-            upstream=self.upstream,
-            host=self.upstream.host.decode(),
+            origin=self.apis.usual.origin,
+            elsewhere=Elsewhere(self.hosts.at, self.settings.upstream.trusted_hosts),
             observer=commons.observer,
             clock=commons.clock,
             endpoint_of=commons.endpoints.of_path,
@@ -193,8 +223,13 @@ class Assembly:
             ),
             limits=self.limits,
             meters=commons.meters,
+            mark=commons.mark,
             propagate=self.settings.tracing.propagate,
         )
+
+    def way_out(self) -> UpstreamStatus:
+        """The way to Zoom as it is now."""
+        return replace(self.outward.status, named=tuple(self.apis.hosts()))
 
     def start(self, others: Iterable["Assembly"] = ()) -> None:
         """Begin, with what none of `others` does already. Call it inside the running loop."""
@@ -219,7 +254,12 @@ class Assembly:
             *((keeper.manager, keeper.manager.close) for keeper in keepers),
         ]
         yield [(keeper.minter, keeper.minter.close) for keeper in keepers]
-        yield [(self.upstream, self.upstream.close), (self.store, self.store.close)]
+        yield [
+            (self.upstream, self.upstream.close),
+            *self.apis.closings(),
+            (self.hosts, self.hosts.close),
+            (self.store, self.store.close),
+        ]
 
     def parts(self) -> Iterator[object]:
         """All that is closed."""

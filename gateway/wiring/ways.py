@@ -1,14 +1,19 @@
 """The hosts that the gateway connects to, as it does: for those who ask whether it can."""
 
+import contextlib
+import socket
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from gateway.core.egress import EgressProxy
-from gateway.settings import Settings
+from gateway.core.zoom_hosts import canonical, is_zooms
+from gateway.settings import Settings, UpstreamSettings
 from gateway.wiring.outward import Outward
 from gateway.wiring.store import redis_options
+from gateway.zoom.names import Names
+from gateway.zoom.own import OwnListeners
 from gateway.zoom.upstream import HttpUpstream
 from gateway.zoom.upstream.dial import parse_origin
 
@@ -23,6 +28,9 @@ class Way:
     tls: ssl.SSLContext | None = field(repr=False)
     proxy: EgressProxy | None = None
     """Which resolves the name, and makes the connection."""
+    names: Names = field(default_factory=Names, repr=False)
+    source: str = ""
+    """The key that says where the host is; empty: the system does."""
 
 
 def zoom_ways(settings: Settings) -> Iterator[Way]:
@@ -30,12 +38,32 @@ def zoom_ways(settings: Settings) -> Iterator[Way]:
 
     Raises ConfigurationError, see `Outward`.
     """
-    outward = Outward(settings.upstream)
-    proxies = {"token_url": outward.token_proxy, "api_url": outward.api_proxy}
-    for key, proxy in proxies.items():
-        origin = parse_origin(_origin(getattr(settings.upstream, key)), outward.trust)
+    outward = Outward(settings.upstream, own=_own(settings))
+    ways = (
+        ("token_url", settings.upstream.token_url, outward.token_proxy),
+        ("api_url", settings.upstream.api_origin, outward.api_proxy),
+    )
+    for key, url, proxy in ways:
+        origin = parse_origin(_origin(url), outward.trust)
         tls = origin.tls and origin.tls()
-        yield Way(f"upstream.{key}", origin.host, origin.port, tls, proxy)
+        source = _source(settings.upstream, origin.host)
+        yield Way(f"upstream.{key}", origin.host, origin.port, tls, proxy, outward.names, source)
+
+
+def _source(settings: UpstreamSettings, host: str) -> str:
+    if canonical(host) in settings.addresses:
+        return "upstream.addresses"
+    return "upstream.nameservers" if settings.nameservers and is_zooms(host) else ""
+
+
+def _own(settings: Settings) -> OwnListeners:
+    """Where the gateway would listen, as far as the configuration tells it."""
+    own, listen = OwnListeners(), settings.listen
+    if listen.socket is None and listen.port:
+        with contextlib.suppress(OSError, UnicodeError):
+            for *_, where in socket.getaddrinfo(listen.host, listen.port, type=socket.SOCK_STREAM):
+                own.listens(str(where[0]), listen.port)
+    return own
 
 
 def store_ways(settings: Settings) -> Iterator[Way]:
@@ -59,6 +87,7 @@ def token_host(settings: Settings) -> HttpUpstream:
         connect_timeout=settings.upstream.connect_timeout,
         tls=outward.trust,
         proxy=outward.token_proxy,
+        names=outward.names,
     )
 
 

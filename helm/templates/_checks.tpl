@@ -150,7 +150,8 @@
 {{- $key := base (replace "." "/" $place) -}}
 {{- if hasKey $section $key }}
 {{- $url := index $section $key -}}
-{{- if not (and (kindIs "string" $url) (regexMatch "(?i)^https?://[^/?#\\s]+" (toString $url))) }}
+{{- $auto := and (eq $place "upstream.api_url") (eq "auto" (lower (toString $url))) -}}
+{{- if not (or $auto (and (kindIs "string" $url) (regexMatch "(?i)^https?://[^/?#\\s]+" (toString $url)))) }}
 {{- fail (printf "config.%s is no URL: it begins with https:// or http:// and a host." $place) -}}
 {{- end }}
 {{- if regexMatch "^[^/]*//[^/?#]*@" $url }}

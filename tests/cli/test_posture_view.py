@@ -59,7 +59,7 @@ def test_with_everything(shown: Shown) -> None:
         "2027-03-18), client certificates are required." in said
     )
     assert "Who may call: 3 rules; whom none names may not call." in said
-    assert "Calls go to api.zoom.us through the proxy proxy.example:3128." in said
+    assert "Calls go to api.zoom.us, through the proxy proxy.example:3128." in said
     # Limits with room are not worth a line.
     assert "header_bytes" not in said
 

@@ -69,6 +69,14 @@ def test_a_good_answer() -> None:
     )
 
 
+@pytest.mark.parametrize("token", ["zoom-gateway", "zoom-gateway.sales"])
+def test_a_placeholder_is_a_gateways_and_no_token(token: str) -> None:
+    with pytest.raises(MintError, match="is a gateway such as this one") as caught:
+        grant(access_token=token)
+    assert caught.value.failure is MintFailure.REFUSED
+    assert grant(access_token="zoom-gateways").value.reveal() == "zoom-gateways"
+
+
 @pytest.mark.parametrize(
     ("given", "seconds"),
     [

@@ -23,6 +23,7 @@ from gateway.core.posture import (
     times,
     told,
     use,
+    way_words,
 )
 
 HOUR = 3600.0
@@ -62,7 +63,13 @@ def test_what_is_told() -> None:
             "calls": {"limit": 1000, "now": 7, "hits": 1},
             "call_timeout": {"limit": 300, "now": None, "hits": 0},
         },
-        "upstream": {"api": "api.zoom.us", "proxy": "proxy.example:3128"},
+        "upstream": {
+            "api": "api.zoom.us",
+            "proxy": "proxy.example:3128",
+            "addresses": {},
+            "nameservers": [],
+            "named": [],
+        },
     }
 
 
@@ -164,3 +171,35 @@ def test_how_long_is_left(seconds: float, text: str) -> None:
     assert remaining(seconds) == text
     words = certificate_words({"expires_at": WALL + seconds}, WALL)
     assert words == ("expired" if seconds < 0 else f"good for {text}")
+
+
+@pytest.mark.parametrize(
+    ("upstream", "words"),
+    [
+        (UpstreamStatus("api.zoom.us"), "api.zoom.us"),
+        (
+            UpstreamStatus("api.zoom.us", addresses={"api.zoom.us": "192.0.2.7"}),
+            "api.zoom.us (api.zoom.us is 192.0.2.7)",
+        ),
+        (
+            UpstreamStatus(
+                "api.zoom.us",
+                addresses={"zoom.us": "192.0.2.7"},
+                nameservers=("192.0.2.53", "192.0.2.54"),
+                named=("api-eu.zoom.us",),
+            ),
+            "api.zoom.us, api-eu.zoom.us (zoom.us is 192.0.2.7; names by 192.0.2.53, 192.0.2.54)",
+        ),
+        (
+            UpstreamStatus("api.zoom.us", "proxy.example:3128", {"zoom.us": "192.0.2.7"}),
+            "api.zoom.us, through the proxy proxy.example:3128",
+        ),
+    ],
+)
+def test_the_way_to_zoom_in_words(upstream: UpstreamStatus, words: str) -> None:
+    body = told(Posture(ListenerStatus("127.0.0.1:8080"), upstream))
+    assert way_words(body["upstream"]) == words
+
+
+def test_a_gateway_of_before_tells_less_of_its_way() -> None:
+    assert way_words({"api": "api.zoom.us", "proxy": None}) == "api.zoom.us"

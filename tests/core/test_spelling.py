@@ -6,6 +6,7 @@ from gateway.core.spelling import (
     LONGEST,
     is_plain,
     leniently,
+    may_hold,
     readings,
     segments_of,
     with_whole_uuids,
@@ -163,3 +164,15 @@ def test_all_else_is_no_uuid_with_slashes(path: str) -> None:
 )
 def test_all_at_once(path: bytes) -> None:
     assert leniently(path) == (b"oauth", b"token")
+
+
+@pytest.mark.parametrize(
+    "path", [b"/oauth/x", b"/%6FAUTH", b"/%256fauth", b"/a%00", b"/\xc3\xb6", b"/%C5"]
+)
+def test_paths_that_may_hold_a_word(path: bytes) -> None:
+    assert may_hold(path, b"oauth")
+
+
+@pytest.mark.parametrize("path", [b"/", b"/v2/%252Fauth", b"/o/auth", b"/oaut%20h", b"/%7e"])
+def test_paths_that_cannot(path: bytes) -> None:
+    assert may_hold(path, b"oauth") is (b"%20" in path)

@@ -109,7 +109,8 @@ async def test_all_of_it_goes_by_the_proxy_of_the_environment(tmp_path: Path) ->
             (replayed,) = await calls_with(made, "replay_outcome")
             assert (replayed["replay_outcome"], replayed["bytes_in"]) == ("recovered", len(upload))
             status = await made.status()
-            assert status["upstream"] == {"api": f"{API}:{at.port}", "proxy": proxy.authority}
+            assert status["upstream"]["api"] == f"{API}:{at.port}"
+            assert status["upstream"]["proxy"] == proxy.authority
             (started,) = made.gate.logged("started")
             assert started["egress_proxy"] == proxy.authority
             assert f"by the proxy {proxy.authority}" in started["message"]

@@ -48,6 +48,7 @@ REPORTS = st.builds(
     rule=TEXT,
     reason=TEXT,
     caller_name=TEXT,
+    host=TEXT,
     trace=st.sampled_from([None, TRACE]),
 )
 

@@ -13,13 +13,17 @@ from gateway.core.headers import CallerHeaders
 from gateway.core.hosts import HostNames
 from gateway.core.keys import DEFAULT_FIELD, Keys
 from gateway.core.limits import Limits
+from gateway.core.loops import LoopMark
+from gateway.core.routes import OTHER
 from gateway.core.trace import CallTrace
 from gateway.ports import CallReport, Upstream
 from gateway.web.access import Access
 from gateway.web.accounts import AccountContext, Accounts
 from gateway.web.connection import Connection
+from gateway.web.elsewhere import Elsewhere
 from gateway.web.listener import ProxyServer, Tls
 from gateway.web.meters import Allowance, Meters
+from gateway.web.origins import Origin
 from gateway.web.proxy import Proxy
 from gateway.web.proxy_parts import Hooks, ProxyParts
 from gateway.web.sources import Sources
@@ -29,6 +33,8 @@ from tests.support.scripted_tokens import ScriptedTokens
 from tests.support.scripted_upstream import ScriptedUpstream
 
 DEADLINE = 10.0
+NO_KEYS = Keys({})
+"""One for all calls, as the gateway has it: what is known of a header holds for the same keys."""
 KIB = 1024
 
 
@@ -111,6 +117,11 @@ def endpoint_of(method: str, path: bytes) -> Endpoint:
     return Endpoint(method, "/v2/users/{userId}", f"{method} {path.decode()}")
 
 
+def stray(method: str, path: bytes) -> Endpoint:
+    """Of a path in no template."""
+    return Endpoint(method, OTHER, f"{method} {path.decode()}")
+
+
 @asynccontextmanager
 async def listening(
     upstream: ScriptedUpstream | None = None,
@@ -129,8 +140,15 @@ async def listening(
     client: ssl.SSLContext | None = None,
     sources: Sources | None = None,
     access: Access | None = None,
+    elsewhere: Elsewhere | None = None,
+    has_template: bool = True,
+    mark: LoopMark | None = None,
 ) -> AsyncIterator[Listening]:
-    """`accounts` come beside `default`, if there is one; its Zoom id is `acc-default`."""
+    """`accounts` come beside `default`, if there is one; its Zoom id is `acc-default`.
+
+    Other hosts of Zoom's are where the API is, unless `elsewhere` says otherwise. Paths are
+    in a template, or, without `has_template`, in none.
+    """
     scripted = upstream or ScriptedUpstream()
     tokens = tokens or ScriptedTokens()
     default = AccountContext("default", tokens, "acc-default", lambda: "user:read")
@@ -147,18 +165,19 @@ async def listening(
     proxy = Proxy(
         ProxyParts(
             accounts=Accounts([default, *accounts] if has_default else accounts),
-            upstream=real_upstream or scripted,
-            host="api.zoom.test",
+            origin=Origin(real_upstream or scripted, b"api.zoom.test"),
+            elsewhere=elsewhere or Elsewhere(lambda _: real_upstream or scripted),
             observer=reports,
             clock=MonotonicClock(),
-            endpoint_of=endpoint_of,
+            endpoint_of=endpoint_of if has_template else stray,
             spool=spool,
             sources=sources or Sources(HostNames(["api.zoom.us"])),
             hooks=Hooks(unhandled.append, unknown_ids.append),
             trace_of=trace_of,
-            access=access or Access(None, lambda: Keys({}), DEFAULT_FIELD),
+            access=access or Access(None, lambda: NO_KEYS, DEFAULT_FIELD),
             limits=limits,
             meters=meters,
+            mark=mark,
             propagate=propagate,
         )
     )

@@ -60,6 +60,8 @@ class Code(StrEnum):
     DNS_TIMEOUT = "dns_timeout"
     DNS_SLOW = "dns_slow"
     DNS_PRIVATE = "dns_private"
+    UPSTREAM_LOOP = "upstream_loop"
+    ADDRESS_UNUSED = "address_unused"
     CONNECTION_FAILED = "connection_failed"
     FAMILY_UNREACHABLE = "family_unreachable"
     TLS_OK = "tls_ok"

@@ -10,9 +10,10 @@ from typing import Final
 from gateway.cli.doctor.codes import Code
 from gateway.cli.doctor.findings import Finding, Level
 from gateway.cli.doctor.running import milliseconds
+from gateway.core.egress import EgressProxy
 from gateway.core.zoom_hosts import is_zooms
 from gateway.wiring import Way
-from gateway.zoom.names import Names
+from gateway.zoom.own import LoopError
 
 PATIENCE: Final = 5.0
 """Seconds for a name: a resolver asks its next server after five (resolv.conf(5), timeout)."""
@@ -20,18 +21,20 @@ PATIENCE: Final = 5.0
 SLOW: Final = 1.0
 """Seconds for a name that are too many: `upstream.connect_timeout` (3 s) covers them."""
 
+ADDRESSES: Final = "upstream.addresses"
+
 IpAddress = IPv4Address | IPv6Address
 
 
 async def resolve(way: Way, known: list[IpAddress]) -> AsyncIterator[Finding]:
     """Say what the name stands for, and add its addresses to `known`."""
-    if _literal(way.host):
-        known.append(ip_address(way.host))
-        return
     begun = time.monotonic()
     try:
         async with asyncio.timeout(PATIENCE):
-            found = await Names().addresses(way.host, way.port)
+            found = await way.names.addresses(way.host, way.port)
+    except LoopError as problem:
+        yield _loop(way, problem)
+        return
     except TimeoutError:
         yield _timeout(way)
         return
@@ -40,9 +43,11 @@ async def resolve(way: Way, known: list[IpAddress]) -> AsyncIterator[Finding]:
         return
     took = time.monotonic() - begun
     known.extend(dict.fromkeys(ip_address(str(one[4][0]).partition("%")[0]) for one in found))
+    if _literal(way.host):
+        return
     yield _resolved(way, known, took)
     private = [address for address in known if not address.is_global]
-    if private and is_zooms(way.host):
+    if private and is_zooms(way.host) and way.source != ADDRESSES:
         yield _private(way, private)
 
 
@@ -62,11 +67,45 @@ def _resolved(way: Way, known: Sequence[IpAddress], took: float) -> Finding:
         "families": sorted({f"IPv{address.version}" for address in known}),
         "time_ms": milliseconds(took),
     }
-    text = f"{way.host} is {listed}; the answer took {milliseconds(took)} ms."
+    if way.source:
+        details["source"] = way.source
+    if way.source == ADDRESSES:
+        text = f"{way.host} is {listed}, as {ADDRESSES} says."
+        return Finding(Code.DNS_OK, Level.OK, way.key, text, details=details)
+    by = f" of {way.source}" if way.source else ""
+    text = f"{way.host} is {listed}; the answer{by} took {milliseconds(took)} ms."
     if took <= SLOW:
         return Finding(Code.DNS_OK, Level.OK, way.key, text, details=details)
-    advice = "Each new connection waits for it: look at the name servers in /etc/resolv.conf."
+    advice = f"Each new connection waits for it: look at {_servers(way)}."
     return Finding(Code.DNS_SLOW, Level.WARNING, way.key, text, advice, details)
+
+
+def _servers(way: Way) -> str:
+    return f"the name servers in {way.source or '/etc/resolv.conf'}"
+
+
+def _loop(way: Way, problem: LoopError) -> Finding:
+    return Finding(
+        Code.UPSTREAM_LOOP,
+        Level.PROBLEM,
+        way.key,
+        f"The way to Zoom leads back to the gateway: {problem}.",
+        "It would not start. A hosts file or DNS that sends callers to the gateway holds for it, "
+        "too: give Zoom's addresses in upstream.addresses, or name servers that know them in "
+        "upstream.nameservers.",
+        {"host": way.host},
+    )
+
+
+def address_unused(way: Way, proxy: EgressProxy) -> Finding:
+    return Finding(
+        Code.ADDRESS_UNUSED,
+        Level.NOTICE,
+        way.key,
+        f"{way.source} says where {way.host} is, but the proxy {proxy} resolves it.",
+        "Nothing to do if the proxy knows Zoom's addresses; else see to its resolver.",
+        {"host": way.host, "source": way.source},
+    )
 
 
 def _timeout(way: Way) -> Finding:
@@ -75,8 +114,8 @@ def _timeout(way: Way) -> Finding:
         Level.PROBLEM,
         way.key,
         f"The name {way.host} was not resolved within {PATIENCE:g} s.",
-        "The name servers in /etc/resolv.conf do not answer: check them, and that UDP and TCP "
-        "port 53 are open to them.",
+        f"{_servers(way).capitalize()} do not answer: check them, and that UDP and TCP port 53 are "
+        "open to them.",
         {"host": way.host, "timeout_ms": milliseconds(PATIENCE)},
     )
 
@@ -89,8 +128,7 @@ def _unresolved(way: Way, problem: Exception) -> Finding:
             Level.PROBLEM,
             way.key,
             f"No name server answers for {way.host}.",
-            "Is there a network? Check the name servers in /etc/resolv.conf, and that port 53 is "
-            "open to them.",
+            f"Is there a network? Check {_servers(way)}, and that port 53 is open to them.",
             details,
         )
     advice = f"Check {way.key} for a slip"

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+import aiohappyeyeballs
 from cryptography import x509
 
 from gateway.cli.doctor.codes import Code
@@ -20,7 +21,7 @@ from gateway.core.egress import EgressProxy
 from gateway.core.zoom_hosts import is_zooms
 from gateway.wiring import Way
 from gateway.zoom.tls import Trust
-from gateway.zoom.upstream.dial import Attempt, Origin
+from gateway.zoom.upstream.dial import NEXT_ADDRESS, Attempt, Origin
 from gateway.zoom.words import describe
 
 SOON: Final = 14.0
@@ -92,7 +93,7 @@ async def _by_proxy(way: Way, proxy: EgressProxy, seconds: float) -> Finding:
 def _attempt(way: Way, context: ssl.SSLContext | None) -> Attempt:
     """To who is behind a proxy, whom `context` judges; the proxy itself is judged as ever."""
     origin = Origin(way.host, way.port, _giving(context))
-    return Attempt(origin, way.proxy, _giving(way.tls))
+    return Attempt(origin, way.proxy, _giving(way.tls), way.names)
 
 
 def _giving(context: ssl.SSLContext | None) -> Trust | None:
@@ -145,9 +146,16 @@ async def _connected(
     way: Way, context: ssl.SSLContext | None
 ) -> AsyncIterator[ssl.SSLObject | None]:
     name = way.host if context else None
-    _, writer = await asyncio.open_connection(
-        way.host, way.port, ssl=context, server_hostname=name, happy_eyeballs_delay=0.25
+    sock = await aiohappyeyeballs.start_connection(
+        await way.names.addresses(way.host, way.port),
+        happy_eyeballs_delay=NEXT_ADDRESS,
+        interleave=1,
     )
+    try:
+        _, writer = await asyncio.open_connection(sock=sock, ssl=context, server_hostname=name)
+    except BaseException:
+        sock.close()
+        raise
     try:
         yield writer.get_extra_info("ssl_object")
     finally:

@@ -35,7 +35,10 @@ async def way(case: Case, to: Way) -> AsyncIterator[Finding]:
     if to.proxy is not None:
         # It resolves the names of others, so that its own is the only one to be known here.
         yield _proxied(to, to.proxy)
-        first = replace(to, key=to.proxy.source, host=to.proxy.host, port=to.proxy.port)
+        if to.source:
+            yield names.address_unused(to, to.proxy)
+        proxy = to.proxy
+        first = replace(to, key=proxy.source, host=proxy.host, port=proxy.port, source="")
     async for finding in names.resolve(first, addresses):
         yield finding
     if not addresses:
@@ -82,7 +85,7 @@ def _asked(case: Case, to: Way) -> tuple[HttpUpstream, bytes, str]:
     """Whom, for what, and what to call it."""
     settings = case.settings
     if to.key == "upstream.api_url":
-        url = settings.upstream.api_url
+        url = settings.upstream.api_origin
         return wiring.upstream(settings), settings.token.probe_path.encode(), f"The API at {url}"
     url = settings.upstream.token_url
     return wiring.token_host(settings), urlsplit(url).path.encode(), f"The token endpoint at {url}"

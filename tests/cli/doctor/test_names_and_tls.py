@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -15,6 +16,8 @@ from tests.cli.doctor.bench import HUNG, Checked, account, answering, check, fak
 from tests.settings.certificates import make_ca
 from tests.stores.certificates import Authority
 from tests.support.processes import credentials, simulator
+from tests.support.redis_server import free_port
+from tests.zoom.name_server import name_server
 
 NAMES = ("api.zoom.us", "zoom.us")
 HERE = {"api_zoom_us": ["127.0.0.1"], "zoom_us": ["127.0.0.1"]}
@@ -295,3 +298,55 @@ async def test_a_date_without_a_zone_is_utc() -> None:
     async with server(serve) as port:
         found = await check(**account(f"http://127.0.0.1:{port}"), TZ="America/New_York")
     assert api(found, "clock_ok")
+
+
+async def test_addresses_that_are_given_ask_nobody(tmp_path: Path) -> None:
+    async with zoom(tmp_path) as variables:
+        port = variables["ZOOM_GATEWAY_UPSTREAM__API_URL"].rpartition(":")[2]
+        places = {"api.zoom.us": f"127.0.0.1:{port}", "zoom.us": f"127.0.0.1:{port}"}
+        urls = {
+            "ZOOM_GATEWAY_UPSTREAM__API_URL": "https://api.zoom.us",
+            "ZOOM_GATEWAY_UPSTREAM__TOKEN_URL": "https://zoom.us/oauth/token",
+            "ZOOM_GATEWAY_UPSTREAM__ADDRESSES": json.dumps(places),
+        }
+        # The names stand for somebody else here.
+        names = faked(api_zoom_us=["192.0.2.1"], zoom_us=["192.0.2.1"])
+        found = await check(**{**variables, **urls, **names})
+    resolved = api(found, "dns_ok")
+    assert resolved["sentence"] == "api.zoom.us is 127.0.0.1, as upstream.addresses says."
+    assert resolved["details"]["source"] == "upstream.addresses"
+    assert api(found, "tls_ok")
+    assert api(found, "reached")
+    assert found.lacks("dns_private")
+
+
+async def test_name_servers_that_are_given(tmp_path: Path) -> None:
+    records = {("api.zoom.us", "A"): ["127.0.0.1"], ("zoom.us", "A"): ["127.0.0.1"]}
+    async with zoom(tmp_path) as variables, name_server(records) as server_of_names:
+        given = {"ZOOM_GATEWAY_UPSTREAM__NAMESERVERS": json.dumps([server_of_names.place])}
+        names = faked(api_zoom_us=["192.0.2.1"], zoom_us=["192.0.2.1"])
+        found = await check(**{**variables, **names, **given})
+    assert "the answer of upstream.nameservers took" in api(found, "dns_ok")["sentence"]
+    assert api(found, "reached")
+    dead = {"ZOOM_GATEWAY_UPSTREAM__NAMESERVERS": json.dumps([f"127.0.0.1:{free_port()}"])}
+    async with zoom(tmp_path) as variables:
+        found = await check(**variables, **dead)
+    assert "Check the name servers in upstream.nameservers" in api(found, "dns_no_answer")["advice"]
+
+
+async def test_a_way_to_zoom_that_leads_back(tmp_path: Path) -> None:
+    port = free_port()
+    async with zoom(tmp_path) as variables:
+        found = await check(
+            **{
+                **variables,
+                "ZOOM_GATEWAY_LISTEN__HOST": "127.0.0.1",
+                "ZOOM_GATEWAY_LISTEN__PORT": str(port),
+                "ZOOM_GATEWAY_UPSTREAM__API_URL": f"https://api.zoom.us:{port}",
+            }
+        )
+    loop = api(found, "upstream_loop")
+    assert loop["level"] == "problem"
+    assert "api.zoom.us stands for 127.0.0.1 here, where the gateway itself" in loop["sentence"]
+    assert "upstream.nameservers" in loop["advice"]
+    assert found.one("reached", "upstream.token_url")
