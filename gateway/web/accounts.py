@@ -7,6 +7,7 @@ from typing import Final
 from gateway.core.endpoint import Endpoint
 from gateway.core.errors import CallRefusedError
 from gateway.ports import CallTokens, Tokens
+from gateway.web.origins import Api
 
 DEFAULT: Final = "default"
 """The account of a call that names none."""
@@ -17,12 +18,14 @@ class AccountContext:
     """One account as the proxy needs it.
 
     `account_id` is Zoom's; `scope` gives the managed token's scope, `""` while there is none.
+    `api` None: its calls go where those of all accounts go.
     """
 
     name: str
     tokens: Tokens
     account_id: str = ""
     scope: Callable[[], str] = str
+    api: Api | None = None
 
 
 class _NoTokens:

@@ -9,6 +9,7 @@ from gateway.core.routes import OTHER
 from gateway.core.target import Target, chosen_account, read_target, with_query
 from gateway.web.accounts import AccountContext, Accounts
 from gateway.web.errors import METHODS, MethodRefusedError
+from gateway.web.origins import Origin
 from gateway.web.request import CallerBody, Request
 
 _CONTINUE: Final = b"100-continue"
@@ -37,6 +38,7 @@ class Call(NamedTuple):
     fields: list[Field]
     body: CallerBody | None
     declared: int | None
+    origin: Origin
 
 
 class Admission:
@@ -46,12 +48,12 @@ class Admission:
         self,
         accounts: Accounts,
         endpoint_of: Callable[[str, bytes], Endpoint],
-        host: bytes,
+        origin: Origin,
     ) -> None:
-        """`host` is the upstream's authority, as its `Host` field says it."""
+        """`origin` is where calls go whose account has none of its own."""
         self._accounts = accounts
         self._endpoint_of = endpoint_of
-        self._host = host
+        self._origin = origin
         self._known: dict[tuple[str, bytes], tuple[Target, Endpoint]] = {}
         """What was read of the paths (without query) that came last."""
 
@@ -65,7 +67,8 @@ class Admission:
             raise MethodRefusedError(
                 "CONNECT and TRACE are not forwarded.", METHODS, close=method == "CONNECT"
             )
-        frame, fields = self._sent(request, headers)
+        # First, too: where it is in doubt the connection ends, whatever else is wrong.
+        frame = self._frame(request, headers)
         special = headers.special
         hosts = special.get(b"host", ())
         target, endpoint = self._read(method, request.target, hosts[0] if hosts else None)
@@ -76,29 +79,30 @@ class Admission:
         account_of = (
             self._accounts.named if target.emulated is None else self._accounts.named_or_undecided
         )
+        account = account_of(name)
+        origin = self._origin if account.api is None else account.api.origin
         return Call(
             method,
             target,
-            account_of(name),
+            account,
             name is not None,
             endpoint,
             headers,
-            fields,
+            _sent(request, headers, origin, frame),
             body,
             int(frame[1]) if frame is not None and frame[1].isdigit() else None,
+            origin,
         )
 
-    def _sent(self, request: Request, headers: CallerHeaders) -> tuple[Field | None, list[Field]]:
-        """What frames the body on its way to Zoom, and all that goes there but the token."""
+    def _frame(self, request: Request, headers: CallerHeaders) -> Field | None:
+        """What frames the body on its way to Zoom."""
         known = request.known
         if known is not None and known.shared is not None:
-            return known.frame, known.shared
+            return known.frame
         frame = framing(headers, http11=request.http11)
-        fields = for_upstream(headers, self._host, frame)
         if known is not None:
-            known.frame, known.shared = frame, Repeated(fields)
-            return frame, known.shared
-        return frame, fields
+            known.frame = frame
+        return frame
 
     def _read(self, method: str, raw: bytes, host: bytes | None) -> tuple[Target, Endpoint]:
         """Read a target, and name its endpoint. Raises CallRefusedError.
@@ -123,6 +127,18 @@ class Admission:
             bare = target if not mark else read_target(path, host)
             self._known[method, path] = bare, endpoint
         return target, endpoint
+
+
+def _sent(
+    request: Request, headers: CallerHeaders, origin: Origin, frame: Field | None
+) -> list[Field]:
+    """All that goes to Zoom but the token."""
+    known = request.known
+    if known is None:
+        return for_upstream(headers, origin.host, frame)
+    if known.shared is None or known.origin is not origin:
+        known.origin, known.shared = origin, Repeated(for_upstream(headers, origin.host, frame))
+    return known.shared
 
 
 def body_of(request: Request, headers: CallerHeaders) -> CallerBody | None:

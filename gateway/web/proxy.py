@@ -68,7 +68,6 @@ class Proxy:
         self.limits = parts.limits
         self.meters = parts.meters
         self._deadlines = Deadlines(parts.limits.call_timeout)
-        self._upstream = parts.upstream
         self._observer = parts.observer
         self._now = parts.clock.now
         self._spool = parts.spool
@@ -78,7 +77,7 @@ class Proxy:
         self._sources = parts.sources
         self._access = parts.access
         self._dropped = dropping(parts.access.key_header, *parts.access.former)
-        self._admission = Admission(parts.accounts, parts.endpoint_of, parts.host.encode())
+        self._admission = Admission(parts.accounts, parts.endpoint_of, parts.origin)
         self._stub = OAuthStub(parts.accounts, parts.access, parts.hooks.unknown_account_id)
         self._background: set[asyncio.Task[None]] = set()
         self._quiet: asyncio.Event = asyncio.Event()
@@ -274,15 +273,16 @@ class Proxy:
         """Send the call until it is not refused or no better token is to be had."""
         report = visit.report
         tokens = call.account.tokens.call(call.endpoint)
+        upstream = call.origin.upstream
         token = tokens.ready()
         if token is None:
             token = await self._timed(visit, tokens.first())
         while True:
             request = self._sending(visit, call, token)
             try:
-                answer = await self._upstream.send(request)
+                answer = await upstream.send(request)
             except UpstreamStaleError as stale:
-                answer = await self._upstream.send(_again(visit, request, stale))
+                answer = await upstream.send(_again(visit, request, stale))
             received = self._received(visit, answer)
             verdict = received.glance(call.method)
             if verdict is None:

@@ -7,10 +7,11 @@ from gateway.core.endpoint import Endpoint
 from gateway.core.headers import CallerHeaders
 from gateway.core.limits import Limits
 from gateway.core.trace import CallTrace
-from gateway.ports import Clock, Observer, Upstream
+from gateway.ports import Clock, Observer
 from gateway.web.access import Access
 from gateway.web.accounts import Accounts
 from gateway.web.meters import Meters
+from gateway.web.origins import Origin
 from gateway.web.sources import Sources
 from gateway.web.spool import SpoolConfig
 
@@ -27,15 +28,14 @@ class Hooks:
 
 @dataclass(frozen=True, slots=True)
 class ProxyParts:
-    """What the proxy is made of. `host` is the upstream's authority: `api.zoom.us`.
+    """What the proxy is made of. `origin` is where calls go, unless their account has its own.
 
     `trace_of` gives the trace of a call, and is told when the call began. With `propagate`, Zoom
     is told of it.
     """
 
     accounts: Accounts
-    upstream: Upstream
-    host: str
+    origin: Origin
     observer: Observer
     clock: Clock
     endpoint_of: Callable[[str, bytes], Endpoint]

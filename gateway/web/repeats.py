@@ -13,6 +13,7 @@ from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from gateway.core.headers import CallerHeaders, Field, Repeated
 from gateway.core.keys import Keys
 from gateway.core.policy import Group
+from gateway.web.origins import Origin
 
 if TYPE_CHECKING:
     from gateway.web.admit import Call
@@ -56,6 +57,7 @@ class KnownHeader:
         "headers",
         "keep_alive",
         "keys",
+        "origin",
         "passed",
         "reader",
         "shared",
@@ -75,7 +77,8 @@ class KnownHeader:
         self.reader: object | None = None
         """None: nobody has read it yet."""
         self.shared: Repeated | None = None
-        """What goes on to Zoom."""
+        """What goes on to Zoom, to `origin`."""
+        self.origin: Origin | None = None
         self.welcome = False
         """Whether a call with it comes the way it should."""
         self.passed: Passed | None = None
@@ -88,14 +91,18 @@ class KnownHeader:
         """Whatever another reader has found out is void."""
         self.reader, self.headers = reader, headers
         self.shared, self.welcome, self.passed = None, False, None
-        self.call = self.keys = None
+        self.call = self.keys = self.origin = None
 
     def again(self, method: str, target: bytes, keys: Keys) -> "Call | None":
-        """The call that was admitted last, if this is the same to the byte, and the keys are."""
+        """The call that was admitted last, if this is the same to the byte, and the keys are.
+
+        And if it would go where that went.
+        """
         call = self.call
         if call is None or self.target != target or call.method != method or self.keys is not keys:
             return None
-        return call
+        api = call.account.api
+        return call if api is None or api.origin is call.origin else None
 
     def admitted(self, call: "Call", target: bytes, keys: Keys) -> None:
         """With `target` as it came, while these keys are in force."""

@@ -18,6 +18,7 @@ from gateway.tokens.probing import ProbeTarget
 from gateway.web.access import Access
 from gateway.web.accounts import AccountContext, Accounts
 from gateway.web.meters import Allowance, Meters
+from gateway.web.origins import Origin
 from gateway.web.proxy import Proxy
 from gateway.web.proxy_parts import Hooks, ProxyParts
 from gateway.wiring.access import policy, sources
@@ -176,8 +177,7 @@ class Assembly:
                 )
                 for name, keeper in self.keepers.items()
             ),
-            upstream=self.upstream,
-            host=self.upstream.host.decode(),
+            origin=Origin(self.upstream, self.upstream.host),
             observer=commons.observer,
             clock=commons.clock,
             endpoint_of=commons.endpoints.endpoint,

@@ -20,6 +20,7 @@ from gateway.web.accounts import AccountContext, Accounts
 from gateway.web.connection import Connection
 from gateway.web.listener import ProxyServer, Tls
 from gateway.web.meters import Allowance, Meters
+from gateway.web.origins import Origin
 from gateway.web.proxy import Proxy
 from gateway.web.proxy_parts import Hooks, ProxyParts
 from gateway.web.sources import Sources
@@ -147,8 +148,7 @@ async def listening(
     proxy = Proxy(
         ProxyParts(
             accounts=Accounts([default, *accounts] if has_default else accounts),
-            upstream=real_upstream or scripted,
-            host="api.zoom.test",
+            origin=Origin(real_upstream or scripted, b"api.zoom.test"),
             observer=reports,
             clock=MonotonicClock(),
             endpoint_of=endpoint_of,

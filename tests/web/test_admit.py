@@ -14,11 +14,15 @@ from gateway.core.target import MAX_TARGET, Target
 from gateway.web import admit
 from gateway.web.accounts import AccountContext, Accounts
 from gateway.web.admit import Admission
+from gateway.web.origins import Api, Origin
 from tests.support.listening import listening
 from tests.support.raw_http import request
 from tests.support.scripted_tokens import ScriptedTokens
+from tests.support.scripted_upstream import ScriptedUpstream
 
 HOST = b"gateway.test"
+
+ORIGIN = Origin(ScriptedUpstream(), b"api.zoom.us")
 
 ACCOUNTS = Accounts(AccountContext(name, ScriptedTokens()) for name in ("default", "sales"))
 
@@ -87,16 +91,16 @@ CALL = st.tuples(st.sampled_from(["GET", "POST"]), PATH, QUERY, st.sampled_from(
 def test_a_path_that_is_known_is_read_as_if_it_were_not(
     calls: list[tuple[str, bytes, bytes, bytes]],
 ) -> None:
-    lasting = Admission(ACCOUNTS, Named(), b"api.zoom.us")
+    lasting = Admission(ACCOUNTS, Named(), ORIGIN)
     for method, path, query, host in calls:
-        fresh = Admission(ACCOUNTS, Named(), b"api.zoom.us")
+        fresh = Admission(ACCOUNTS, Named(), ORIGIN)
         got = outcome(lasting, method, path + query, host)
         assert got == outcome(fresh, method, path + query, host)
 
 
 def test_a_known_path_is_matched_no_more_whatever_its_query() -> None:
     named = Named()
-    admission = Admission(ACCOUNTS, named, b"api.zoom.us")
+    admission = Admission(ACCOUNTS, named, ORIGIN)
     for query in (b"?page=1", b"", b"?page=2", b"?"):
         outcome(admission, "GET", b"/v2/users" + query, HOST)
     assert named.asked == 1
@@ -107,7 +111,7 @@ def test_a_known_path_is_matched_no_more_whatever_its_query() -> None:
 @pytest.mark.parametrize("raw", [b"/stray", b"/v2/" + b"a" * 253, b"http://gateway.test/v2/users"])
 def test_what_is_not_remembered(raw: bytes) -> None:
     named = Named()
-    admission = Admission(ACCOUNTS, named, b"api.zoom.us")
+    admission = Admission(ACCOUNTS, named, ORIGIN)
     for _ in range(2):
         outcome(admission, "GET", raw, HOST)
     assert named.asked == 2
@@ -115,7 +119,7 @@ def test_what_is_not_remembered(raw: bytes) -> None:
 
 def test_the_memory_for_paths_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(admit, "_REMEMBERED", 3)
-    admission = Admission(ACCOUNTS, Named(), b"api.zoom.us")
+    admission = Admission(ACCOUNTS, Named(), ORIGIN)
     for number in range(10):
         outcome(admission, "GET", b"/v2/users/%d" % number, HOST)
         assert len(admission._known) <= 3
@@ -127,3 +131,24 @@ async def test_zoom_gets_each_query_as_it_was_sent() -> None:
         for target in targets:
             assert (await caller.call(request(target))).status == 200
         assert [sent.target for sent in running.upstream.sent] == targets
+
+
+async def test_an_account_may_go_elsewhere_and_change_its_mind() -> None:
+    """A header that is known holds the name of where it went before."""
+    there, further = ScriptedUpstream(), ScriptedUpstream()
+    api = Api(Origin(there, b"api-eu.zoom.us"))
+    eu = AccountContext("eu", ScriptedTokens(), api=api)
+    usual = request(b"/@eu/v2/users/me", b"Accept: */*")
+    async with listening(accounts=[eu]) as running, await running.caller() as caller:
+        for _ in range(4):
+            assert (await caller.call(usual)).status == 200
+        api.origin = Origin(further, b"api-us.zoom.us")
+        for _ in range(4):
+            assert (await caller.call(usual)).status == 200
+        assert (await caller.call(request(b"/v2/users/me", b"Accept: */*"))).status == 200
+        assert (await caller.call(usual)).status == 200
+        hosts = [
+            [sent.values(b"host") for sent in one.sent]
+            for one in (there, further, running.upstream)
+        ]
+        assert hosts == [[[b"api-eu.zoom.us"]] * 4, [[b"api-us.zoom.us"]] * 5, [[b"api.zoom.test"]]]
