@@ -189,4 +189,4 @@ def retry_in(found: Limited, tries: int, jitter: float) -> float | None:
         base = found.wait
     else:
         return None
-    return base + jitter * _SPREAD * min(2**tries, _MOST_SPREAD)
+    return base + jitter * _SPREAD * min(1 << tries, _MOST_SPREAD)
