@@ -10,7 +10,7 @@ from gateway.core.caller import Caller
 from gateway.core.errors import CallRefusedError
 from gateway.core.headers import CallerHeaders
 from gateway.core.keys import Keys, WrongKeyError
-from gateway.core.policy import DEFAULT, Decision, Policy
+from gateway.core.policy import DEFAULT, Decision, Group, Policy
 from gateway.ports import CallReport
 from gateway.web.admit import Call
 from gateway.web.repeats import KnownHeader, Passed
@@ -59,7 +59,7 @@ class Access:
             and passed.account == call.account.name
             and call.target.emulated is None
         ):
-            decision = policy.decide_for(passed.group, call.method, call.target.path)
+            decision = _decision(policy, passed.group, call)
             if decision.allowed and b"?" in call.target.upstream:
                 _refuse_overrides(call, report)
             _heed(decision, report)
@@ -73,7 +73,7 @@ class Access:
             decision = policy.may_call(caller, key, account)
         else:
             group = policy.group(caller, key, call.account.name)
-            decision = policy.decide_for(group, call.method, call.target.path)
+            decision = _decision(policy, group, call)
             if decision.allowed:
                 _refuse_overrides(call, report)
                 if known is not None:
@@ -99,6 +99,13 @@ class Access:
                 "The key of this call is none that is known here, or there are several. Send one"
                 " that is in force, and ask who runs the gateway for it.",
             )
+
+
+def _decision(policy: Policy, group: Group, call: Call) -> Decision:
+    target = call.target
+    if target.host is not None:
+        return policy.decide_elsewhere(group, call.method, target.host, target.path)
+    return policy.decide_for(group, call.method, target.path)
 
 
 def _heed(decision: Decision, report: CallReport) -> None:

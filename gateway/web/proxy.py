@@ -3,7 +3,6 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Coroutine
-from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from gateway.core.errors import (
@@ -30,6 +29,7 @@ from gateway.web.admit import Admission, Call, body_of
 from gateway.web.answer import Answer
 from gateway.web.deadlines import Deadlines
 from gateway.web.errors import Problem, problem_of
+from gateway.web.following import ReceivedElsewhere
 from gateway.web.limits import BACKGROUND, MAX_SENDINGS
 from gateway.web.oauth_stub import OAuthStub
 from gateway.web.proxy_parts import ProxyParts
@@ -77,7 +77,9 @@ class Proxy:
         self._sources = parts.sources
         self._access = parts.access
         self._dropped = dropping(parts.access.key_header, *parts.access.former)
-        self._admission = Admission(parts.accounts, parts.endpoint_of, parts.origin)
+        self._admission = Admission(
+            parts.accounts, parts.endpoint_of, parts.origin, parts.elsewhere.origin
+        )
         self._stub = OAuthStub(parts.accounts, parts.access, parts.hooks.unknown_account_id)
         self._background: set[asyncio.Task[None]] = set()
         self._quiet: asyncio.Event = asyncio.Event()
@@ -282,8 +284,8 @@ class Proxy:
             try:
                 answer = await upstream.send(request)
             except UpstreamStaleError as stale:
-                answer = await upstream.send(_again(visit, request, stale))
-            received = self._received(visit, answer)
+                answer = await upstream.send(visit.again(request, stale))
+            received = self._received(visit, call, answer)
             verdict = received.glance(call.method)
             if verdict is None:
                 # Zoom may have refused the call on its head alone, and left its body unread: what
@@ -323,10 +325,11 @@ class Proxy:
             fresh=body is not None and visit.report.replays > 0,
         )
 
-    def _received(self, visit: Visit, answer: UpstreamAnswer) -> Received:
+    def _received(self, visit: Visit, call: Call, answer: UpstreamAnswer) -> Received:
         if visit.steps is not None:
             visit.steps.answered(answer.status, self._now())
-        visit.received = received = Received(answer)
+        kind = Received if call.target.host is None else ReceivedElsewhere
+        visit.received = received = kind(answer)
         return received
 
     async def _better(
@@ -376,13 +379,6 @@ class Proxy:
         self._background.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._hooks.unhandled(error)
-
-
-def _again(visit: Visit, request: UpstreamRequest, stale: UpstreamStaleError) -> UpstreamRequest:
-    """The same request, from the kept body. Raises `stale` if that is not possible."""
-    if visit.spool is None or not visit.spool.replayable:
-        raise stale
-    return replace(request, body=visit.spool.stream(), fresh=True)
 
 
 async def _discard(waiting: Coroutine[Any, Any, object]) -> None:

@@ -1,10 +1,11 @@
 """What belongs to one call while it is in hand."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from gateway.core.errors import UpstreamStaleError
 from gateway.core.headers import Field
 from gateway.core.trace import Steps
-from gateway.ports import CallReport
+from gateway.ports import CallReport, UpstreamRequest
 from gateway.web.answer import Answer
 from gateway.web.errors import Problem, error_answer, reason
 from gateway.web.received import Received
@@ -33,6 +34,12 @@ class Visit:
     def can_replay(self) -> bool:
         """Tell whether the call can be sent again; a body that streams on may outgrow it."""
         return self.spool is None or self.spool.replayable
+
+    def again(self, request: UpstreamRequest, stale: UpstreamStaleError) -> UpstreamRequest:
+        """The same request, from the kept body. Raises `stale` if that is not possible."""
+        if self.spool is None or not self.spool.replayable:
+            raise stale
+        return replace(request, body=self.spool.stream(), fresh=True)
 
     def ready(self, *, draining: bool) -> list[Field]:
         """Prepare for the final answer's head; give the fields that every answer carries."""

@@ -42,6 +42,7 @@ from gateway.wiring.in_use import InUse
 from gateway.wiring.lines import Lines
 from gateway.wiring.posture import posture
 from gateway.wiring.traces import Traces
+from gateway.zoom.own import OwnListeners
 
 _LAST: Final = 10.0
 """Seconds for parts of former configurations to be closed, once no call needs them."""
@@ -119,6 +120,7 @@ class Gateway:
             self._in_use.meters,
             self._presence,
             self._store_failed,
+            OwnListeners(),
             first=first,
         )
 
