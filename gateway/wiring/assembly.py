@@ -183,7 +183,11 @@ class Assembly:
         return ProxyParts(
             accounts=Accounts(
                 AccountContext(
-                    name, keeper.manager, keeper.settings.account_id, keeper.manager.scope
+                    name,
+                    keeper.manager,
+                    keeper.settings.account_id,
+                    keeper.manager.scope,
+                    retries=_retries(self.settings, name),
                 )
                 for name, keeper in self.keepers.items()
             ),
@@ -239,6 +243,11 @@ class Assembly:
     def parts(self) -> Iterator[object]:
         """All that is closed."""
         return (part for closings in self.closings() for part, _ in closings)
+
+
+def _retries(settings: Settings, account: str) -> int:
+    own = settings.accounts[account].ratelimit.retry
+    return settings.ratelimit.retry if own is None else own
 
 
 def _alike(old: Settings, new: Settings) -> bool:
