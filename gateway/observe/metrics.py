@@ -142,6 +142,7 @@ class Metrics:
                 for reason in Cause:
                     families.mints.labels(account, slot.app, str(slot.index), reason.value, SUCCESS)
             self._tally.prepare(account)
+            self.rates.prepare(account)
 
     def show_fleet(self, sighting: Callable[[], Sighting]) -> None:
         """Tell of the other replicas, too, as they were seen last. At most once."""
