@@ -15,3 +15,9 @@ class Endpoint:
     method: str
     route: str
     key: str
+    category: str | None = None
+    """Of Zoom's rate limits: `light`, `medium`, `heavy` or `resource-intensive`; None: the table
+    does not say."""
+    product: str = ""
+    """Phone and Contact Center (`phone`, `contact-center`) have limits of their own; empty for a
+    path in no template."""

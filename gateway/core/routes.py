@@ -63,6 +63,10 @@ def each_operation(lines: Iterable[str]) -> Iterator[Operation]:
         )
 
 
+_Traits = tuple[str | None, str]
+"""Rate category and product."""
+
+
 @dataclass(slots=True)
 class _Node:
     """A place in the tree of one method's templates; its children are one segment further."""
@@ -70,6 +74,7 @@ class _Node:
     literals: "dict[str, _Node]"
     parameter: "_Node | None" = None
     template: str | None = None
+    traits: _Traits = (None, "")
 
     def child(self, segment: str) -> "_Node":
         """The child for a template's segment, made if need be."""
@@ -85,13 +90,13 @@ class _Node:
             self.parameter = _Node(_NO_LITERALS)
         return self.parameter
 
-    def find(self, segments: list[str], depth: int = 0) -> str | None:
-        """The template that fits, literals first, going back where that leads nowhere.
+    def find(self, segments: list[str], depth: int = 0) -> "_Node | None":
+        """The end of the template that fits, literals first, going back where that leads nowhere.
 
         Every node of the tree is visited at most once, so that no path makes it slow.
         """
         if depth == len(segments):
-            return self.template
+            return None if self.template is None else self
         segment = segments[depth]
         literal = self.literals.get(segment)
         if literal is not None:
@@ -113,6 +118,8 @@ class RouteTable:
     def __init__(self, operations: Iterable[Operation], *, folded: bool = False) -> None:
         """`folded`: all of them in lower case."""
         self._roots: dict[str, _Node] = {}
+        # There are few, and each is kept once.
+        known: dict[_Traits, _Traits] = {}
         self.words: set[str] = set()
         """All segments of templates that are no parameters."""
         for operation in operations:
@@ -125,6 +132,8 @@ class RouteTable:
                 if not segment.startswith("{"):
                     self.words.add(segment)
             node.template = path
+            traits = (operation.rate_category, operation.product)
+            node.traits = known.setdefault(traits, traits)
         if "GET" in self._roots:
             self._roots.setdefault("HEAD", self._roots["GET"])
 
@@ -143,6 +152,19 @@ class RouteTable:
 
     def find(self, method: str, segments: list[str]) -> str | None:
         """As `match`, for a path that was split already."""
+        node = self._end(method, segments)
+        return None if node is None else node.template
+
+    def endpoint(self, method: str, path: str) -> Endpoint | None:
+        """As `match`, with all that the table says of it; `path` is without a query."""
+        if not path.startswith("/"):
+            return None
+        node = self._end(method, path[1:].removesuffix("/").split("/"))
+        if node is None or (route := node.template) is None:
+            return None
+        return Endpoint(method, route, f"{method} {route}", *node.traits)
+
+    def _end(self, method: str, segments: list[str]) -> _Node | None:
         root = self._roots.get(method)
         return None if root is None else root.find(segments)
 
@@ -178,9 +200,9 @@ class Endpoints:
         upper = method.upper()
         name = upper if upper in METHODS else OTHER
         path = _path(target)
-        route = self._table.match(name, path)
-        if route is not None:
-            return Endpoint(name, route, f"{name} {route}")
+        found = self._table.endpoint(name, path)
+        if found is not None:
+            return found
         # surrogatepass: any str has a hash, also one with bytes that are no text.
         content = f"{upper} {path}".encode("utf-8", "surrogatepass")
         return self._hashed_endpoint(name, f"{name} #{blake2b(content, digest_size=8).hexdigest()}")

@@ -29,6 +29,7 @@ from gateway.observe.certificate_gauge import CertificateGauge
 from gateway.observe.fleet_gauges import FleetGauges
 from gateway.observe.limit_metrics import LimitMetrics
 from gateway.observe.paced import Paced
+from gateway.observe.rate_metrics import RateMetrics
 from gateway.observe.shared import Processes, Shared
 from gateway.observe.tally import BUCKETS, Tally
 from gateway.observe.token_gauges import TokenGauges
@@ -110,6 +111,7 @@ class Metrics:
         self._families = families = _Families(counted)
         self._tally.feed(families.requests, families.duration, families.upstream, families.inflight)
         self.limits = LimitMetrics(PREFIX, counted)
+        self.rates = RateMetrics(PREFIX, counted)
         self._refusals: dict[tuple[str, RefusalCause], Counter] = {}
         self.prepare(accounts)
         Info(f"{PREFIX}_build", "What runs here.", registry=self.registry).info(
@@ -141,6 +143,7 @@ class Metrics:
                 for reason in Cause:
                     families.mints.labels(account, slot.app, str(slot.index), reason.value, SUCCESS)
             self._tally.prepare(account)
+            self.rates.prepare(account)
 
     def show_fleet(self, sighting: Callable[[], Sighting]) -> None:
         """Tell of the other replicas, too, as they were seen last. At most once."""
@@ -168,6 +171,8 @@ class Metrics:
             self._families.denied.labels(report.denied).inc()
         if report.outcome is not None:
             self._families.replays.labels(account, report.outcome.value).inc()
+        if report.throttling is not None:
+            self.rates.ended(account, report.throttling)
 
     def token_event(self, account: str, event: TokenEvent) -> None:
         families = self._families
@@ -200,6 +205,11 @@ class Metrics:
 
     # Readers.
 
+    def refresh(self) -> None:
+        """Set what is not told as it happens."""
+        self.limits.refresh()
+        self.rates.refresh()
+
     def scrape(self, accept: str | None) -> Callable[[], tuple[bytes, str]]:
         """Give what writes the metrics: to be called once, on any thread, but on one at a time.
 
@@ -207,7 +217,7 @@ class Metrics:
         """
         # Only the loop's own thread may make them.
         charts = self._charts()
-        self.limits.refresh()
+        self.refresh()
         self._tally.settle()
         encode, content_type = choose_encoder(accept or "")
 

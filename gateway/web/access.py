@@ -62,9 +62,11 @@ class Access:
             decision = _decision(policy, passed.group, call)
             if decision.allowed and b"?" in call.target.upstream:
                 _refuse_overrides(call, report)
+            report.key = passed.key
             _heed(decision, report)
             return
         key = self._key(keys, call.headers, report)
+        report.key = key or ""
         if policy is None:
             return
         if call.target.emulated is not None:
@@ -77,7 +79,7 @@ class Access:
             if decision.allowed:
                 _refuse_overrides(call, report)
                 if known is not None:
-                    known.passed = Passed(keys, call.account.name, group)
+                    known.passed = Passed(keys, call.account.name, group, report.key)
         _heed(decision, report)
 
     def check_account(self, call: Call, caller: Caller, report: CallReport, account: str) -> None:

@@ -13,6 +13,7 @@ from gateway.core.errors import (
     UpstreamStaleError,
 )
 from gateway.core.headers import CallerHeaders, authorized, dropping, read_caller
+from gateway.core.ratelimit import LIMITED, REMAINING
 from gateway.core.request_id import request_id
 from gateway.core.routes import METHODS, OTHER
 from gateway.core.token import Token
@@ -27,10 +28,12 @@ from gateway.ports import (
 )
 from gateway.web.admit import Admission, Call, body_of
 from gateway.web.answer import Answer
+from gateway.web.background import Background
 from gateway.web.deadlines import Deadlines
 from gateway.web.errors import Problem, problem_of
 from gateway.web.following import ReceivedElsewhere
-from gateway.web.limits import BACKGROUND, MAX_SENDINGS
+from gateway.web.limited import Limits429
+from gateway.web.limits import MAX_SENDINGS
 from gateway.web.oauth_stub import OAuthStub
 from gateway.web.proxy_parts import ProxyParts
 from gateway.web.received import Received
@@ -68,6 +71,7 @@ class Proxy:
         self.limits = parts.limits
         self.meters = parts.meters
         self._deadlines = Deadlines(parts.limits.call_timeout)
+        self._limited = Limits429(parts.clock, parts.limits.call_timeout)
         self._observer = parts.observer
         self._now = parts.clock.now
         self._spool = parts.spool
@@ -81,7 +85,7 @@ class Proxy:
             parts.accounts, parts.endpoint_of, parts.origin, parts.elsewhere.origin, parts.mark
         )
         self._stub = OAuthStub(parts.accounts, parts.access, parts.hooks.unknown_account_id)
-        self._background: set[asyncio.Task[None]] = set()
+        self._background = Background(parts.hooks.unhandled)
         self._quiet: asyncio.Event = asyncio.Event()
         self._quiet.set()
 
@@ -131,10 +135,7 @@ class Proxy:
     async def close(self) -> None:
         """End what goes on behind the callers' backs."""
         self._deadlines.close()
-        tasks = tuple(self._background)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._background.close()
 
     def _visit(self, request: Request) -> Visit:
         wire, method = request.wire, request.method
@@ -167,8 +168,10 @@ class Proxy:
             visit.steps = trace.steps
         if call is None:
             return self._check(visit, headers)
+        if known is not None:
+            report.key = known.key
         report.account = call.account.name
-        report.route = call.endpoint.route
+        report.route, report.category = call.endpoint.route, call.endpoint.category
         return call
 
     def _check(self, visit: Visit, headers: CallerHeaders) -> Call:
@@ -177,7 +180,7 @@ class Proxy:
         visit.body = body_of(request, headers)
         call = self._admission.admit(request, headers, visit.body)
         report.account = call.account.name
-        report.route = call.endpoint.route
+        report.route, report.category = call.endpoint.route, call.endpoint.category
         report.host = call.target.host or ""
         if known is None or not known.welcome:
             self._sources.check(headers, report)
@@ -185,6 +188,7 @@ class Proxy:
         if known is not None:
             known.welcome = True
             if call.target.emulated is None and call.target.host is None:
+                known.key = report.key
                 known.admitted(call, request.target, self._access.keys())
         return call
 
@@ -254,6 +258,8 @@ class Proxy:
         try:
             received = await self._exchange(visit, call)
             visit.report.tracking_id = received.headers.tracking_id.decode("latin-1")
+            if REMAINING in received.headers.read:
+                visit.report.told = received.headers.read
             fields = visit.ready(draining=self.draining)
             if not received.passed_on(visit.answer, fields):
                 await received.pass_on(visit.answer, fields)
@@ -298,18 +304,28 @@ class Proxy:
             if not verdict.refuses:
                 if verdict is Verdict.ACCEPTED:
                     tokens.accepted(token)
-                if report.replays:
-                    report.outcome = ReplayOutcome.RECOVERED
+                elif received.status == LIMITED and await self._limited.again(
+                    visit, call, received
+                ):
+                    await self._drop(visit, call, received)
+                    # If there is none, Zoom's answer to the old one says what is to be done.
+                    token = tokens.ready() or token
+                    continue
+                visit.settled(received.status)
                 return received
             if visit.steps is not None:
                 visit.steps.refused(self._now())
             better = await self._better(visit, tokens, token, verdict)
             if better is None:
                 return received
-            await received.close(reuse=call.body is None)
-            visit.received = None
+            await self._drop(visit, call, received)
             report.replays += 1
             token = better
+
+    async def _drop(self, visit: Visit, call: Call, received: Received) -> None:
+        """Let go of an answer that is not passed on: the call is sent again."""
+        visit.received = None
+        await received.close(reuse=call.body is None)
 
     def _sending(self, visit: Visit, call: Call, token: Token) -> UpstreamRequest:
         visit.sent_at = visit.sent_at or self._now()
@@ -326,7 +342,7 @@ class Proxy:
             call.target.upstream,
             fields,
             body,
-            fresh=body is not None and visit.report.replays > 0,
+            fresh=body is not None and visit.sent_before,
         )
 
     def _received(self, visit: Visit, call: Call, answer: UpstreamAnswer) -> Received:
@@ -347,7 +363,8 @@ class Proxy:
             return None
         if not visit.can_replay():
             report.outcome = ReplayOutcome.IMPOSSIBLE
-            self._tell(tokens.better(refused, expired=expired))
+            # For the good of other calls; this one does not wait for it.
+            self._background.add(tokens.better(refused, expired=expired))
             return None
         report.outcome = ReplayOutcome.FAILED  # if the call ends while we wait
         waited = report.token_wait
@@ -369,24 +386,6 @@ class Proxy:
             visit.report.token_wait += ended - began
             if visit.steps is not None:
                 visit.steps.waited(began, ended)
-
-    def _tell(self, reporting: Coroutine[Any, Any, object]) -> None:
-        """Report a refusal for the good of other calls; this one does not wait for it."""
-        if len(self._background) >= BACKGROUND:
-            reporting.close()
-            return
-        task = asyncio.create_task(_discard(reporting))
-        self._background.add(task)
-        task.add_done_callback(self._told)
-
-    def _told(self, task: "asyncio.Task[None]") -> None:
-        self._background.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._hooks.unhandled(error)
-
-
-async def _discard(waiting: Coroutine[Any, Any, object]) -> None:
-    await waiting
 
 
 def _fresh_id() -> str:

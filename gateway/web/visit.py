@@ -4,8 +4,9 @@ from dataclasses import dataclass, replace
 
 from gateway.core.errors import UpstreamStaleError
 from gateway.core.headers import Field
+from gateway.core.ratelimit import LIMITED
 from gateway.core.trace import Steps
-from gateway.ports import CallReport, UpstreamRequest
+from gateway.ports import CallReport, ReplayOutcome, RetryOutcome, UpstreamRequest
 from gateway.web.answer import Answer
 from gateway.web.errors import Problem, error_answer, reason
 from gateway.web.received import Received
@@ -40,6 +41,19 @@ class Visit:
         if self.spool is None or not self.spool.replayable:
             raise stale
         return replace(request, body=self.spool.stream(), fresh=True)
+
+    @property
+    def sent_before(self) -> bool:
+        """Whether Zoom was asked already, and answered."""
+        return self.report.replays > 0 or self.report.throttling is not None
+
+    def settled(self, status: int) -> None:
+        """Zoom's answer is passed on, and is no refusal of the token."""
+        report = self.report
+        if report.replays:
+            report.outcome = ReplayOutcome.RECOVERED
+        if report.throttling is not None and report.throttling.retries and status != LIMITED:
+            report.throttling.outcome = RetryOutcome.RECOVERED
 
     def ready(self, *, draining: bool) -> list[Field]:
         """Prepare for the final answer's head; give the fields that every answer carries."""

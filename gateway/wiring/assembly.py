@@ -13,7 +13,7 @@ from gateway.core.routes import Endpoints
 from gateway.core.status import Replica
 from gateway.ports import Clock, Observer, Prober, TokenStore
 from gateway.settings import AccountSettings, Settings
-from gateway.settings.changes import same_store
+from gateway.settings.changes import same_store, same_tokens
 from gateway.tokens.heartbeat import Heartbeat
 from gateway.tokens.manager import ManagerParts, TokenManager
 from gateway.tokens.probing import ProbeTarget
@@ -136,7 +136,7 @@ class Assembly:
         known = former.keepers if former and _alike(former.settings, settings) else {}
         self.keepers: dict[str, Keeper] = {
             name: known[name]
-            if name in known and known[name].settings == account
+            if name in known and same_tokens(known[name].settings, account)
             else self._keeper(name, account)
             for name, account in settings.accounts.items()
         }
@@ -203,6 +203,7 @@ class Assembly:
                     keeper.settings.account_id,
                     keeper.manager.scope,
                     keeper.api,
+                    retries=_retries(self.settings, name),
                 )
                 for name, keeper in self.keepers.items()
             ),
@@ -264,6 +265,11 @@ class Assembly:
     def parts(self) -> Iterator[object]:
         """All that is closed."""
         return (part for closings in self.closings() for part, _ in closings)
+
+
+def _retries(settings: Settings, account: str) -> int:
+    own = settings.accounts[account].ratelimit.retry
+    return settings.ratelimit.retry if own is None else own
 
 
 def _alike(old: Settings, new: Settings) -> bool:

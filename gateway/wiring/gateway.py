@@ -26,6 +26,7 @@ from gateway.observe.fanout import Fanout
 from gateway.observe.gateway_log import GatewayLog
 from gateway.observe.history import History
 from gateway.observe.metrics import Metrics
+from gateway.observe.rate_watch import RateWatch
 from gateway.observe.shared import Shared
 from gateway.observe.totals import Totals
 from gateway.settings import ListenSettings, Settings, read_operations
@@ -83,9 +84,14 @@ class Gateway:
             self._shared,
             lambda: self._assembly.limits,
             self._totals.calls,
+            self._metrics.refresh,
         )
         self._traces = Traces(self._replica, self._clock, self._lines)
         self._history = History(settings.accounts, self._clock.now, self._clock.wall)
+        self._rates = RateWatch(
+            settings.accounts, self._clock.now, self._clock.wall, self._lines.error_ratio
+        )
+        self._metrics.rates.uses, self._metrics.rates.told = self._rates.uses, self._rates.told
         self._own = OwnListeners()
         self._commons = self._make_commons(first=worker is None or worker.number == 1)
         self._address = ""
@@ -111,6 +117,7 @@ class Gateway:
             self._metrics,
             self._totals,
             self._history,
+            self._rates,
             self._lines,
             self._traces,
             defect=self._lines.defect,
@@ -152,7 +159,7 @@ class Gateway:
             readiness=self.readiness,
             metrics=self._metrics.scrape,
             glance=lambda: self.status(DETAILED),
-            history=self._history.of,
+            history=lambda name: self._history.of(name) | self._rates.of(name),
             may_come=self._may_come,
             may_act=lambda: self.settings.admin.allow_actions,
             rotate=self.rotate,
@@ -170,7 +177,8 @@ class Gateway:
         return self._assembly.settings
 
     def charts(self) -> Mapping[str, Chart]:
-        return {name: keeper.manager.chart() for name, keeper in self._assembly.keepers.items()}
+        keepers = self._assembly.keepers
+        return self._rates.marked({name: one.manager.chart() for name, one in keepers.items()})
 
     def readiness(self) -> Readiness:
         return self._judge(self.charts())
@@ -328,6 +336,7 @@ class Gateway:
         change_tls()
         self._metrics.prepare(_slots(settings))
         self._history.prepare(settings.accounts)
+        self._rates.prepare(settings.accounts)
         assembly.start(self._living)
         self._assembly = assembly
         self._living.append(assembly)

@@ -214,8 +214,38 @@ def test_bytes_and_their_text_are_the_same_endpoint(target: bytes) -> None:
 class TestEndpoints:
     def test_in_the_table_the_key_is_method_and_template(self) -> None:
         assert Endpoints(ZOOM).endpoint("PATCH", b"/v2/users/me?x=1") == Endpoint(
-            method="PATCH", route="/v2/users/{userId}", key="PATCH /v2/users/{userId}"
+            method="PATCH",
+            route="/v2/users/{userId}",
+            key="PATCH /v2/users/{userId}",
+            category="light",
+            product="users",
         )
+
+    @pytest.mark.parametrize(
+        ("method", "target", "category", "product"),
+        [
+            ("GET", "/v2/users", "medium", "users"),
+            ("HEAD", "/v2/users", "medium", "users"),
+            ("GET", "/scim2/Groups/7?x=1", "light", "scim2"),
+            ("GET", "/v2/report/daily", "heavy", "meetings"),
+            ("GET", "/v2/phone/sites", "medium", "phone"),
+            ("GET", "/v2/contact_center/queues", None, "contact-center"),
+            ("GET", "/v2/nothing", None, ""),
+            ("GET", "*", None, ""),
+        ],
+    )
+    def test_the_table_says_which_limits_count(
+        self, method: str, target: str, category: str | None, product: str
+    ) -> None:
+        endpoint = Endpoints(ZOOM).endpoint(method, target)
+        assert (endpoint.category, endpoint.product) == (category, product)
+
+    def test_every_operation_has_its_own_category_and_product(self) -> None:
+        endpoints = Endpoints(ZOOM)
+        for operation in OPERATIONS:
+            endpoint = endpoints.endpoint(operation.method, operation.path)
+            told = (endpoint.category, endpoint.product)
+            assert told == (operation.rate_category, operation.product), operation.path
 
     def test_head_has_gets_route_and_its_own_key(self) -> None:
         endpoint = Endpoints(ZOOM).endpoint("HEAD", "/v2/users")

@@ -26,12 +26,14 @@ from gateway.core.events import (
     Switched,
     TokenEvent,
 )
+from gateway.core.rate_use import Errors
+from gateway.core.ratelimit import Kind, Limited
 from gateway.core.token import Cause
 from gateway.core.trace import CallTrace, TraceContext
 from gateway.observe.access_log import AccessLog
 from gateway.observe.gateway_log import GatewayLog, WorkersLog
 from gateway.observe.token_log import TokenLog
-from gateway.ports import CallReport, ReplayOutcome
+from gateway.ports import CallReport, ReplayOutcome, RetryOutcome, Throttling
 from tests.observe.charts import A0, A1
 
 
@@ -107,7 +109,11 @@ def calls() -> list[CallReport]:
     unreached.reason = "Zoom cannot be reached at api.zoom.us:443: Connection refused"
     fetched = CallReport("b3f07a55", "10.1.4.17", "default", "GET", "other", 200, 41.2, 41.1, 0.0)
     fetched.generation, fetched.bytes_out, fetched.host = 6, 734003200, "us02web.zoom.us"
-    return [good, replayed, traced, failed, denied, known, unreached, fetched]
+    limited = CallReport("d0c4a117", "10.1.4.17", "default", "GET", route, 429, 1.4, 0.31, 0.0)
+    limited.generation, limited.bytes_out, limited.key = 6, 96, "reports"
+    story = Limited("medium", Kind.PER_SECOND, None)
+    limited.throttling = Throttling([story, story], 1, RetryOutcome.LIMITED)
+    return [good, replayed, traced, failed, denied, known, unreached, fetched, limited]
 
 
 def chosen_call() -> CallReport:
@@ -146,6 +152,8 @@ def write_all(log: FilteringBoundLogger) -> None:
     gateway.limit_reached("calls", 1000)
     gateway.limit_reached("keepalive_timeout", 620.0)  # no line
     gateway.descriptors_exhausted()
+    gateway.error_ratio_high("default", Errors(60, 1200, 300))
+    gateway.error_ratio_normal("default")
     gateway.unknown_account_id("abc123")
     try:
         cause = ValueError("nor is this")
