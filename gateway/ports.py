@@ -4,7 +4,7 @@ No foreign object or exception crosses these lines: an adapter takes and gives t
 of `gateway.core` and raises the exceptions of `gateway.core.errors`.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple, Protocol
@@ -12,6 +12,7 @@ from typing import Final, NamedTuple, Protocol
 from gateway.core.endpoint import Endpoint
 from gateway.core.events import TokenEvent
 from gateway.core.presence import Presence
+from gateway.core.rate_book import Ask, Share
 from gateway.core.secret import Secret
 from gateway.core.token import Grant, SlotId, Token
 from gateway.core.trace import CallTrace
@@ -181,6 +182,25 @@ class TokenStore(Protocol):
 
     async def leave(self, name: str) -> None:
         """A replica ends: it is not shown any more."""
+
+    async def close(self) -> None: ...
+
+
+class Reserved(NamedTuple):
+    """By lane, what a replica may send; `now` is the store's time at that moment."""
+
+    now: float
+    shares: Mapping[str, Share]
+
+
+class RateStore(Protocol):
+    """Where the replicas share what Zoom takes of an account's calls.
+
+    Raises StoreError, nothing else.
+    """
+
+    async def reserve(self, account: str, replica: str, asks: Mapping[str, Ask]) -> Reserved:
+        """Say what this replica wants of some lanes, and get what is due to it."""
 
     async def close(self) -> None: ...
 

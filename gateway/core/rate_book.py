@@ -1,0 +1,317 @@
+"""The schedule of an account's calls that all replicas share: who may send, and when.
+
+A replica that wants to send says how many calls of which callers wait, and is given moments. Each
+moment is written down as the last at which its call leaves, and a new one is only given where
+fewer than `limit.calls` were written down in the time of the limit before it: so there are never
+more in any time of that length, whatever the phase in which Zoom counts. That time is kept a bit
+longer than Zoom's (`slack`), as calls do not take equally long on their way: 429s make the slack
+grow, and each call that is let through makes it a bit less.
+
+While most of the budget is unused, moments are at once, and a replica gets some in advance that
+are good for a short time, so that its calls need not ask. Beyond that they come evenly, not
+further ahead than `HORIZON`, each for the caller whose turn it is, at whatever replica it waits.
+
+Pure: time is the store's, in seconds since the epoch. A store keeps what `encode` gives.
+"""
+
+from bisect import bisect_right, insort
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import Any, Final, NamedTuple
+
+from gateway.core.plans import Limit, Pool
+
+HORIZON: Final = 0.15
+"""Seconds that moments are given ahead: a replica must have heard of each before it comes."""
+
+AHEAD: Final = 0.3
+"""Seconds for which a moment that was given in advance is good."""
+
+AT_ONCE: Final = 0.25
+"""The share of a limit that may go at one moment."""
+
+IN_ADVANCE: Final = 0.75
+"""The share of a limit up to which moments are given in advance."""
+
+GONE: Final = 1.0
+"""Seconds after which a replica that does not ask any more wants nothing."""
+
+SLACK: Final = 0.035
+LEAST_SLACK: Final = 0.02
+MOST_SLACK: Final = 0.25
+"""Shares of a limit's time that are added to it: at first, at least, at most."""
+
+GROWS: Final = 0.005
+"""How much a 429 adds to the slack."""
+
+SHRINKS: Final = GROWS / 200
+"""How much each call takes off it: the two are even when one call in two hundred meets a 429."""
+
+MOST_CALLERS: Final = 64
+"""Callers that a replica names at once: the others have their turn after these."""
+
+DAY: Final = 86_400.0
+
+
+class Ask(NamedTuple):
+    """What a replica says of one lane."""
+
+    limit: Limit
+    pool: Pool | None = None
+    wants: Mapping[str, int] = {}
+    """By caller: calls that wait here, and have no moment yet that this replica knows of."""
+    stock: int = 0
+    """Moments that it would like to have in advance."""
+    unused: Sequence[float] = ()
+    """Moments, as they were given in advance, at which no call went."""
+    throttled: int = 0
+    """429s of this lane since it asked last."""
+    spent: int = 0
+    """What Zoom said of the day's calls: so many are used."""
+
+
+class Share(NamedTuple):
+    """What it gets."""
+
+    moments: Sequence[tuple[float, str]] = ()
+    """When a call may leave, and for which caller that is."""
+    stock: Sequence[float] = ()
+    """Until when a call each may leave, from now on."""
+    used: float = 0.0
+    """The share of the limit that is used, 0 to 1."""
+    per_second: float = 0.0
+    """The rate that calls are let through with."""
+    behind: int = 0
+    """Calls of all replicas that wait for moments."""
+    opens: float | None = None
+    """When the day's calls are used up: when the next day begins."""
+
+
+@dataclass(slots=True)
+class _Desk:
+    """A replica, as a lane knows it."""
+
+    seen: float
+    wants: dict[str, int] = field(default_factory=dict)
+    moments: list[tuple[float, str]] = field(default_factory=list)
+    """Given to it, but it has not heard of them yet."""
+
+
+@dataclass(slots=True)
+class _Lane:
+    taken: list[float] = field(default_factory=list)
+    """The last moments at which calls leave, sorted."""
+    last: float = 0.0
+    """The latest moment that was given but in advance."""
+    slack: float = SLACK
+    desks: dict[str, _Desk] = field(default_factory=dict)
+    turns: dict[str, int] = field(default_factory=dict)
+    """Callers that wait, by their places in the round."""
+    turn: int = 0
+    """The last place."""
+
+
+class Book:
+    """One account's."""
+
+    def __init__(self) -> None:
+        self._lanes: dict[str, _Lane] = {}
+        self._days: dict[str, list[int]] = {}
+        """By pool: the day, and how many calls it has had."""
+
+    def exchange(self, replica: str, asks: Mapping[str, Ask], now: float) -> dict[str, Share]:
+        """A replica asks, and gets what is due to it, by lane."""
+        return {name: self._lane(name, replica, ask, now) for name, ask in asks.items()}
+
+    def _lane(self, name: str, replica: str, ask: Ask, now: float) -> Share:
+        lane = self._lanes.setdefault(name, _Lane())
+        window = ask.limit.seconds * (1.0 + lane.slack)
+        _forget(lane, ask.limit, window, now)
+        for moment in ask.unused:
+            self._give_back(lane, ask.pool, moment, now)
+        lane.slack = min(MOST_SLACK, lane.slack + GROWS * ask.throttled)
+        desk = _heard(lane, replica, ask, now)
+        left = self._left(ask, now)
+        given = _allot(lane, ask.limit, left, now)
+        stock = [] if given is None else _advance(lane, ask, left - given, now)
+        count = len(stock) + (left if given is None else given)
+        if ask.pool is not None:
+            self._days[ask.pool.name][1] += count
+        lane.slack = max(LEAST_SLACK, lane.slack - SHRINKS * count)
+        moments, desk.moments = desk.moments, []
+        window = ask.limit.seconds * (1.0 + lane.slack)
+        blocked = _blocked(lane, now - window)
+        return Share(
+            moments,
+            stock,
+            min(1.0, blocked / ask.limit.calls),
+            ask.limit.calls / window,
+            sum(sum(one.wants.values()) for one in lane.desks.values()),
+            (now // DAY + 1) * DAY if ask.pool is not None and left <= count else None,
+        )
+
+    def _left(self, ask: Ask, now: float) -> int:
+        """How many calls the day still has."""
+        if ask.pool is None:
+            return _ENDLESS
+        today = int(now // DAY)
+        day = self._days.setdefault(ask.pool.name, [today, 0])
+        if day[0] != today:
+            day[:] = [today, 0]
+        day[1] = max(day[1], ask.spent)
+        return max(0, ask.pool.calls - day[1])
+
+    def _give_back(self, lane: _Lane, pool: Pool | None, moment: float, now: float) -> None:
+        at = bisect_right(lane.taken, moment + _TICK / 2) - 1
+        if at >= 0 and abs(lane.taken[at] - moment) <= _TICK / 2:
+            del lane.taken[at]
+            day = self._days.get(pool.name) if pool is not None else None
+            if day is not None and day[0] == int(now // DAY):
+                day[1] = max(0, day[1] - 1)
+
+    def encode(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {"lanes": {name: _encoded(one) for name, one in self._lanes.items()}} | {
+            "days": self._days
+        }
+
+
+_ENDLESS: Final = 1 << 30
+_TICK: Final = 1e-4
+"""Seconds to which moments are rounded."""
+
+
+def decode(raw: Any) -> Book:
+    """What `encode` gave; anything else is an empty book: it is full again within a window."""
+    book = Book()
+    try:
+        lanes = {str(name): _decoded(one) for name, one in raw["lanes"].items()}
+        days = {str(name): [int(day), int(used)] for name, (day, used) in raw["days"].items()}
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
+        return book
+    book._lanes, book._days = lanes, days  # noqa: SLF001  its own module
+    return book
+
+
+def _encoded(lane: _Lane) -> list[Any]:
+    desks = {name: [d.seen, d.wants, d.moments] for name, d in lane.desks.items()}
+    return [lane.taken, lane.last, round(lane.slack, 6), desks, lane.turns, lane.turn]
+
+
+def _decoded(raw: Any) -> _Lane:
+    taken, last, slack, desks, turns, turn = raw
+    made = _Lane(
+        sorted(_moment(one) for one in taken),
+        _moment(last),
+        min(MOST_SLACK, max(LEAST_SLACK, _moment(slack))),
+        {str(name): _desk(*one) for name, one in desks.items()},
+        {str(caller): int(place) for caller, place in turns.items()},
+        int(turn),
+    )
+    for desk in made.desks.values():
+        for caller in desk.wants:
+            if caller not in made.turns:
+                raise ValueError("a caller without a place")
+    return made
+
+
+def _desk(seen: Any, wants: Any, moments: Any) -> _Desk:
+    return _Desk(
+        _moment(seen),
+        {str(caller): int(count) for caller, count in wants.items()},
+        [(_moment(at), str(caller)) for at, caller in moments],
+    )
+
+
+def _moment(raw: Any) -> float:
+    value = float(raw)
+    if not isfinite(value):
+        raise ValueError("not a moment")
+    return value
+
+
+def _forget(lane: _Lane, limit: Limit, window: float, now: float) -> None:
+    """What is over, and what was written before the clock was set back."""
+    latest = now + window + HORIZON + AHEAD
+    if lane.last > latest:
+        lane.last = now
+        lane.taken = [min(one, now) for one in lane.taken]
+    del lane.taken[: bisect_right(lane.taken, now - limit.seconds * (1.0 + MOST_SLACK))]
+    for name in [name for name, d in lane.desks.items() if not now - GONE <= d.seen <= now + GONE]:
+        del lane.desks[name]
+
+
+def _heard(lane: _Lane, replica: str, ask: Ask, now: float) -> _Desk:
+    """Write down what a replica wants."""
+    desk = lane.desks.setdefault(replica, _Desk(now))
+    desk.seen = round(now, 3)
+    wants = {caller: count for caller, count in ask.wants.items() if count > 0}
+    # What was given to it since it asked last is still among what waits there.
+    for _, caller in desk.moments:
+        if caller in wants:
+            wants[caller] -= 1
+            if not wants[caller]:
+                del wants[caller]
+    desk.wants = dict(list(wants.items())[:MOST_CALLERS])
+    wanted = {caller for one in lane.desks.values() for caller in one.wants}
+    lane.turns = {caller: place for caller, place in lane.turns.items() if caller in wanted}
+    for caller in desk.wants:
+        if caller not in lane.turns:
+            lane.turn += 1
+            lane.turns[caller] = lane.turn
+    return desk
+
+
+def _due(lane: _Lane, limit: Limit, now: float) -> float:
+    """The next moment at which a call may leave."""
+    window = limit.seconds * (1.0 + lane.slack)
+    at = now
+    if _blocked(lane, now - window) + 1 > max(1.0, limit.calls * AT_ONCE):
+        at = max(at, lane.last + window / limit.calls)
+    if len(lane.taken) >= limit.calls:
+        at = max(at, lane.taken[-limit.calls] + window)
+    return at
+
+
+def _blocked(lane: _Lane, since: float) -> int:
+    return len(lane.taken) - bisect_right(lane.taken, since)
+
+
+def _allot(lane: _Lane, limit: Limit, left: int, now: float) -> int | None:
+    """Give moments to those whose turn it is; how many. None: `left` were too few."""
+    given = 0
+    while lane.turns:
+        if given >= left:
+            return None
+        at = round(_due(lane, limit, now) + _TICK / 2, 4)
+        if at > now + HORIZON:
+            break
+        caller = min(lane.turns, key=lane.turns.__getitem__)
+        # Where most of its calls wait.
+        desk = max(lane.desks.values(), key=lambda one: one.wants.get(caller, 0))
+        desk.moments.append((at, caller))
+        desk.wants[caller] -= 1
+        if not desk.wants[caller]:
+            del desk.wants[caller]
+        lane.turn += 1
+        lane.turns[caller] = lane.turn
+        if not any(caller in one.wants for one in lane.desks.values()):
+            del lane.turns[caller]
+        insort(lane.taken, at)
+        lane.last = max(lane.last, at)
+        given += 1
+    return given
+
+
+def _advance(lane: _Lane, ask: Ask, left: int, now: float) -> list[float]:
+    """Moments that are given in advance, if nobody waits for one."""
+    if lane.turns or not ask.stock:
+        return []
+    calls, window = ask.limit.calls, ask.limit.seconds * (1.0 + lane.slack)
+    room = int(calls * IN_ADVANCE) - _blocked(lane, now - window)
+    end = round(now + AHEAD, 4)
+    stock = [end] * max(0, min(ask.stock, room, left))
+    for moment in stock:
+        insort(lane.taken, moment)
+    return stock
