@@ -18,6 +18,7 @@ from gateway.settings.model import (
     TokenSettings,
 )
 from gateway.settings.operations import load_operations, read_operations
+from gateway.settings.ratelimit import RateLimitSettings
 from gateway.settings.store import StoreSettings
 from gateway.settings.upstream import UpstreamSettings
 
@@ -29,6 +30,7 @@ __all__ = [
     "LimitSettings",
     "ListenSettings",
     "LogSettings",
+    "RateLimitSettings",
     "ReplaySettings",
     "Settings",
     "StoreSettings",

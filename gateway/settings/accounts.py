@@ -6,6 +6,7 @@ from gateway.core.credentials import AppCredentials
 from gateway.core.errors import ConfigurationError
 from gateway.models import AfterValidator, Field, field_validator
 from gateway.settings.kinds import AccountId, AppName, ClientId, Indexes, Kind
+from gateway.settings.ratelimit import AccountRateLimitSettings
 from gateway.settings.secrets import (
     SecretFile,
     SecretText,
@@ -81,3 +82,4 @@ class AccountSettings(Section):
         AfterValidator(_at_least_one),
         Kind("a list of at least one app"),
     ] = Field(description="The apps of the account. More apps mean more tokens side by side.")
+    ratelimit: AccountRateLimitSettings = AccountRateLimitSettings()

@@ -110,7 +110,8 @@ def _indexes(indexes: tuple[int, ...]) -> tuple[int, ...]:
     return indexes
 
 
-def _no_bool(value: object) -> object:
+def no_bool(value: object) -> object:
+    """Refuse what counts as a number in Python, and in no configuration."""
     if isinstance(value, bool):
         raise ValueError("must be a whole number")  # noqa: TRY004 - what pydantic collects
     return value
@@ -144,7 +145,7 @@ RotateAt = Annotated[
 ]
 Switch = Annotated[bool, Kind("true or false")]
 Portion = Annotated[float, Field(ge=0, le=1), Kind("a share from 0 to 1, such as 0.1")]
-Index = Annotated[int, BeforeValidator(_no_bool), Field(ge=0)]
+Index = Annotated[int, BeforeValidator(no_bool), Field(ge=0)]
 Indexes = Annotated[
     tuple[Index, ...],
     AfterValidator(_indexes),

@@ -9,6 +9,7 @@ from gateway.settings.accounts import AccountSettings
 from gateway.settings.kinds import AccountName, Kind
 from gateway.settings.limits import LimitSettings
 from gateway.settings.listen import AdminSettings, ListenSettings, overlap
+from gateway.settings.ratelimit import RateLimitSettings
 from gateway.settings.section import Section
 from gateway.settings.store import StoreSettings
 from gateway.settings.tls import TlsSettings
@@ -112,6 +113,7 @@ class Settings(BaseModel):
     token: TokenSettings = TokenSettings()
     replay: ReplaySettings = ReplaySettings()
     limits: LimitSettings = LimitSettings()
+    ratelimit: RateLimitSettings = RateLimitSettings()
     store: StoreSettings = StoreSettings()
     drain: DrainSettings = DrainSettings()
     log: LogSettings = LogSettings()

@@ -11,7 +11,7 @@ from gateway.core.routes import Endpoints
 from gateway.core.status import Replica
 from gateway.ports import Clock, Observer, TokenStore
 from gateway.settings import AccountSettings, Settings
-from gateway.settings.changes import same_store
+from gateway.settings.changes import same_store, same_tokens
 from gateway.tokens.heartbeat import Heartbeat
 from gateway.tokens.manager import ManagerParts, TokenManager
 from gateway.tokens.probing import ProbeTarget
@@ -118,7 +118,7 @@ class Assembly:
         known = former.keepers if former and _alike(former.settings, settings) else {}
         self.keepers: dict[str, Keeper] = {
             name: known[name]
-            if name in known and known[name].settings == account
+            if name in known and same_tokens(known[name].settings, account)
             else self._keeper(name, account)
             for name, account in settings.accounts.items()
         }

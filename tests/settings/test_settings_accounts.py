@@ -244,6 +244,7 @@ class TestNoSecretIsShown:
                     "token_indexes": [0],
                 }
             ],
+            "ratelimit": {},
         }
 
     def test_a_copy_is_as_good(self, loaded: Settings) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from gateway.settings import load
-from gateway.settings.changes import applicable, changes, same_store
+from gateway.settings.changes import applicable, changes, same_store, same_tokens
 from tests.stores.certificates import Authority, Issued
 
 BASE = {
@@ -37,6 +37,8 @@ def test_what_is_the_same_is_no_change() -> None:
         ({"STORE__LEASE": "5", "UPSTREAM__IDLE_TIMEOUT": "5"}, ("upstream", "store")),
         ({"ACCOUNTS__DEFAULT__APPS__0__CLIENT_SECRET": "new"}, ("accounts.default",)),
         ({"ACCOUNTS__DEFAULT__APPS__0__TOKEN_INDEXES": "[0, 1]"}, ("accounts.default",)),
+        ({"RATELIMIT__RETRY": "3"}, ("ratelimit",)),
+        ({"ACCOUNTS__DEFAULT__RATELIMIT__RETRY": "3"}, ("accounts.default",)),
     ],
 )
 def test_changes_are_named_in_the_order_of_the_configuration(
@@ -45,6 +47,15 @@ def test_changes_are_named_in_the_order_of_the_configuration(
     found = changes(settings(), settings(**variables))
     assert (found.applied, found.ignored) == (applied, ())
     assert "new" not in str(found)
+
+
+def test_what_is_about_calls_alone_leaves_tokens_as_they_are() -> None:
+    def default(**variables: str) -> Any:
+        return settings(**variables).accounts["default"]
+
+    assert same_tokens(default(), default(ACCOUNTS__DEFAULT__RATELIMIT__RETRY="3"))
+    assert not same_tokens(default(), default(ACCOUNTS__DEFAULT__APPS__0__CLIENT_SECRET="new"))
+    assert not same_tokens(default(), default(ACCOUNTS__DEFAULT__ACCOUNT_ID="new"))
 
 
 def test_accounts_that_come_or_go_are_changes() -> None:

@@ -1,0 +1,33 @@
+"""What is done about Zoom's rate limits, for all accounts and for one."""
+
+from typing import Annotated
+
+from gateway.models import BeforeValidator, Field
+from gateway.settings import kinds
+from gateway.settings.kinds import Kind
+from gateway.settings.section import Section
+
+Tries = Annotated[
+    int,
+    BeforeValidator(kinds.no_bool),
+    Field(ge=0, le=10),
+    Kind("a whole number from 0 to 10"),
+]
+
+
+class RateLimitSettings(Section):
+    """What is done about Zoom's rate limits. See docs/rate-limits.md."""
+
+    retry: Tries = Field(
+        default=0,
+        description="How often a call is sent again that Zoom refused with a 429 for the limit of"
+        " this second (or minute, where Zoom names a moment that is near): after its time, with"
+        " jitter, and so early that its answer comes within 10 s of the call's begin. 0: such"
+        " answers go to the caller at once. Those about a day, a user or calls at once always do.",
+    )
+
+
+class AccountRateLimitSettings(Section):
+    """What is done about Zoom's rate limits for this account alone. Unset: as `ratelimit` says."""
+
+    retry: Tries | None = Field(default=None, description="As `ratelimit.retry`.")
