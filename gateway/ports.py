@@ -282,6 +282,8 @@ class CallReport:
     upstream_duration: float = 0.0
     """From the first sending to the last answer's end, without waiting for tokens."""
     token_wait: float = 0.0
+    pace_wait: float = 0.0
+    """Waiting for its turn within Zoom's rate limits."""
     generation: int = 0
     """Of the token that was sent last; 0: none."""
     replays: int = 0

@@ -8,6 +8,7 @@ from gateway.core.endpoint import Endpoint
 from gateway.core.errors import CallRefusedError
 from gateway.ports import CallTokens, Tokens
 from gateway.web.origins import Api
+from gateway.web.pacing import Pacer
 
 DEFAULT: Final = "default"
 """The account of a call that names none."""
@@ -18,7 +19,7 @@ class AccountContext:
     """One account as the proxy needs it.
 
     `account_id` is Zoom's; `scope` gives the managed token's scope, `""` while there is none.
-    `api` None: its calls go where those of all accounts go.
+    `api` None: its calls go where those of all accounts go. `pacer` None: they go as they come.
     """
 
     name: str
@@ -26,6 +27,7 @@ class AccountContext:
     account_id: str = ""
     scope: Callable[[], str] = str
     api: Api | None = None
+    pacer: Pacer | None = None
 
 
 class _NoTokens:

@@ -12,6 +12,7 @@ from gateway.core.errors import (
     CallRefusedError,
     DescriptorsError,
     GatewayError,
+    PacedError,
     StoreError,
     TokenError,
     TokenUnavailableError,
@@ -58,6 +59,8 @@ class Problem(NamedTuple):
 def problem_of(error: BaseException) -> Problem:
     """Map an error to what the caller is told. Unexpected ones tell nothing of themselves."""
     match error:
+        case PacedError():
+            return Problem(error.status, error.slug_, error.message, error.retry_after)
         case CallRefusedError():
             allow = error.allow if isinstance(error, MethodRefusedError) else b""
             return Problem(error.status, error.slug_, error.message, close=error.close, allow=allow)
