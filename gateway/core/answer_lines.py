@@ -113,6 +113,7 @@ class AnswerLines:
             get(b"content-type", b""),
             get(b"content-encoding", b""),
             get(b"x-zm-trackingid", b""),
+            values,
         )
         return fields
 

@@ -7,6 +7,7 @@ replace the caller's: set, never added.
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from gateway.core.errors import CallRefusedError, UpstreamBrokenError
@@ -89,6 +90,11 @@ _ANSWER_LOOKED_AT: Final = frozenset(
         b"content-length",
         b"content-type",
         b"content-encoding",
+        b"retry-after",
+        b"x-ratelimit-category",
+        b"x-ratelimit-limit",
+        b"x-ratelimit-remaining",
+        b"x-ratelimit-type",
         b"x-zm-trackingid",
     }
 )
@@ -99,6 +105,8 @@ MAX_HEAD: Final = 64 * 1024
 8 KiB, nginx 32 KiB in all, Node 16."""
 
 _NONE: Final[tuple[bytes, ...]] = ()
+
+_UNREAD: Final[Mapping[bytes, bytes]] = MappingProxyType({})
 
 _NO_FIELDS: Final = frozenset({b"close", b"keep-alive", b""})
 """What `Connection` nearly always says; none of it names a field that is still there."""
@@ -168,6 +176,13 @@ class AnswerHeaders(NamedTuple):
     content_type: bytes
     content_encoding: bytes
     tracking_id: bytes
+    read: Mapping[bytes, bytes] = _UNREAD
+    """The values of what is read and goes on, by names in lower case."""
+
+    def value(self, name: bytes) -> bytes:
+        """The value of any field that goes on; `name` in lower case. Not for every call."""
+        found = (value for field, value in self.kept if field.lower() == name)
+        return next(found, b"")
 
     @property
     def kept(self) -> list[Field]:
@@ -295,7 +310,7 @@ def read_answer(raw: Sequence[Field]) -> AnswerHeaders:
     get = read.get
     digits = get(b"content-length")
     if (
-        get(b"connection", b"").lower() not in _NO_FIELDS
+        read.pop(b"connection", b"").lower() not in _NO_FIELDS
         or b"transfer-encoding" in read
         or not (digits is None or is_plain(digits))
     ):
@@ -306,6 +321,7 @@ def read_answer(raw: Sequence[Field]) -> AnswerHeaders:
         get(b"content-type", b""),
         get(b"content-encoding", b""),
         get(b"x-zm-trackingid", b""),
+        read,
     )
 
 
@@ -334,13 +350,15 @@ def _read_with_care(raw: Sequence[Field]) -> AnswerHeaders:
         length = _length(read[b"content-length"])
         if read[b"content-length"] != [written := b"%d" % length]:
             kept = [*_without(kept, {b"content-length"}), (b"Content-Length", written)]
-    get = read.get
+    joined = {name: b",".join(values) for name, values in read.items() if name not in _HOP}
+    get = joined.get
     return AnswerHeaders(
         [name + b": " + value for name, value in kept],
         length,
-        b",".join(get(b"content-type", _NONE)),
-        b",".join(get(b"content-encoding", _NONE)),
-        b",".join(get(b"x-zm-trackingid", _NONE)),
+        get(b"content-type", b""),
+        get(b"content-encoding", b""),
+        get(b"x-zm-trackingid", b""),
+        joined,
     )
 
 

@@ -138,6 +138,11 @@ def classify(status: int, body: bytes = b"") -> Verdict:
     return Verdict.UNKNOWN
 
 
+def message_of(body: bytes) -> str:
+    """What the decoded body of an error says; empty if it is not Zoom's JSON."""
+    return _listen(body).message
+
+
 def _is_json(content_type: bytes) -> bool:
     return content_type.partition(b";")[0].strip().lower() == b"application/json"
 

@@ -13,6 +13,9 @@ USUAL = [
     b"content-type:application/json",
     b"Content-Encoding: \t gzip \t",
     b"x-zm-trackingid: WEB_1",
+    b"X-RateLimit-Category: Light",
+    b"X-RateLimit-Remaining: 29",
+    b"Retry-After: 1",
     b"Connection: Keep-Alive",
     b"Keep-Alive: timeout=5",
     b"Set-Cookie: a=b; Path=/",
@@ -53,6 +56,7 @@ def test_what_is_read_is_what_the_fields_say(lines: list[bytes]) -> None:
     fields = AnswerLines().read(lines)
     if fields is None:
         once = [b"content-length", b"content-type", b"content-encoding", b"x-zm-trackingid"]
+        once += [b"x-ratelimit-category", b"x-ratelimit-remaining", b"retry-after"]
         counts = [[split(line)[0].lower() for line in lines].count(name) for name in once]
         assert counts[0] != 1 or max(counts) > 1
     else:

@@ -191,6 +191,27 @@ def test_an_answer_goes_on_in_order_with_doubles_and_bytes() -> None:
     assert answer.content_type == b"application/json"
     assert answer.content_encoding == b"gzip"
     assert answer.tracking_id == b"WEB_1"
+    assert answer.value(b"x-a") == b"1"
+    assert answer.value(b"content-type") == b"application/json"
+    assert answer.value(b"date") == b"Mon"
+    assert answer.value(b"retry-after") == b""
+
+
+@pytest.mark.parametrize(
+    "beside", [(b"Connection", b"keep-alive"), (b"Transfer-Encoding", b"chunked")]
+)
+def test_what_it_says_of_rate_limits_is_read_and_goes_on(beside: Field) -> None:
+    raw = [
+        (b"X-RateLimit-Category", b"Light"),
+        (b"X-RATELIMIT-Type", b"QPS"),
+        (b"x-ratelimit-limit", b"30"),
+        (b"X-RateLimit-Remaining", b"29"),
+        (b"Retry-After", b"1"),
+    ]
+    answer = read_answer([*raw, beside])
+    assert answer.kept == raw
+    assert answer.read == {name.lower(): value for name, value in raw}
+    assert read_answer([]).read == {}
 
 
 def test_the_hop_cookies_and_what_only_we_say_are_dropped() -> None:

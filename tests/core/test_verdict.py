@@ -15,6 +15,7 @@ from gateway.core.verdict import (
     classify,
     classify_head,
     decode_body,
+    message_of,
     needs_body,
 )
 
@@ -225,3 +226,17 @@ def test_a_new_token_may_help_after_a_refusal_for_whatever_reason() -> None:
         Verdict.REFUSED,
         Verdict.EXPIRED,
     }
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b'{"code": 429, "message": "Slow down."}', "Slow down."),
+        (b'{"code": 429, "message": 7}', ""),
+        (b"[1]", ""),
+        (b"<html>", ""),
+        (b"", ""),
+    ],
+)
+def test_what_an_error_says_in_words(body: bytes, message: str) -> None:
+    assert message_of(body) == message
