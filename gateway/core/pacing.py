@@ -199,5 +199,3 @@ class Lane(Generic[T]):
 def midnight(wall: float) -> float:
     """Seconds from this moment of the epoch to the end of its day of UTC."""
     return DAY - wall % DAY
-
-

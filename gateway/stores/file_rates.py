@@ -6,6 +6,7 @@ it is on the disk.
 """
 
 import asyncio
+import contextlib
 import errno
 import fcntl
 import json
@@ -98,17 +99,14 @@ def _lock(handle: int) -> None:
             return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() >= deadline:
-                raise TimeoutError(
-                    errno.ETIMEDOUT, "another process keeps its lock"
-                ) from None
+                raise TimeoutError(errno.ETIMEDOUT, "another process keeps its lock") from None
         time.sleep(POLL)
 
 
 def _read(handle: int) -> Book:
     content = os.pread(handle, _MOST, 0)
     raw: Any = None
-    try:
-        raw = json.loads(content) if content else None
-    except (ValueError, RecursionError):
-        pass  # half of it was written, or somebody else's: begin anew
+    # Where half of it was written, or somebody else's: begin anew.
+    with contextlib.suppress(ValueError, RecursionError):
+        raw = json.loads(content)
     return decode(raw)

@@ -59,11 +59,10 @@ class Problem(NamedTuple):
 def problem_of(error: BaseException) -> Problem:
     """Map an error to what the caller is told. Unexpected ones tell nothing of themselves."""
     match error:
-        case PacedError():
-            return Problem(error.status, error.slug_, error.message, error.retry_after)
         case CallRefusedError():
             allow = error.allow if isinstance(error, MethodRefusedError) else b""
-            return Problem(error.status, error.slug_, error.message, close=error.close, allow=allow)
+            wait = error.retry_after if isinstance(error, PacedError) else 1
+            return Problem(error.status, error.slug_, error.message, wait, error.close, allow)
         case TokenUnavailableError():
             return Problem(503, error.slug, f"No Zoom token: {error}", max(1, error.retry_after))
         case TokenError() | StoreError():

@@ -12,8 +12,8 @@ from gateway.core.paced_use import CallerUse, Use
 from gateway.core.pacing import PERIOD, Lane, Refusal
 from gateway.core.plans import USUAL, Plan
 from gateway.core.rate_book import DAY, Ask, Book, Share
-from gateway.core.ratelimit import Kind, Limited, Told
-from gateway.ports import Clock, RateStore
+from gateway.core.ratelimit import LIMITED, Kind, Limited, limited, told
+from gateway.ports import CallReport, Clock, RateStore
 
 PATIENCE: Final = 0.5
 """Seconds for the store to answer: calls wait for it."""
@@ -36,6 +36,8 @@ class PaceHooks(NamedTuple):
     """Account, lane and seconds, of a call that had to wait and was let through."""
     refused: Callable[[str, str, str], None]
     """Account, lane and reason."""
+    used: Callable[[str, str, float], None]
+    """Account, lane and the share of the limit that the fleet uses, 0 to 1."""
     failed: Callable[[StoreError], None]
     """The store does not answer."""
     defect: Callable[[BaseException], None]
@@ -99,22 +101,29 @@ class Pacer:
             self._task = asyncio.create_task(self._serve(), name="pacing")
         return gone
 
-    async def turn(self, endpoint: Endpoint, caller: str, within: float) -> None:
-        """Wait until the call may leave, `within` seconds at most. After `goes` said no.
-
-        Raises PacedError.
-        """
+    async def turn(self, endpoint: Endpoint, caller: str, report: CallReport) -> None:
+        """Wait until the call may leave, after `goes` said no. Raises PacedError."""
         line = self._line(endpoint)
         if line is None:
             return
-        lane, began = line.lane, self._now()
+        began = self._now()
+        try:
+            await self._wait(line, endpoint, caller, self._parts.wait - report.pace_wait)
+        finally:
+            ended = self._now()
+            report.pace_wait += ended - began
+        line.use.sent(caller, ended)
+        self._parts.hooks.waited(self._parts.account, self._lane_of(endpoint), ended - began)
+
+    async def _wait(self, line: _Line, endpoint: Endpoint, caller: str, within: float) -> None:
+        lane = line.lane
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        refusal = lane.wait(caller, turn, began)
+        refusal = lane.wait(caller, turn, self._now())
         if refusal is not None:
             raise self._refused(endpoint, line, caller, refusal)
         self._arm(line)
         try:
-            done, _ = await asyncio.wait([turn], timeout=within)
+            done, _ = await asyncio.wait([turn], timeout=max(0.0, within))
         except BaseException:
             self._leave(line, caller, turn)
             raise
@@ -124,13 +133,6 @@ class Pacer:
             raise self._refused(endpoint, line, caller, Refusal("late", seconds))
         if turn.cancelled():
             raise self._refused(endpoint, line, caller, lane.shut_for(self._now()))
-        ended = self._now()
-        line.use.sent(caller, ended)
-        self._parts.hooks.waited(self._parts.account, self._lane_of(endpoint), ended - began)
-
-    def left(self, waited: float) -> float:
-        """Seconds that a call may still wait that has waited so long."""
-        return max(0.0, self._parts.wait - waited)
 
     def _leave(self, line: _Line, caller: str, turn: "asyncio.Future[None]") -> None:
         """Its caller is gone: if it had its turn already, another has it."""
@@ -147,37 +149,43 @@ class Pacer:
 
     # Zoom's answers.
 
-    def told(self, endpoint: Endpoint, told: Told) -> None:
-        """What the header of an answer says of the limits."""
-        if told.category is not None and told.category != endpoint.category:
+    def heard(
+        self, endpoint: Endpoint, status: int, values: Mapping[bytes, bytes], message: str = ""
+    ) -> None:
+        """Zoom answered: `values` are its header's, by names in lower case."""
+        found = told(values)
+        if found.category is not None and found.category != self._category(endpoint):
             if len(self._learned) >= LEARNED:
                 self._learned.clear()
-            self._learned[endpoint.key] = told.category
-        line = self._line(endpoint)
-        if line is None or told.limit is None:
-            return
-        if told.kind in {Kind.PER_SECOND, Kind.PER_MINUTE}:
-            line.lane.told(told.limit)
-        elif told.kind is Kind.DAILY and told.remaining is not None:
-            line.lane.spent(told.limit - told.remaining)
-
-    def limited(self, endpoint: Endpoint, limited: Limited) -> None:
-        """Zoom answered 429."""
+            self._learned[endpoint.key] = found.category
         line = self._line(endpoint)
         if line is None:
             return
-        if limited.kind in {Kind.PER_SECOND, Kind.PER_MINUTE}:
+        if status == LIMITED:
+            wall = self._parts.clock.wall()
+            self._limited(line, limited(values, message, found.category, wall))
+        if found.limit is None:
+            return
+        if found.kind in _SHORT:
+            line.lane.told(found.limit)
+        elif found.kind is Kind.DAILY and found.remaining is not None:
+            line.lane.spent(found.limit - found.remaining)
+
+    def _limited(self, line: _Line, found: Limited) -> None:
+        if found.kind in _SHORT or found.kind is Kind.UNKNOWN:
             line.lane.throttled()
-        elif limited.kind is Kind.DAILY:
+        elif found.kind is Kind.DAILY:
             left = DAY - self._parts.clock.wall() % DAY
-            line.lane.close(self._now() + (left if limited.wait is None else limited.wait))
+            line.lane.close(self._now() + (left if found.wait is None else found.wait))
             self._turn_away(line)
 
     # Lanes.
 
     def _lane_of(self, endpoint: Endpoint) -> str:
-        category = self._learned.get(endpoint.key) or endpoint.category or USUAL
-        return self._plan.lane(category, endpoint.product)
+        return self._plan.lane(self._category(endpoint), endpoint.product)
+
+    def _category(self, endpoint: Endpoint) -> str:
+        return self._learned.get(endpoint.key) or endpoint.category or USUAL
 
     def _line(self, endpoint: Endpoint) -> _Line | None:
         name = self._lane_of(endpoint)
@@ -232,11 +240,14 @@ class Pacer:
                 asks = {name: line.lane.ask(self._asked) for name, line in lines.items()}
                 shares, offset = await self._exchange(asks)
                 for name, share in shares.items():
+                    self._parts.hooks.used(self._parts.account, name, share.used)
                     self._take(self._lines[name], share, offset)
         except Exception as problem:  # noqa: BLE001  the next call begins anew
             self._parts.hooks.defect(problem)
         finally:
             self._task = None
+            for name in self._lines:
+                self._parts.hooks.used(self._parts.account, name, 0.0)
 
     def _take(self, line: _Line, share: Share, offset: float) -> None:
         line.lane.take(share, offset)
@@ -302,10 +313,6 @@ class Pacer:
         """Those that sent most in the last minute, the first before all."""
         return self._lines[lane].use.most(now, self._lines[lane].lane.queue.waiting())
 
-    def used(self) -> dict[str, float]:
-        """By lane: the share of the limit that the fleet uses."""
-        return {name: line.lane.used for name, line in self._lines.items()}
-
     async def close(self) -> None:
         for line in self._lines.values():
             if line.timer is not None:
@@ -316,6 +323,8 @@ class Pacer:
             task.cancel()
             await asyncio.wait([task])
 
+
+_SHORT: Final = frozenset({Kind.PER_SECOND, Kind.PER_MINUTE})
 
 _WORDS: Final = {
     "full": "This caller has too many calls waiting for their turn within Zoom's rate limits;"

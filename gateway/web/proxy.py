@@ -1,7 +1,6 @@
 """One call's journey: admit, take a token, send, judge, perhaps again, pass on."""
 
 import asyncio
-import random
 from collections.abc import Awaitable, Coroutine
 from dataclasses import replace
 from typing import Any, Final, TypeVar
@@ -30,6 +29,7 @@ from gateway.web.admit import Admission, Call, body_of
 from gateway.web.answer import Answer
 from gateway.web.deadlines import Deadlines
 from gateway.web.errors import Problem, problem_of
+from gateway.web.fresh_id import fresh_id
 from gateway.web.limits import BACKGROUND, MAX_SENDINGS
 from gateway.web.oauth_stub import OAuthStub
 from gateway.web.proxy_parts import ProxyParts
@@ -40,8 +40,6 @@ from gateway.web.visit import Visit
 from gateway.web.wire import CallerGoneError
 
 T = TypeVar("T")
-
-_CHANCE: Final = random.Random()  # noqa: S311  for ids; seeded by the system in each process
 
 UNKNOWN: Final = "unknown"
 """The account of a call that was refused before its account was known."""
@@ -106,7 +104,7 @@ class Proxy:
         self.meters.turned_away("calls")
         visit = self._visit(request)
         ids = [value for name, value in request.head if name.lower() == b"x-request-id"]
-        visit.report.request_id = request_id(ids, _fresh_id)
+        visit.report.request_id = request_id(ids, fresh_id)
         unread = request.has_body and not request.payload.is_eof()
         return self._attend(
             visit,
@@ -156,7 +154,7 @@ class Proxy:
             headers = read_caller(request.head, self.limits.header_bytes, self._dropped)
             if known is not None:
                 known.read_by(self, headers)
-        report.request_id = request_id(headers.values(b"x-request-id"), _fresh_id)
+        report.request_id = request_id(headers.values(b"x-request-id"), fresh_id)
         report.trace = trace = self._trace_of(headers, visit.began)
         if trace is not None:
             visit.steps = trace.steps
@@ -184,7 +182,7 @@ class Proxy:
 
     async def _attend(self, visit: Visit, call: Call | Exception) -> Answer:
         report = visit.report
-        report.request_id = report.request_id or _fresh_id()
+        report.request_id = report.request_id or fresh_id()
         self._observer.call_began(report.account)
         if not self.inflight:
             self._quiet.clear()
@@ -274,10 +272,14 @@ class Proxy:
         report = visit.report
         tokens = call.account.tokens.call(call.endpoint)
         upstream = call.origin.upstream
+        pacer = call.account.pacer
+        caller = "" if pacer is None else self._access.name_of(call.headers) or report.caller
         token = tokens.ready()
         if token is None:
             token = await self._timed(visit, tokens.first())
         while True:
+            if pacer is not None and not pacer.goes(call.endpoint, caller):
+                await pacer.turn(call.endpoint, caller, report)
             request = self._sending(visit, call, token)
             try:
                 answer = await upstream.send(request)
@@ -285,15 +287,14 @@ class Proxy:
                 answer = await upstream.send(_again(visit, request, stale))
             received = self._received(visit, answer)
             verdict = received.glance(call.method)
+            if pacer is not None:
+                pacer.heard(call.endpoint, received.status, received.headers.read)
             if verdict is None:
                 # Zoom may have refused the call on its head alone, and left its body unread: what
                 # is sent next on that connection would be taken for the body.
                 verdict = await received.judge(let_go=call.body is None)
             if not verdict.refuses:
-                if verdict is Verdict.ACCEPTED:
-                    tokens.accepted(token)
-                if report.replays:
-                    report.outcome = ReplayOutcome.RECOVERED
+                _settle(report, tokens, token, verdict)
                 return received
             if visit.steps is not None:
                 visit.steps.refused(self._now())
@@ -378,6 +379,13 @@ class Proxy:
             self._hooks.unhandled(error)
 
 
+def _settle(report: CallReport, tokens: CallTokens, token: Token, verdict: Verdict) -> None:
+    if verdict is Verdict.ACCEPTED:
+        tokens.accepted(token)
+    if report.replays:
+        report.outcome = ReplayOutcome.RECOVERED
+
+
 def _again(visit: Visit, request: UpstreamRequest, stale: UpstreamStaleError) -> UpstreamRequest:
     """The same request, from the kept body. Raises `stale` if that is not possible."""
     if visit.spool is None or not visit.spool.replayable:
@@ -387,8 +395,3 @@ def _again(visit: Visit, request: UpstreamRequest, stale: UpstreamStaleError) ->
 
 async def _discard(waiting: Coroutine[Any, Any, object]) -> None:
     await waiting
-
-
-def _fresh_id() -> str:
-    """An id that nobody else has. It is no secret, and is not kept as one."""
-    return f"{_CHANCE.getrandbits(128):032x}"

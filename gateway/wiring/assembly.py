@@ -19,6 +19,7 @@ from gateway.web.access import Access
 from gateway.web.accounts import AccountContext, Accounts
 from gateway.web.meters import Allowance, Meters
 from gateway.web.origins import Origin
+from gateway.web.pacing import PaceHooks
 from gateway.web.proxy import Proxy
 from gateway.web.proxy_parts import Hooks, ProxyParts
 from gateway.wiring.access import policy, sources
@@ -27,6 +28,7 @@ from gateway.wiring.key_files import KeyFiles
 from gateway.wiring.limits import limits_of
 from gateway.wiring.lines import Lines
 from gateway.wiring.outward import Outward
+from gateway.wiring.pacing import Pacing
 from gateway.wiring.spooling import Spooling
 from gateway.wiring.store import token_store
 from gateway.wiring.traces import Traces
@@ -56,6 +58,7 @@ class Commons:
     """What the other replicas are told of this one."""
     store_failed: Callable[[StoreError], None]
     """Told why the store took no heartbeat."""
+    pace_hooks: PaceHooks
     first: bool
     """Whether it tells what is as true of all the processes that are one gateway."""
 
@@ -122,6 +125,15 @@ class Assembly:
             else self._keeper(name, account)
             for name, account in settings.accounts.items()
         }
+        self.pacing: Pacing = Pacing(
+            settings,
+            commons.replica.name,
+            commons.clock,
+            commons.pace_hooks,
+            former.pacing if former else None,
+        )
+        heartbeat = self.heartbeat
+        self.pacing.count(lambda: len(heartbeat.sighting.replicas))
         self.sources = sources(settings)
         self.key_field = settings.access.key_header.lower().encode()
         self.key_fields: frozenset[bytes] = (former.key_fields if former else frozenset()) | {
@@ -173,7 +185,11 @@ class Assembly:
         return ProxyParts(
             accounts=Accounts(
                 AccountContext(
-                    name, keeper.manager, keeper.settings.account_id, keeper.manager.scope
+                    name,
+                    keeper.manager,
+                    keeper.settings.account_id,
+                    keeper.manager.scope,
+                    pacer=self.pacing.pacers.get(name),
                 )
                 for name, keeper in self.keepers.items()
             ),
@@ -217,9 +233,15 @@ class Assembly:
             (self.heartbeat, self.heartbeat.close),
             (self.key_files, self.key_files.close),
             *((keeper.manager, keeper.manager.close) for keeper in keepers),
+            *((pacer, pacer.close) for pacer in self.pacing.pacers.values()),
         ]
         yield [(keeper.minter, keeper.minter.close) for keeper in keepers]
-        yield [(self.upstream, self.upstream.close), (self.store, self.store.close)]
+        rates = self.pacing.store
+        yield [
+            (self.upstream, self.upstream.close),
+            (self.store, self.store.close),
+            *([] if rates is None else [(rates, rates.close)]),
+        ]
 
     def parts(self) -> Iterator[object]:
         """All that is closed."""

@@ -40,6 +40,7 @@ from gateway.wiring.certificates import Certificates, TlsNews
 from gateway.wiring.credentials import identities
 from gateway.wiring.in_use import InUse
 from gateway.wiring.lines import Lines
+from gateway.wiring.pacing import pace_hooks
 from gateway.wiring.posture import posture
 from gateway.wiring.traces import Traces
 
@@ -119,6 +120,7 @@ class Gateway:
             self._in_use.meters,
             self._presence,
             self._store_failed,
+            pace_hooks(self._metrics.pace, self._lines, self._store_failed),
             first=first,
         )
 
