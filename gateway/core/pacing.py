@@ -18,7 +18,7 @@ T = TypeVar("T", bound=Hashable)
 PERIOD: Final = 0.1
 """Seconds between two times that a replica asks, at least."""
 
-LATE: Final = 0.1
+LATE: Final = 0.2
 """Seconds for which a moment is good: a busy machine does not wake up in time."""
 
 KEPT: Final = 0.7

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from gateway.core.endpoint import Endpoint
-from gateway.core.errors import PacedError, StoreError
+from gateway.core.errors import PacedError, StoreError, StoreUnavailableError
 from gateway.core.fair_queue import FairQueue
 from gateway.core.paced_use import CallerUse, Use
 from gateway.core.pacing import PERIOD, Lane, Refusal
@@ -266,8 +266,8 @@ class Pacer:
                 self._away = False
                 return shares, self._measured(began, self._now(), now)
             except (StoreError, TimeoutError) as problem:
-                if not self._away and isinstance(problem, StoreError):
-                    parts.hooks.failed(problem)
+                if not self._away:
+                    parts.hooks.failed(_fault(problem))
                 self._away = True
                 self._away_until = self._now() + OUTAGE
         count = max(1, parts.replicas())
@@ -322,6 +322,14 @@ class Pacer:
             task = self._task
             task.cancel()
             await asyncio.wait([task])
+
+
+def _fault(problem: StoreError | TimeoutError) -> StoreError:
+    if isinstance(problem, StoreError):
+        return problem
+    return StoreUnavailableError(
+        f"the store gave no schedule of calls within {PATIENCE:g} s (store.url, ratelimit.pace)"
+    )
 
 
 _SHORT: Final = frozenset({Kind.PER_SECOND, Kind.PER_MINUTE})
