@@ -15,9 +15,6 @@ from gateway.core.rate_book import DAY, Ask, Share
 
 T = TypeVar("T", bound=Hashable)
 
-PERIOD: Final = 0.1
-"""Seconds between two times that a replica asks, at least."""
-
 LATE: Final = 0.2
 """Seconds for which a moment is good: a busy machine does not wake up in time."""
 

@@ -9,7 +9,8 @@ grow, and each call that is let through makes it a bit less.
 
 While most of the budget is unused, moments are at once, and a replica gets some in advance that
 are good for a short time, so that its calls need not ask. Beyond that they come evenly, not
-further ahead than `HORIZON`, each for the caller whose turn it is, at whatever replica it waits.
+further ahead than `HORIZON`, each for the caller whose turn it is, at whatever replica it waits;
+until that replica has heard of it, it can still become another's, whose turn is before.
 
 Pure: time is the store's, in seconds since the epoch. A store keeps what `encode` gives.
 """
@@ -17,13 +18,20 @@ Pure: time is the store's, in seconds since the epoch. A store keeps what `encod
 from bisect import bisect_right, insort
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from math import isfinite
 from typing import Any, Final, NamedTuple
 
 from gateway.core.plans import Limit, Pool
 
-HORIZON: Final = 0.15
-"""Seconds that moments are given ahead: a replica must have heard of each before it comes."""
+PERIOD: Final = 0.1
+"""Seconds between two times that a replica asks, at least."""
+
+TOLD: Final = PERIOD + 0.03
+"""Seconds ahead that a replica is told of its moments: until it asks again."""
+
+HORIZON: Final = TOLD + 0.03
+"""Seconds that moments are given ahead."""
 
 AHEAD: Final = 0.3
 """Seconds for which a moment that was given in advance is good."""
@@ -94,8 +102,9 @@ class _Desk:
 
     seen: float
     wants: dict[str, int] = field(default_factory=dict)
-    moments: list[tuple[float, str]] = field(default_factory=list)
-    """Given to it, but it has not heard of them yet."""
+    moments: list[tuple[float, str, int]] = field(default_factory=list)
+    """For which callers it will be given them, in which places those were; it has not heard of
+    them yet."""
 
 
 @dataclass(slots=True)
@@ -124,6 +133,12 @@ class Book:
         """A replica asks, and gets what is due to it, by lane."""
         return {name: self._lane(name, replica, ask, now) for name, ask in asks.items()}
 
+    def begin(self, name: str, limit: Limit, at: float) -> None:
+        """Nothing is known of what went before: the first moment of this lane is `at`."""
+        window = limit.seconds * (1.0 + SLACK)
+        lane = self._lanes[name] = _Lane()
+        lane.taken, lane.last = [at - window] * limit.calls, at - window / limit.calls
+
     def _lane(self, name: str, replica: str, ask: Ask, now: float) -> Share:
         lane = self._lanes.setdefault(name, _Lane())
         window = ask.limit.seconds * (1.0 + lane.slack)
@@ -131,24 +146,25 @@ class Book:
         for moment in ask.unused:
             self._give_back(lane, ask.pool, moment, now)
         lane.slack = min(MOST_SLACK, lane.slack + GROWS * ask.throttled)
+        free = _recall(lane, replica)
         desk = _heard(lane, replica, ask, now)
+        idle = _assign(lane, desk, free)
+        for moment in idle:
+            self._give_back(lane, ask.pool, moment, now)
         left = self._left(ask, now)
-        given = _allot(lane, ask.limit, left, now)
-        stock = [] if given is None else _advance(lane, ask, left - given, now)
-        count = len(stock) + (left if given is None else given)
+        given = _allot(lane, desk, ask.limit, left, now)
+        stock = _advance(lane, ask, left - given, now)
         if ask.pool is not None:
-            self._days[ask.pool.name][1] += count
-        lane.slack = max(LEAST_SLACK, lane.slack - SHRINKS * count)
-        moments, desk.moments = desk.moments, []
+            self._days[ask.pool.name][1] += given + len(stock)
+        lane.slack = max(LEAST_SLACK, lane.slack - SHRINKS * (given + len(stock)))
         window = ask.limit.seconds * (1.0 + lane.slack)
-        blocked = _blocked(lane, now - window)
         return Share(
-            moments,
+            _told(desk, now),
             stock,
-            min(1.0, blocked / ask.limit.calls),
+            min(1.0, _blocked(lane, now - window) / ask.limit.calls),
             ask.limit.calls / window,
             sum(sum(one.wants.values()) for one in lane.desks.values()),
-            (now // DAY + 1) * DAY if ask.pool is not None and left <= count else None,
+            (now // DAY + 1) * DAY if left <= given + len(stock) else None,
         )
 
     def _left(self, ask: Ask, now: float) -> int:
@@ -220,7 +236,7 @@ def _desk(seen: Any, wants: Any, moments: Any) -> _Desk:
     return _Desk(
         _moment(seen),
         {str(caller): int(count) for caller, count in wants.items()},
-        [(_moment(at), str(caller)) for at, caller in moments],
+        [(_moment(at), str(caller), int(place)) for at, caller, place in moments],
     )
 
 
@@ -242,18 +258,26 @@ def _forget(lane: _Lane, limit: Limit, window: float, now: float) -> None:
         del lane.desks[name]
 
 
+def _recall(lane: _Lane, replica: str) -> list[float]:
+    """Take back what no replica has heard of yet, as if it had not been given; in its order."""
+    free: list[float] = []
+    for name, desk in lane.desks.items():
+        for at, caller, place in desk.moments:
+            free.append(at)
+            lane.turns[caller] = min(place, lane.turns.get(caller, place))
+            # What the one that asks wants it says itself.
+            if name != replica:
+                desk.wants[caller] = desk.wants.get(caller, 0) + 1
+        desk.moments = []
+    return sorted(free)
+
+
 def _heard(lane: _Lane, replica: str, ask: Ask, now: float) -> _Desk:
     """Write down what a replica wants."""
     desk = lane.desks.setdefault(replica, _Desk(now))
     desk.seen = round(now, 3)
-    wants = {caller: count for caller, count in ask.wants.items() if count > 0}
-    # What was given to it since it asked last is still among what waits there.
-    for _, caller in desk.moments:
-        if caller in wants:
-            wants[caller] -= 1
-            if not wants[caller]:
-                del wants[caller]
-    desk.wants = dict(list(wants.items())[:MOST_CALLERS])
+    wants = ((caller, count) for caller, count in ask.wants.items() if count > 0)
+    desk.wants = dict(islice(wants, MOST_CALLERS))
     wanted = {caller for one in lane.desks.values() for caller in one.wants}
     lane.turns = {caller: place for caller, place in lane.turns.items() if caller in wanted}
     for caller in desk.wants:
@@ -261,6 +285,13 @@ def _heard(lane: _Lane, replica: str, ask: Ask, now: float) -> _Desk:
             lane.turn += 1
             lane.turns[caller] = lane.turn
     return desk
+
+
+def _told(desk: _Desk, now: float) -> list[tuple[float, str]]:
+    """What it has to know until it asks again."""
+    told = [(at, caller) for at, caller, _ in desk.moments if at <= now + TOLD]
+    desk.moments = [one for one in desk.moments if one[0] > now + TOLD]
+    return told
 
 
 def _due(lane: _Lane, limit: Limit, now: float) -> float:
@@ -278,30 +309,48 @@ def _blocked(lane: _Lane, since: float) -> int:
     return len(lane.taken) - bisect_right(lane.taken, since)
 
 
-def _allot(lane: _Lane, limit: Limit, left: int, now: float) -> int | None:
-    """Give moments to those whose turn it is; how many. None: `left` were too few."""
+def _assign(lane: _Lane, asking: _Desk, free: Sequence[float]) -> list[float]:
+    """Give moments to those whose turn it is; what is left when nobody waits any more."""
+    for number, at in enumerate(free):
+        if not lane.turns:
+            return list(free[number:])
+        _give(lane, asking, at)
+    return []
+
+
+def _allot(lane: _Lane, asking: _Desk, limit: Limit, left: int, now: float) -> int:
+    """Give new moments, `left` at most; how many."""
     given = 0
-    while lane.turns:
-        if given >= left:
-            return None
+    while lane.turns and given < left:
         at = round(_due(lane, limit, now) + _TICK / 2, 4)
         if at > now + HORIZON:
             break
-        caller = min(lane.turns, key=lane.turns.__getitem__)
-        # Where most of its calls wait.
-        desk = max(lane.desks.values(), key=lambda one: one.wants.get(caller, 0))
-        desk.moments.append((at, caller))
-        desk.wants[caller] -= 1
-        if not desk.wants[caller]:
-            del desk.wants[caller]
-        lane.turn += 1
-        lane.turns[caller] = lane.turn
-        if not any(caller in one.wants for one in lane.desks.values()):
-            del lane.turns[caller]
         insort(lane.taken, at)
         lane.last = max(lane.last, at)
+        _give(lane, asking, at)
         given += 1
     return given
+
+
+def _give(lane: _Lane, asking: _Desk, at: float) -> None:
+    """Give a moment to the caller whose turn it is, where most of its calls wait.
+
+    Of those replicas that hear of it in time, if there are any: the one that asks, and others if
+    they are to ask before.
+    """
+    soon = [one for one in lane.desks.values() if one is asking or at >= one.seen + PERIOD]
+    desks = soon if any(one.wants for one in soon) else list(lane.desks.values())
+    callers = {caller for one in desks for caller in one.wants}
+    caller = min(callers, key=lane.turns.__getitem__)
+    desk = max(desks, key=lambda one: one.wants.get(caller, 0))
+    desk.moments.append((at, caller, lane.turns[caller]))
+    desk.wants[caller] -= 1
+    if not desk.wants[caller]:
+        del desk.wants[caller]
+    lane.turn += 1
+    lane.turns[caller] = lane.turn
+    if not any(caller in one.wants for one in lane.desks.values()):
+        del lane.turns[caller]
 
 
 def _advance(lane: _Lane, ask: Ask, left: int, now: float) -> list[float]:

@@ -9,18 +9,18 @@ from gateway.core.endpoint import Endpoint
 from gateway.core.errors import PacedError, StoreError, StoreUnavailableError
 from gateway.core.fair_queue import FairQueue
 from gateway.core.paced_use import CallerUse, Use
-from gateway.core.pacing import PERIOD, Lane, Refusal
+from gateway.core.pacing import Lane, Refusal
 from gateway.core.plans import USUAL, Plan
-from gateway.core.rate_book import DAY, Ask, Book, Share
+from gateway.core.rate_book import DAY, PERIOD, Ask, Book, Share
 from gateway.core.ratelimit import LIMITED, Kind, Limited, limited, told
 from gateway.ports import CallReport, Clock, RateStore
 
-PATIENCE: Final = 0.5
+PATIENCE: Final = 1.0
 """Seconds for the store to answer: calls wait for it."""
 
-OUTAGE: Final = 1.0
-"""Seconds after a fault of the store until it is asked again. Meanwhile each replica goes on with
-its part of the limits."""
+OUTAGE: Final = (1.0, 16.0)
+"""Seconds after a fault of the store until it is asked again, at first and at most. Meanwhile each
+replica goes on with its part of the limits."""
 
 LEARNED: Final = 1024
 """Endpoints whose category Zoom's answers taught, at most; the table knows most of them."""
@@ -45,7 +45,9 @@ class PaceHooks(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PaceParts:
-    """`replicas` gives how many there are, as far as is known. `wait` is in seconds."""
+    """`place` gives this replica's among all, from 0, and how many there are, as far as is known.
+    `wait` is in seconds.
+    """
 
     account: str
     replica: str
@@ -53,7 +55,7 @@ class PaceParts:
     wait: float
     store: RateStore
     clock: Clock
-    replicas: Callable[[], int]
+    place: Callable[[], tuple[int, int]]
     hooks: PaceHooks
 
 
@@ -79,8 +81,11 @@ class Pacer:
         """By endpoint: the category that Zoom names."""
         self._book = Book()
         """This replica's own, for when the store is away."""
+        self._begun: set[str] = set()
+        """The lanes of it that were used in this outage."""
         self._away_until = 0.0
-        self._away = False
+        self._pause = 0.0
+        """Of the outage: seconds until the store is asked again; 0: there is none."""
         self._offset: tuple[float, float, float] | None = None
         """What is to be added to the store's time for ours; how unsure that is, and since when."""
         self._asked = 0.0
@@ -263,14 +268,21 @@ class Pacer:
             try:
                 async with asyncio.timeout(PATIENCE):
                     now, shares = await parts.store.reserve(parts.account, parts.replica, asks)
-                self._away = False
+                self._pause = 0.0
                 return shares, self._measured(began, self._now(), now)
             except (StoreError, TimeoutError) as problem:
-                if not self._away:
+                if not self._pause:
                     parts.hooks.failed(_fault(problem))
-                self._away = True
-                self._away_until = self._now() + OUTAGE
-        count = max(1, parts.replicas())
+                    self._begun.clear()
+                first, most = OUTAGE
+                self._pause = min(most, 2 * self._pause) or first
+                self._away_until = self._now() + self._pause
+        wall = parts.clock.wall()
+        return self._apart(asks, wall), self._now() - wall
+
+    def _apart(self, asks: Mapping[str, Ask], wall: float) -> Mapping[str, Share]:
+        """Share the limits without the store: each replica its part, none at the same moment."""
+        place, count = self._parts.place()
         own = {
             name: ask._replace(
                 limit=ask.limit.part(count),
@@ -279,8 +291,12 @@ class Pacer:
             )
             for name, ask in asks.items()
         }
-        wall = parts.clock.wall()
-        return self._book.exchange(parts.replica, own, wall), self._now() - wall
+        for name, ask in own.items():
+            if name not in self._begun:
+                self._begun.add(name)
+                wait = ask.limit.seconds / ask.limit.calls * place / count
+                self._book.begin(name, ask.limit, wall + wait)
+        return self._book.exchange(self._parts.replica, own, wall)
 
     def _measured(self, sent: float, received: float, store: float) -> float:
         """The store said its time at some moment between: the closer these are the better."""

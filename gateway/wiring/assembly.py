@@ -133,7 +133,7 @@ class Assembly:
             former.pacing if former else None,
         )
         heartbeat = self.heartbeat
-        self.pacing.count(lambda: len(heartbeat.sighting.replicas))
+        self.pacing.sees(lambda: heartbeat.sighting)
         self.sources = sources(settings)
         self.key_field = settings.access.key_header.lower().encode()
         self.key_fields: frozenset[bytes] = (former.key_fields if former else frozenset()) | {

@@ -6,6 +6,7 @@ from typing import Any
 from gateway.clock import SystemClock
 from gateway.core.errors import StoreError
 from gateway.core.plans import Plan
+from gateway.core.presence import Sighting
 from gateway.observe.pace_metrics import PaceMetrics
 from gateway.ports import Clock, RateStore
 from gateway.settings import Settings
@@ -34,7 +35,7 @@ class Pacing:
     ) -> None:
         self.settings = settings
         self.terms = dict(_terms(settings))
-        self._replicas: Callable[[], int] = lambda: 1
+        self._sighting: Callable[[], Sighting] = Sighting
         self.store: RateStore | None = None
         kept = former if former and same_store(former.settings, settings) else None
         if self.terms:
@@ -45,17 +46,20 @@ class Pacing:
                 self.pacers[name] = kept.pacers[name]
             elif self.store is not None:
                 parts = PaceParts(
-                    name, replica, plan, wait, self.store, clock, self.replicas, hooks
+                    name,
+                    replica,
+                    plan,
+                    wait,
+                    self.store,
+                    clock,
+                    lambda: _place(replica, self._sighting()),
+                    hooks,
                 )
                 self.pacers[name] = Pacer(parts)
 
-    def replicas(self) -> int:
-        """How many share the limits, as far as is known."""
-        return self._replicas()
-
-    def count(self, replicas: Callable[[], int]) -> None:
-        """Know from now on how many replicas there are."""
-        self._replicas = replicas
+    def sees(self, sighting: Callable[[], Sighting]) -> None:
+        """Know from now on which replicas there are."""
+        self._sighting = sighting
 
     def status(self) -> dict[str, Any]:
         """By account and lane: the limit, what is used of it, and who uses it."""
@@ -66,6 +70,12 @@ def pace_hooks(
     metrics: PaceMetrics, lines: Lines, failed: Callable[[StoreError], None]
 ) -> PaceHooks:
     return PaceHooks(metrics.waited, metrics.refused, metrics.used, failed, lines.defect)
+
+
+def _place(replica: str, sighting: Sighting) -> tuple[int, int]:
+    """Its place among all that are known, from 0, and how many those are."""
+    names = sorted({replica, *(one.name for one in sighting.replicas)})
+    return names.index(replica), len(names)
 
 
 def _terms(settings: Settings) -> Iterator[tuple[str, _Terms]]:

@@ -121,8 +121,7 @@ class Crowd:
         for task in self._tasks:
             task.cancel()
         for outcome in await asyncio.gather(*self._tasks, return_exceptions=True):
-            if not isinstance(outcome, asyncio.CancelledError):
-                raise AssertionError(outcome)
+            assert isinstance(outcome, asyncio.CancelledError), outcome
 
 
 def key_of(caller: str) -> str:
