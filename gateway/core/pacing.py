@@ -11,7 +11,7 @@ from typing import Final, Generic, NamedTuple, TypeVar
 
 from gateway.core.fair_queue import FairQueue
 from gateway.core.plans import Limit, Pool
-from gateway.core.rate_book import DAY, Ask, Share
+from gateway.core.rate_book import Ask, Share
 
 T = TypeVar("T", bound=Hashable)
 
@@ -191,8 +191,3 @@ class Lane(Generic[T]):
             wants[caller] -= 1
             too_many -= 1
         return {caller: count for caller, count in wants.items() if count > 0}
-
-
-def midnight(wall: float) -> float:
-    """Seconds from this moment of the epoch to the end of its day of UTC."""
-    return DAY - wall % DAY

@@ -96,15 +96,26 @@ class Share(NamedTuple):
     """When the day's calls are used up: when the next day begins."""
 
 
+class Turn(NamedTuple):
+    """A caller that waits: who is in the earliest round is served first, and in it who came first.
+
+    A round is not begun anew: who could not be served, as its replica would not have heard in
+    time, is then before the others.
+    """
+
+    round: int
+    place: int
+
+
 @dataclass(slots=True)
 class _Desk:
     """A replica, as a lane knows it."""
 
     seen: float
     wants: dict[str, int] = field(default_factory=dict)
-    moments: list[tuple[float, str, int]] = field(default_factory=list)
-    """For which callers it will be given them, in which places those were; it has not heard of
-    them yet."""
+    moments: list[tuple[float, str, Turn]] = field(default_factory=list)
+    """For which callers it will be given them, and when their turns were before; it has not heard
+    of them yet."""
 
 
 @dataclass(slots=True)
@@ -115,10 +126,9 @@ class _Lane:
     """The latest moment that was given but in advance."""
     slack: float = SLACK
     desks: dict[str, _Desk] = field(default_factory=dict)
-    turns: dict[str, int] = field(default_factory=dict)
-    """Callers that wait, by their places in the round."""
-    turn: int = 0
-    """The last place."""
+    turns: dict[str, Turn] = field(default_factory=dict)
+    """Callers that wait."""
+    last_place: int = 0
 
 
 class Book:
@@ -212,18 +222,18 @@ def decode(raw: Any) -> Book:
 
 def _encoded(lane: _Lane) -> list[Any]:
     desks = {name: [d.seen, d.wants, d.moments] for name, d in lane.desks.items()}
-    return [lane.taken, lane.last, round(lane.slack, 6), desks, lane.turns, lane.turn]
+    return [lane.taken, lane.last, round(lane.slack, 6), desks, lane.turns, lane.last_place]
 
 
 def _decoded(raw: Any) -> _Lane:
-    taken, last, slack, desks, turns, turn = raw
+    taken, last, slack, desks, turns, place = raw
     made = _Lane(
         sorted(_moment(one) for one in taken),
         _moment(last),
         min(MOST_SLACK, max(LEAST_SLACK, _moment(slack))),
         {str(name): _desk(*one) for name, one in desks.items()},
-        {str(caller): int(place) for caller, place in turns.items()},
-        int(turn),
+        {str(caller): _turn(turn) for caller, turn in turns.items()},
+        int(place),
     )
     for desk in made.desks.values():
         for caller in desk.wants:
@@ -236,8 +246,13 @@ def _desk(seen: Any, wants: Any, moments: Any) -> _Desk:
     return _Desk(
         _moment(seen),
         {str(caller): int(count) for caller, count in wants.items()},
-        [(_moment(at), str(caller), int(place)) for at, caller, place in moments],
+        [(_moment(at), str(caller), _turn(turn)) for at, caller, turn in moments],
     )
+
+
+def _turn(raw: Any) -> Turn:
+    number, place = raw
+    return Turn(int(number), int(place))
 
 
 def _moment(raw: Any) -> float:
@@ -262,9 +277,9 @@ def _recall(lane: _Lane, replica: str) -> list[float]:
     """Take back what no replica has heard of yet, as if it had not been given; in its order."""
     free: list[float] = []
     for name, desk in lane.desks.items():
-        for at, caller, place in desk.moments:
+        for at, caller, turn in desk.moments:
             free.append(at)
-            lane.turns[caller] = min(place, lane.turns.get(caller, place))
+            lane.turns[caller] = min(turn, lane.turns.get(caller, turn))
             # What the one that asks wants it says itself.
             if name != replica:
                 desk.wants[caller] = desk.wants.get(caller, 0) + 1
@@ -279,11 +294,13 @@ def _heard(lane: _Lane, replica: str, ask: Ask, now: float) -> _Desk:
     wants = ((caller, count) for caller, count in ask.wants.items() if count > 0)
     desk.wants = dict(islice(wants, MOST_CALLERS))
     wanted = {caller for one in lane.desks.values() for caller in one.wants}
-    lane.turns = {caller: place for caller, place in lane.turns.items() if caller in wanted}
+    lane.turns = {caller: turn for caller, turn in lane.turns.items() if caller in wanted}
+    # Behind all that wait: else many who come for the first time would be before them.
+    number = 1 + min((turn.round for turn in lane.turns.values()), default=0)
     for caller in desk.wants:
         if caller not in lane.turns:
-            lane.turn += 1
-            lane.turns[caller] = lane.turn
+            lane.last_place += 1
+            lane.turns[caller] = Turn(number, lane.last_place)
     return desk
 
 
@@ -347,8 +364,8 @@ def _give(lane: _Lane, asking: _Desk, at: float) -> None:
     desk.wants[caller] -= 1
     if not desk.wants[caller]:
         del desk.wants[caller]
-    lane.turn += 1
-    lane.turns[caller] = lane.turn
+    lane.last_place += 1
+    lane.turns[caller] = Turn(lane.turns[caller].round + 1, lane.last_place)
     if not any(caller in one.wants for one in lane.desks.values()):
         del lane.turns[caller]
 
