@@ -13,6 +13,7 @@ from gateway.core.endpoint import Endpoint
 from gateway.core.events import TokenEvent
 from gateway.core.presence import Presence
 from gateway.core.rate_book import Ask, Share
+from gateway.core.ratelimit import Limited
 from gateway.core.secret import Secret
 from gateway.core.token import Grant, SlotId, Token
 from gateway.core.trace import CallTrace
@@ -261,6 +262,32 @@ class ReplayOutcome(StrEnum):
     """Sending it again met an error."""
 
 
+class RetryOutcome(StrEnum):
+    """How a call ended that was to be sent again for a limit's sake; the metric's `outcome`."""
+
+    RECOVERED = "recovered"
+    """Sent again, and not limited any more."""
+    LIMITED = "limited"
+    """It was sent as often as it may be; the last 429 was passed on."""
+    TOO_LATE = "too_late"
+    """Its time was too far away: the 429 was passed on."""
+    IMPOSSIBLE = "impossible"
+    """The body was too large to be kept, so the 429 was passed on."""
+    FAILED = "failed"
+    """Waiting for its time, or sending it again, met an error."""
+
+
+@dataclass(slots=True)
+class Throttling:
+    """What Zoom's rate limits did to one call."""
+
+    seen: list[Limited] = field(default_factory=list)
+    """Every 429 of it, in order."""
+    retries: int = 0
+    outcome: RetryOutcome | None = None
+    """None: it was not to be sent again."""
+
+
 @dataclass(slots=True)
 class CallReport:
     """One call of the proxy, for metrics and the access log. Durations in seconds.
@@ -307,6 +334,19 @@ class CallReport:
     """A name of the caller's certificate; empty if it showed none."""
     secure: bool = False
     """Whether the caller spoke TLS."""
+    key: str = ""
+    """The name of the key that the caller showed; empty if it showed none."""
+    category: str | None = None
+    """Of Zoom's rate limits, as the table of operations has it."""
+    told: Mapping[bytes, bytes] | None = None
+    """The header of the last answer that told what is left of a limit; None: none did."""
+    throttling: Throttling | None = None
+    """None: the call met no rate limit."""
+
+    @property
+    def who(self) -> str:
+        """Who calls, as people call it: by key, certificate, or address."""
+        return self.key or self.caller_name or self.caller or "unix socket"
 
 
 class Observer(Protocol):

@@ -33,6 +33,7 @@ from dashboard_kinds import (
     states,
 )
 from dashboard_limits import LIMITS
+from dashboard_rates import RATES
 from dashboard_replicas import REPLICAS, TIME
 
 _5XX: Final = ', status=~"5.."'
@@ -251,6 +252,7 @@ ROWS: Final[tuple[tuple[str, tuple[Panel, ...]], ...]] = (
     ("Is there a token?", _TOKENS),
     ("Can tokens be minted?", _MINTS),
     ("Who refuses what?", _REFUSALS),
+    ("Do Zoom's limits stand in the way?", RATES),
     ("Where is the time lost?", TIME),
     ("Who gets in, and is there room?", LIMITS),
     ("Which replica is it?", REPLICAS),

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gateway.cli.posture_view import facts, limits
 from gateway.core.posture import Mark
+from gateway.core.rate_words import facts as rate_facts
 from gateway.core.status import mood, span
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ class View:
         for slot in account["slots"]:
             self._slot(slot)
         self._pace(account)
+        self._rates(account)
         self._past(account)
         self._events(account.get("events", []))
 
@@ -163,6 +165,14 @@ class View:
             f", {name} {_duration(pace[name])}" for name in ("p50", "p99") if pace[name] is not None
         )
         self._say(f"last minute: {pace['per_second']:.1f} calls a second{times}")
+
+    def _rates(self, account: Mapping[str, Any]) -> None:
+        # An older gateway does not tell.
+        part = account.get("rate_limits")
+        for name, text, trouble, mark, who in () if part is None else rate_facts(part):
+            caused = f" (by {who})" if who else ""
+            told = f"; {trouble}{caused}" if trouble else ""
+            self._say(f"{name}: {text}{told}", _style(mark.value) if mark is not Mark.OK else "")
 
     def _past(self, account: Mapping[str, Any]) -> None:
         past = account.get("timeline")

@@ -1,6 +1,6 @@
 """The certificate that a listener shows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 _MOST: Final = 14 * 86400.0
@@ -15,6 +15,8 @@ class Certificate:
     """DNS names and addresses, as they stand in it; those that clients look for."""
     begins: float
     ends: float
+    der: bytes = field(default=b"", repr=False, compare=False)
+    """All of it, as it is shown; empty where only its words matter."""
 
     @property
     def due(self) -> float:

@@ -8,6 +8,7 @@ from typing import Final
 from gateway.core.account import Account
 from gateway.core.errors import MintFailure
 from gateway.core.events import MintFailed
+from gateway.core.rate_use import HOUR, Errors
 from gateway.core.token import Token
 
 OVERDUE: Final = 60.0
@@ -56,6 +57,8 @@ class Chart:
     store_problem: str = ""
     store_since: float | None = None
     """When the store began to fail."""
+    errors: Errors | None = None
+    """How many requests Zoom answers with errors, if that is high."""
 
 
 def holdoff_sentence(age: float) -> str:
@@ -271,6 +274,28 @@ def _store(chart: Chart) -> Diagnosis | None:
     return Diagnosis("store_down", Severity.WARNING, sentence, advice, chart.store_since)
 
 
+ERRORS_ADVICE: Final = (
+    "Zoom may disable an app for that: find the calls that fail, and their callers, in the log and"
+    " by zoom_gateway_requests_total, and mend or stop them."
+)
+
+
+def errors_sentence(found: Errors) -> str:
+    span = "hour" if found.minutes == HOUR else f"{found.minutes} minutes"
+    return (
+        f"Zoom answered {found.errors} of {found.requests} requests of the last {span} with errors"
+        f" ({100 * found.ratio:.0f} %)."
+    )
+
+
+def _error_ratio(chart: Chart) -> Diagnosis | None:
+    if chart.errors is None:
+        return None
+    return Diagnosis(
+        "error_ratio_high", Severity.WARNING, errors_sentence(chart.errors), ERRORS_ADVICE
+    )
+
+
 _LOOKS: tuple[Callable[[Chart], Diagnosis | None], ...] = (
     _no_token,
     _held_off,
@@ -279,6 +304,7 @@ _LOOKS: tuple[Callable[[Chart], Diagnosis | None], ...] = (
     _foreign,
     _previous_secret,
     _store,
+    _error_ratio,
 )
 
 

@@ -16,8 +16,13 @@
     │       └── StoreFormatError    it makes sense to another gateway: it must stay as it is
     └── UpstreamError         Zoom, or the way to it
         ├── UpstreamConnectError    nothing was sent
-        │   └── DescriptorsError        the process has no file descriptor left for it
+        │   ├── DescriptorsError        the process has no file descriptor left for it
+        │   └── UpstreamLoopError       the way leads back to the gateway itself
         ├── UpstreamTimeoutError    silence for longer than `upstream.idle_timeout`
+        ├── AnswerRefusedError      Zoom's answer is not what was asked for
+        │   ├── RedirectError           it redirects to where nobody may be sent
+        │   │   └── RedirectsError          or again and again
+        │   └── NotARecordingError      it is a web page
         └── UpstreamBrokenError     the connection broke, or the answer is malformed
             └── UpstreamStaleError      it was an old one, and the call can be sent again
 
@@ -185,6 +190,12 @@ class DescriptorsError(UpstreamConnectError):
     slug = "descriptors_exhausted"
 
 
+class UpstreamLoopError(UpstreamConnectError):
+    """What answers at Zoom's name is the gateway itself."""
+
+    slug = "loop"
+
+
 class UpstreamTimeoutError(UpstreamError):
     """Nothing came or went for `upstream.idle_timeout` seconds."""
 
@@ -195,6 +206,30 @@ class UpstreamBrokenError(UpstreamError):
     """The connection broke, or the answer is not HTTP."""
 
     slug = "upstream_broken"
+
+
+class AnswerRefusedError(UpstreamError):
+    """Zoom's answer is not what was asked for, and is not passed on."""
+
+    slug = "answer_refused"
+
+
+class RedirectError(AnswerRefusedError):
+    """Zoom redirects to where nobody may be sent."""
+
+    slug = "redirect_refused"
+
+
+class RedirectsError(RedirectError):
+    """One redirect led to the next, and that to another."""
+
+    slug = "too_many_redirects"
+
+
+class NotARecordingError(AnswerRefusedError):
+    """Zoom answers with a web page where a recording was asked for."""
+
+    slug = "not_a_recording"
 
 
 class UpstreamStaleError(UpstreamBrokenError):

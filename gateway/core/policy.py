@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from gateway.core.caller import Caller
 from gateway.core.caller_match import CallerMatch
+from gateway.core.other_hosts import PREFIX
 from gateway.core.patterns import (
     Catalogue,
     PatternTree,
@@ -21,6 +22,7 @@ from gateway.core.patterns import (
 )
 from gateway.core.routes import Operation, RouteTable
 from gateway.core.spelling import is_plain, readings, segments_of, with_whole_uuids
+from gateway.core.zoom_hosts import is_api
 
 DEFAULT: Final = "default"
 """The name of what decides where no rule fits."""
@@ -172,6 +174,37 @@ class Policy:
                 self._calls.clear()
             self._calls[group, method, path] = decision
         return decision
+
+    def decide_elsewhere(self, group: Group, method: str, host: str, path: bytes) -> Decision:
+        """What `decide` says of a call for another host of Zoom's.
+
+        The API's hosts have the API's operations, whichever of them is asked. Any other host's path
+        is `/_hosts/HOST/…`; but what is an operation, or a path of the rules, without that front is
+        judged as that, too: nobody knows what answers there.
+        """
+        if is_api(host):
+            return self.decide_for(group, method, path)
+        decision = self.decide_for(group, method, PREFIX + host.encode("ascii") + path)
+        if not decision.allowed or not group.needs_path:
+            return decision
+        bare = self._decide_if_known(group, method, path, host)
+        return decision if bare is None or bare.allowed else bare
+
+    def _decide_if_known(
+        self, group: Group, method: str, path: bytes, host: str
+    ) -> Decision | None:
+        """The decision about a path that means something; None: it does not."""
+        found = readings(path.decode("latin-1"))
+        if found is None:
+            return Decision(False, SPELLING)
+        front = segments_of(f"{PREFIX.decode()}{host}")
+        for text in found:
+            steps = segments_of(text.lower())
+            # A pattern for all paths, such as `/**`, has had its say.
+            fresh = set(self._tree.hits(steps)).difference(self._tree.hits([*front, *steps]))
+            if fresh or self._templates([text]) - {None}:
+                return self.decide_for(group, method, path)
+        return None
 
     def _decide(self, group: Group, methods: Sequence[str], path: bytes) -> Decision:
         if not group.needs_path:

@@ -175,6 +175,13 @@ that were refused in one second would come back in one, otherwise."""
 _MOST_SPREAD: Final = 4
 
 
+def last_sending(call_timeout: float) -> float:
+    """Seconds from a call's begin within which it may be sent again, `call_timeout` being all that
+    it may take; 0: it may take any time.
+    """
+    return min(RETRY_WITHIN, call_timeout / 2) if call_timeout else RETRY_WITHIN
+
+
 def retry_in(found: Limited, tries: int, jitter: float) -> float | None:
     """Seconds after which the call may be sent again; None: it is not to be.
 

@@ -90,6 +90,16 @@ def decoded(path: bytes) -> bytes:
     return path
 
 
+_SIMPLE: Final = re.compile(rb"[!-$&-~]*")
+"""What stays of a path when all is decoded, if no letter is hidden any more."""
+
+
+def may_hold(path: bytes, word: bytes) -> bool:
+    """Whether a word, in lower case, can be in any reading. If not, none need be made."""
+    plain = decoded(path)
+    return word in plain.lower() or not _SIMPLE.fullmatch(plain)
+
+
 def leniently(path: bytes) -> tuple[bytes, ...]:
     """Read a path as the most lenient of servers would: all at once.
 

@@ -2,7 +2,8 @@
 
 Zoom's paths carry meeting UUIDs that are encoded once or twice (`%252F`), so what goes on is
 the caller's bytes: no decoding, no re-encoding, no merging of slashes. Only the account's
-prefix (`/@NAME`) and, in the absolute form, scheme and authority are cut off the front.
+prefix (`/@NAME`), another host of Zoom's (`/_hosts/HOST`) and, in the absolute form, scheme and
+authority are cut off the front.
 """
 
 import re
@@ -11,7 +12,8 @@ from enum import Enum
 from typing import Final, NamedTuple
 
 from gateway.core.errors import CallRefusedError
-from gateway.core.spelling import decoded, leniently, readings
+from gateway.core.other_hosts import PREFIX, named_host
+from gateway.core.spelling import leniently, may_hold, readings
 
 MAX_TARGET: Final = 8192
 """Bytes. nginx takes 8 KiB for the request line, Apache 8,190 bytes."""
@@ -44,9 +46,6 @@ class Emulated(Enum):
     REVOKE = b"/oauth/revoke"
 
 
-_SIMPLE: Final = re.compile(rb"[!-$&-~]*")
-"""What stays of a path when all is decoded, if no letter is hidden any more."""
-
 _EMULATED: Final = {emulated.value: emulated for emulated in Emulated}
 _EMULATED_SEGMENTS: Final = frozenset(tuple(path[1:].split(b"/")) for path in _EMULATED)
 
@@ -56,7 +55,8 @@ class Target(NamedTuple):
 
     `upstream` is what Zoom gets, byte for byte; `path` is the same without its query.
     `account` is the name in the prefix, `prefix` the prefix as it stood (`b""`: none).
-    `emulated` says that this must not go to Zoom but be answered here.
+    `emulated` says that this must not go to Zoom but be answered here. `host` is the name of the
+    host that it is for, in its canonical form, and may be a stranger's; None: the API.
     """
 
     upstream: bytes
@@ -64,13 +64,15 @@ class Target(NamedTuple):
     account: str | None
     prefix: bytes
     emulated: Emulated | None
+    host: str | None = None
 
 
 def read_target(raw: bytes, host: bytes | None) -> Target:
     """Check a request target; `host` is the value of the `Host` field.
 
     Raises CallRefusedError: 400 for what is no target of ours, 414 for too long a one, 421
-    for another host's, 404 for spellings of the token endpoint that must not reach Zoom.
+    for another host's, 404 for spellings of the token endpoint, or of another host, that must not
+    reach Zoom.
     """
     if len(raw) > MAX_TARGET:
         raise CallRefusedError(
@@ -94,7 +96,13 @@ def read_target(raw: bytes, host: bytes | None) -> Target:
         raise CallRefusedError(
             404, "unknown_account", "An account is named as /@NAME, spelled like this."
         )
-    return Target(raw, path, account, prefix, _emulated(path))
+    emulated = _emulated(path)
+    named = named_host(raw)
+    if named is None:
+        return Target(raw, path, account, prefix, emulated)
+    raw = _rooted(named.rest)
+    path = raw.partition(b"?")[0]
+    return Target(raw, path, account, prefix, _emulated(path), named.host)
 
 
 def with_query(target: Target, query: bytes) -> Target | None:
@@ -102,12 +110,20 @@ def with_query(target: Target, query: bytes) -> Target | None:
 
     None: it must be checked as a whole, by `read_target`.
     """
-    if len(target.prefix) + len(target.upstream) + len(query) > MAX_TARGET:
+    front = len(target.prefix)
+    if target.host is not None:
+        front += len(PREFIX) + len(target.host)
+    if front + len(target.upstream) + len(query) > MAX_TARGET:
         return None
     if not _VISIBLE.fullmatch(query):
         return None
     return Target(
-        target.upstream + query, target.path, target.account, target.prefix, target.emulated
+        target.upstream + query,
+        target.path,
+        target.account,
+        target.prefix,
+        target.emulated,
+        target.host,
     )
 
 
@@ -176,8 +192,7 @@ def _emulated(path: bytes) -> Emulated | None:
 def _may_be_read_as_emulated(path: bytes) -> bool:
     if leniently(path) in _EMULATED_SEGMENTS:
         return True
-    plain = decoded(path)
-    if _SIMPLE.fullmatch(plain) and b"oauth" not in plain.lower():
+    if not may_hold(path, b"oauth"):
         return False
     # It is rare that a path comes here: all its readings take some time.
     found = readings(path.decode("latin-1"))

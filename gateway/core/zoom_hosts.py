@@ -11,6 +11,9 @@ from typing import Final
 ZOOMS: Final = ("zoom.us", "zoomgov.com")
 """Zoom's domains, the second is for Zoom for Government: they and all below them are Zoom's."""
 
+_API: Final = re.compile(r"(api(-[a-z0-9]+)?|fileapi|file)")
+"""First labels of hosts that have the operations of the API: each region's, and uploads'."""
+
 LOCALHOST: Final = "localhost"
 
 BELOW: Final = "*."
@@ -77,6 +80,12 @@ def is_zooms(host: str) -> bool:
     """Whether the host is Zoom's."""
     name = canonical(host)
     return name is not None and any(within(name, domain) for domain in ZOOMS)
+
+
+def is_api(host: str) -> bool:
+    """Whether a name in its canonical form is that of a host of Zoom's API."""
+    label, _, domain = host.partition(".")
+    return domain in ZOOMS and _API.fullmatch(label) is not None
 
 
 def is_trusted(host: str, trusted: Iterable[str]) -> bool:

@@ -58,6 +58,7 @@ def _notable(report: CallReport) -> bool:
         report.status >= _ERROR
         or report.error
         or report.outcome is not None
+        or report.throttling is not None
         or report.duration >= SLOW
     )
 

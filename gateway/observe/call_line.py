@@ -44,16 +44,21 @@ def _always(report: CallReport) -> dict[str, Any]:
     }
 
 
-def _sometimes(report: CallReport) -> dict[str, str]:
+def _sometimes(report: CallReport) -> dict[str, str | int]:
     """What stands there only where there is something to say."""
-    fields = {
+    fields: dict[str, str | int] = {
         "caller_name": report.caller_name,
+        "key_name": report.key,
         "replay_outcome": "" if report.outcome is None else report.outcome.value,
         "tracking_id": report.tracking_id,
         "error": report.error,
         "rule": report.rule,
         "reason": report.reason,
     }
+    if report.throttling is not None:
+        last = report.throttling.seen[-1]
+        fields["rate_limit"], fields["rate_category"] = last.kind.value, last.category
+        fields["rate_retries"] = report.throttling.retries
     if report.trace is not None:
         fields["trace_id"] = report.trace.context.trace_id
         fields["span_id"] = report.trace.context.span_id
@@ -86,9 +91,12 @@ def json_line(stamp: str, level: str, report: CallReport, sample_rate: float | N
         or report.caller_name
         or report.rule
         or report.reason
+        or report.key
+        or report.throttling is not None
     ):
         for name, value in _sometimes(report).items():
-            line += f',"{name}":{text(value[:LONGEST])}'
+            said = text(value[:LONGEST]) if isinstance(value, str) else value
+            line += f',"{name}":{said}'
     if sample_rate is not None:
         line += f',"sample_rate":{sample_rate!r}'
     return f"{line}}}".encode("ascii")

@@ -6,6 +6,8 @@ from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
+from gateway.core.diagnosis import ERRORS_ADVICE, errors_sentence
+from gateway.core.rate_use import Errors
 from gateway.observe.failure import describe
 from gateway.observe.throttle import Later, Throttle, call_later
 from gateway.observe.tls_log import TlsLog
@@ -195,6 +197,25 @@ class GatewayLog:
             f"alone: of one of more than {limit} bytes a refusal is passed on. Mount a directory "
             "that can be written to, at /tmp or wherever replay.dir says.",
             reason=error.strerror or type(error).__name__,
+        )
+
+    def error_ratio_high(self, account: str, found: Errors) -> None:
+        """Zoom answers many of an account's requests with errors."""
+        self._log.warning(
+            "error_ratio_high",
+            message=f"{errors_sentence(found)} {ERRORS_ADVICE}",
+            account=account,
+            minutes=found.minutes,
+            requests=found.requests,
+            errors=found.errors,
+        )
+
+    def error_ratio_normal(self, account: str) -> None:
+        """It does so no longer."""
+        self._log.info(
+            "error_ratio_normal",
+            message="Zoom answers this account's requests with few errors again.",
+            account=account,
         )
 
     def limit_reached(self, limit: str, most: float) -> None:

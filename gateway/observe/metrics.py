@@ -30,6 +30,7 @@ from gateway.observe.fleet_gauges import FleetGauges
 from gateway.observe.limit_metrics import LimitMetrics
 from gateway.observe.pace_metrics import PaceMetrics
 from gateway.observe.paced import Paced
+from gateway.observe.rate_metrics import RateMetrics
 from gateway.observe.shared import Processes, Shared
 from gateway.observe.tally import BUCKETS, Tally
 from gateway.observe.token_gauges import TokenGauges
@@ -112,6 +113,7 @@ class Metrics:
         self._tally.feed(families.requests, families.duration, families.upstream, families.inflight)
         self.limits = LimitMetrics(PREFIX, counted)
         self.pace = PaceMetrics(PREFIX, counted)
+        self.rates = RateMetrics(PREFIX, counted)
         self.prepare(accounts)
         Info(f"{PREFIX}_build", "What runs here.", registry=self.registry).info(
             {"version": version, "python": platform.python_version()}
@@ -169,6 +171,8 @@ class Metrics:
             self._families.denied.labels(report.denied).inc()
         if report.outcome is not None:
             self._families.replays.labels(account, report.outcome.value).inc()
+        if report.throttling is not None:
+            self.rates.ended(account, report.throttling)
 
     def token_event(self, account: str, event: TokenEvent) -> None:
         families = self._families
@@ -193,6 +197,11 @@ class Metrics:
 
     # Readers.
 
+    def refresh(self) -> None:
+        """Set what is not told as it happens."""
+        self.limits.refresh()
+        self.rates.refresh()
+
     def scrape(self, accept: str | None) -> Callable[[], tuple[bytes, str]]:
         """Give what writes the metrics: to be called once, on any thread, but on one at a time.
 
@@ -200,7 +209,7 @@ class Metrics:
         """
         # Only the loop's own thread may make them.
         charts = self._charts()
-        self.limits.refresh()
+        self.refresh()
         self._tally.settle()
         encode, content_type = choose_encoder(accept or "")
 

@@ -23,8 +23,8 @@ class RateLimitSettings(Section):
         default=0,
         description="How often a call is sent again that Zoom refused with a 429 for the limit of"
         " this second (or minute, where Zoom names a moment that is near): after its time, with"
-        " jitter, and so early that its answer comes within 10 s of the call's begin. 0: such"
-        " answers go to the caller at once. Those about a day, a user or calls at once always do.",
+        " jitter, for the last time 10 s after the call's begin. 0: such answers go to the caller"
+        " at once. Those about a day, a user or calls at once always do.",
     )
     pace: Pace = Field(
         default=OFF,

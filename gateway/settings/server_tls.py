@@ -123,15 +123,18 @@ def check_client_ca(path: Path) -> None:
 
 def read_certificate(path: Path) -> Certificate:
     """What the first certificate of a file says of itself. Raises ValueError."""
-    from cryptography import x509  # noqa: PLC0415  costs memory, and few need it
+    # These cost memory, and few need them.
+    from cryptography import x509  # noqa: PLC0415
+    from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415
 
     pem = read_small_file(path)
     try:
         found = x509.load_pem_x509_certificates(pem)[0]
         begins, ends = found.not_valid_before_utc, found.not_valid_after_utc
+        der = found.public_bytes(Encoding.DER)
         names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
-        return Certificate((), begins.timestamp(), ends.timestamp())
+        return Certificate((), begins.timestamp(), ends.timestamp(), der)
     except ValueError:
         raise ValueError(f"{shown_name(path)} holds a certificate that makes no sense") from None
     hosts = (
@@ -139,4 +142,4 @@ def read_certificate(path: Path) -> Certificate:
         *map(str, names.get_values_for_type(x509.IPAddress)),
         *names.get_values_for_type(x509.UniformResourceIdentifier),
     )
-    return Certificate(hosts, begins.timestamp(), ends.timestamp())
+    return Certificate(hosts, begins.timestamp(), ends.timestamp(), der)

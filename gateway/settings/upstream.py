@@ -18,6 +18,7 @@ from gateway.models import (
 )
 from gateway.settings import kinds
 from gateway.settings.kinds import Kind
+from gateway.settings.resolving import Addresses, NameServers
 from gateway.settings.section import Section
 from gateway.settings.store_urls import SecretUrl
 from gateway.settings.tls_files import CaFile
@@ -107,6 +108,19 @@ class UpstreamSettings(Section):
         " `user:password@` if it asks for them); `auto`: the one that `HTTPS_PROXY` or `ALL_PROXY`"
         " names, but for the hosts in `NO_PROXY`; `off`: none. What stays on this machine goes by"
         " none.",
+    )
+    nameservers: NameServers = Field(
+        default=(),
+        description="Name servers (`ADDRESS` or `ADDRESS:PORT`) that are asked for the addresses of"
+        " Zoom's hosts instead of the machine's resolver and its hosts file: for where those send"
+        " callers with hard-coded hosts to the gateway. Names that are not Zoom's, and an egress"
+        " proxy's, stay the machine's to resolve.",
+    )
+    addresses: Addresses = Field(
+        default_factory=dict,
+        description="The address (`ADDRESS` or `ADDRESS:PORT`) that connections to a host are made"
+        " to, instead of asking any name server: `{api.zoom.us: 192.0.2.7}`. TLS still checks the"
+        " host's name. Behind an egress proxy it is the proxy that resolves.",
     )
     connect_timeout: kinds.Seconds = Field(
         default=3.0,

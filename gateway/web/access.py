@@ -10,7 +10,7 @@ from gateway.core.caller import Caller
 from gateway.core.errors import CallRefusedError
 from gateway.core.headers import CallerHeaders
 from gateway.core.keys import Keys, WrongKeyError
-from gateway.core.policy import DEFAULT, Decision, Policy
+from gateway.core.policy import DEFAULT, Decision, Group, Policy
 from gateway.ports import CallReport
 from gateway.web.admit import Call
 from gateway.web.repeats import KnownHeader, Passed
@@ -59,12 +59,14 @@ class Access:
             and passed.account == call.account.name
             and call.target.emulated is None
         ):
-            decision = policy.decide_for(passed.group, call.method, call.target.path)
+            decision = _decision(policy, passed.group, call)
             if decision.allowed and b"?" in call.target.upstream:
                 _refuse_overrides(call, report)
+            report.key = passed.key
             _heed(decision, report)
             return
         key = self._key(keys, call.headers, report)
+        report.key = key or ""
         if policy is None:
             return
         if call.target.emulated is not None:
@@ -73,11 +75,11 @@ class Access:
             decision = policy.may_call(caller, key, account)
         else:
             group = policy.group(caller, key, call.account.name)
-            decision = policy.decide_for(group, call.method, call.target.path)
+            decision = _decision(policy, group, call)
             if decision.allowed:
                 _refuse_overrides(call, report)
                 if known is not None:
-                    known.passed = Passed(keys, call.account.name, group)
+                    known.passed = Passed(keys, call.account.name, group, report.key)
         _heed(decision, report)
 
     def check_account(self, call: Call, caller: Caller, report: CallReport, account: str) -> None:
@@ -106,6 +108,13 @@ class Access:
                 "The key of this call is none that is known here, or there are several. Send one"
                 " that is in force, and ask who runs the gateway for it.",
             )
+
+
+def _decision(policy: Policy, group: Group, call: Call) -> Decision:
+    target = call.target
+    if target.host is not None:
+        return policy.decide_elsewhere(group, call.method, target.host, target.path)
+    return policy.decide_for(group, call.method, target.path)
 
 
 def _heed(decision: Decision, report: CallReport) -> None:

@@ -19,7 +19,8 @@ class AccountContext:
     """One account as the proxy needs it.
 
     `account_id` is Zoom's; `scope` gives the managed token's scope, `""` while there is none.
-    `api` None: its calls go where those of all accounts go. `pacer` None: they go as they come.
+    `api` None: its calls go where those of all accounts go. `retries`: so often is a call sent
+    again that Zoom's limit of this second refused. `pacer` None: they go as they come.
     """
 
     name: str
@@ -27,6 +28,7 @@ class AccountContext:
     account_id: str = ""
     scope: Callable[[], str] = str
     api: Api | None = None
+    retries: int = 0
     pacer: Pacer | None = None
 
 

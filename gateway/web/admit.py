@@ -49,11 +49,15 @@ class Admission:
         accounts: Accounts,
         endpoint_of: Callable[[str, bytes], Endpoint],
         origin: Origin,
+        elsewhere: Callable[[str], Origin],
     ) -> None:
-        """`origin` is where calls go whose account has none of its own."""
+        """`origin` is where calls go whose account has none of its own. `elsewhere` gives it for
+        another host, or raises CallRefusedError.
+        """
         self._accounts = accounts
         self._endpoint_of = endpoint_of
         self._origin = origin
+        self._elsewhere = elsewhere
         self._known: dict[tuple[str, bytes], tuple[Target, Endpoint]] = {}
         """What was read of the paths (without query) that came last."""
 
@@ -80,7 +84,10 @@ class Admission:
             self._accounts.named if target.emulated is None else self._accounts.named_or_undecided
         )
         account = account_of(name)
-        origin = self._origin if account.api is None else account.api.origin
+        if target.host is not None:
+            origin = self._elsewhere(target.host)
+        else:
+            origin = self._origin if account.api is None else account.api.origin
         return Call(
             method,
             target,
@@ -119,6 +126,9 @@ class Admission:
                 return target, known[1]
         target = read_target(raw, host)
         endpoint = self._endpoint_of(method, target.path)
+        if target.host is not None and endpoint.route == OTHER:
+            # All of a host's paths: each recording has one of its own.
+            endpoint = self._endpoint_of(method, b"//" + target.host.encode("ascii"))
         # The absolute form depends on the Host field, too; and of paths in no template there are
         # too many, so that whoever names them keeps count.
         if len(path) <= _SHORT and raw.startswith(b"/") and endpoint.route != OTHER:

@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Final, NamedTuple
 
 from gateway.core.errors import (
+    AnswerRefusedError,
     CallRefusedError,
     DescriptorsError,
     GatewayError,
@@ -18,6 +19,7 @@ from gateway.core.errors import (
     TokenUnavailableError,
     UpstreamConnectError,
     UpstreamError,
+    UpstreamLoopError,
     UpstreamTimeoutError,
 )
 from gateway.core.headers import Field
@@ -28,6 +30,8 @@ HOST_REFUSED: Final = (
     "The gateway does not answer under the name in the Host field, which may be a stranger's. Use "
     "its address, localhost or its name in the cluster, or list the name in access.hosts."
 )
+
+LOOP: Final = "The way to Zoom leads back to the gateway, so the call goes nowhere"
 
 _RETRY: Final = frozenset({429, 503})
 """Statuses that carry `Retry-After`."""
@@ -74,9 +78,7 @@ def problem_of(error: BaseException) -> Problem:
                 504, error, "Zoom did not answer in time; it may have acted on the call"
             )
         case UpstreamError():
-            return _upstream(
-                502, error, "The connection to Zoom broke; it may have acted on the call"
-            )
+            return _spoilt(error)
         case GatewayError():
             return Problem(500, error.slug, f"The gateway failed: {error}")
         case _:
@@ -87,8 +89,16 @@ def _unconnected(error: UpstreamConnectError) -> Problem:
     if isinstance(error, DescriptorsError):
         text = "The gateway has no file descriptor left; nothing was sent."
         return Problem(503, error.slug, text)
+    if isinstance(error, UpstreamLoopError):
+        return _upstream(508, error, LOOP)
     text = "Zoom cannot be reached; nothing was sent, so the call can be repeated"
     return _upstream(502, error, text)
+
+
+def _spoilt(error: UpstreamError) -> Problem:
+    if isinstance(error, AnswerRefusedError):
+        return Problem(502, error.slug, str(error))
+    return _upstream(502, error, "The connection to Zoom broke; it may have acted on the call")
 
 
 def _upstream(status: int, error: UpstreamError, what: str) -> Problem:

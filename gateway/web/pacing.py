@@ -12,7 +12,7 @@ from gateway.core.paced_use import CallerUse, Use
 from gateway.core.pacing import Lane, Refusal
 from gateway.core.plans import USUAL, Plan
 from gateway.core.rate_book import DAY, PERIOD, Ask, Book, Share
-from gateway.core.ratelimit import LIMITED, Kind, Limited, limited, told
+from gateway.core.ratelimit import Kind, Limited, told
 from gateway.ports import CallReport, Clock, RateStore
 
 PATIENCE: Final = 1.0
@@ -154,9 +154,7 @@ class Pacer:
 
     # Zoom's answers.
 
-    def heard(
-        self, endpoint: Endpoint, status: int, values: Mapping[bytes, bytes], message: str = ""
-    ) -> None:
+    def heard(self, endpoint: Endpoint, values: Mapping[bytes, bytes]) -> None:
         """Zoom answered: `values` are its header's, by names in lower case."""
         found = told(values)
         if found.category is not None and found.category != self._category(endpoint):
@@ -164,19 +162,18 @@ class Pacer:
                 self._learned.clear()
             self._learned[endpoint.key] = found.category
         line = self._line(endpoint)
-        if line is None:
-            return
-        if status == LIMITED:
-            wall = self._parts.clock.wall()
-            self._limited(line, limited(values, message, found.category, wall))
-        if found.limit is None:
+        if line is None or found.limit is None:
             return
         if found.kind in _SHORT:
             line.lane.told(found.limit)
         elif found.kind is Kind.DAILY and found.remaining is not None:
             line.lane.spent(found.limit - found.remaining)
 
-    def _limited(self, line: _Line, found: Limited) -> None:
+    def limited(self, endpoint: Endpoint, found: Limited) -> None:
+        """Zoom refused a call with 429."""
+        line = self._line(endpoint)
+        if line is None:
+            return
         if found.kind in _SHORT or found.kind is Kind.UNKNOWN:
             line.lane.throttled()
         elif found.kind is Kind.DAILY:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Coroutine
-from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from gateway.core.errors import (
@@ -13,6 +12,7 @@ from gateway.core.errors import (
     UpstreamStaleError,
 )
 from gateway.core.headers import CallerHeaders, authorized, dropping, read_caller
+from gateway.core.ratelimit import LIMITED, REMAINING
 from gateway.core.request_id import request_id
 from gateway.core.routes import METHODS, OTHER
 from gateway.core.token import Token
@@ -27,10 +27,13 @@ from gateway.ports import (
 )
 from gateway.web.admit import Admission, Call, body_of
 from gateway.web.answer import Answer
+from gateway.web.background import Background
 from gateway.web.deadlines import Deadlines
 from gateway.web.errors import Problem, problem_of
+from gateway.web.following import ReceivedElsewhere
 from gateway.web.fresh_id import fresh_id
-from gateway.web.limits import BACKGROUND, MAX_SENDINGS
+from gateway.web.limited import Limits429
+from gateway.web.limits import MAX_SENDINGS
 from gateway.web.oauth_stub import OAuthStub
 from gateway.web.proxy_parts import ProxyParts
 from gateway.web.received import Received
@@ -66,6 +69,7 @@ class Proxy:
         self.limits = parts.limits
         self.meters = parts.meters
         self._deadlines = Deadlines(parts.limits.call_timeout)
+        self._limited = Limits429(parts.clock, parts.limits.call_timeout)
         self._observer = parts.observer
         self._now = parts.clock.now
         self._spool = parts.spool
@@ -75,9 +79,11 @@ class Proxy:
         self._sources = parts.sources
         self._access = parts.access
         self._dropped = dropping(parts.access.key_header, *parts.access.former)
-        self._admission = Admission(parts.accounts, parts.endpoint_of, parts.origin)
+        self._admission = Admission(
+            parts.accounts, parts.endpoint_of, parts.origin, parts.elsewhere.origin
+        )
         self._stub = OAuthStub(parts.accounts, parts.access, parts.hooks.unknown_account_id)
-        self._background: set[asyncio.Task[None]] = set()
+        self._background = Background(parts.hooks.unhandled)
         self._quiet: asyncio.Event = asyncio.Event()
         self._quiet.set()
 
@@ -127,10 +133,7 @@ class Proxy:
     async def close(self) -> None:
         """End what goes on behind the callers' backs."""
         self._deadlines.close()
-        tasks = tuple(self._background)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._background.close()
 
     def _visit(self, request: Request) -> Visit:
         wire, method = request.wire, request.method
@@ -160,8 +163,10 @@ class Proxy:
             visit.steps = trace.steps
         if call is None:
             return self._check(visit, headers)
+        if known is not None:
+            report.key = known.key
         report.account = call.account.name
-        report.route = call.endpoint.route
+        report.route, report.category = call.endpoint.route, call.endpoint.category
         return call
 
     def _check(self, visit: Visit, headers: CallerHeaders) -> Call:
@@ -170,13 +175,14 @@ class Proxy:
         visit.body = body_of(request, headers)
         call = self._admission.admit(request, headers, visit.body)
         report.account = call.account.name
-        report.route = call.endpoint.route
+        report.route, report.category = call.endpoint.route, call.endpoint.category
         if known is None or not known.welcome:
             self._sources.check(headers, report)
         self._access.check(call, request.wire.peer, report, known)
         if known is not None:
             known.welcome = True
             if call.target.emulated is None:
+                known.key = report.key
                 known.admitted(call, request.target, self._access.keys())
         return call
 
@@ -246,6 +252,8 @@ class Proxy:
         try:
             received = await self._exchange(visit, call)
             visit.report.tracking_id = received.headers.tracking_id.decode("latin-1")
+            if REMAINING in received.headers.read:
+                visit.report.told = received.headers.read
             fields = visit.ready(draining=self.draining)
             if not received.passed_on(visit.answer, fields):
                 await received.pass_on(visit.answer, fields)
@@ -272,39 +280,48 @@ class Proxy:
         report = visit.report
         tokens = call.account.tokens.call(call.endpoint)
         upstream = call.origin.upstream
-        pacer = call.account.pacer
-        caller = "" if pacer is None else self._access.name_of(call.headers) or report.caller
+        pacer = visit.pacer = call.account.pacer if call.target.host is None else None
+        payer = "" if pacer is None else self._access.name_of(call.headers) or report.caller
         token = tokens.ready()
         if token is None:
             token = await self._timed(visit, tokens.first())
         while True:
-            if pacer is not None and not pacer.goes(call.endpoint, caller):
-                await pacer.turn(call.endpoint, caller, report)
+            if pacer is not None and not pacer.goes(call.endpoint, payer):
+                await visit.turn(call.endpoint, payer)
             request = self._sending(visit, call, token)
             try:
                 answer = await upstream.send(request)
             except UpstreamStaleError as stale:
-                answer = await upstream.send(_again(visit, request, stale))
-            received = self._received(visit, answer)
+                answer = await upstream.send(visit.again(request, stale))
+            received = self._received(visit, call, answer)
             verdict = received.glance(call.method)
-            if pacer is not None:
-                pacer.heard(call.endpoint, received.status, received.headers.read)
             if verdict is None:
                 # Zoom may have refused the call on its head alone, and left its body unread: what
                 # is sent next on that connection would be taken for the body.
                 verdict = await received.judge(let_go=call.body is None)
             if not verdict.refuses:
-                _settle(report, tokens, token, verdict)
+                if verdict is Verdict.ACCEPTED:
+                    tokens.accepted(token)
+                elif received.status == LIMITED and await self._limited.again(
+                    visit, call, received
+                ):
+                    await self._drop(visit, call, received)
+                    # If there is none, Zoom's answer to the old one says what is to be done.
+                    token = tokens.ready() or token
+                    continue
+                visit.settled(call.endpoint, received)
                 return received
-            if visit.steps is not None:
-                visit.steps.refused(self._now())
             better = await self._better(visit, tokens, token, verdict)
             if better is None:
                 return received
-            await received.close(reuse=call.body is None)
-            visit.received = None
+            await self._drop(visit, call, received)
             report.replays += 1
             token = better
+
+    async def _drop(self, visit: Visit, call: Call, received: Received) -> None:
+        """Let go of an answer that is not passed on: the call is sent again."""
+        visit.received = None
+        await received.close(reuse=call.body is None)
 
     def _sending(self, visit: Visit, call: Call, token: Token) -> UpstreamRequest:
         visit.sent_at = visit.sent_at or self._now()
@@ -321,13 +338,14 @@ class Proxy:
             call.target.upstream,
             fields,
             body,
-            fresh=body is not None and visit.report.replays > 0,
+            fresh=body is not None and visit.sent_before,
         )
 
-    def _received(self, visit: Visit, answer: UpstreamAnswer) -> Received:
+    def _received(self, visit: Visit, call: Call, answer: UpstreamAnswer) -> Received:
         if visit.steps is not None:
             visit.steps.answered(answer.status, self._now())
-        visit.received = received = Received(answer)
+        kind = Received if call.target.host is None else ReceivedElsewhere
+        visit.received = received = kind(answer)
         return received
 
     async def _better(
@@ -335,13 +353,16 @@ class Proxy:
     ) -> Token | None:
         """After a refusal: the token to send the call again with, if it can be sent again."""
         report = visit.report
+        if visit.steps is not None:
+            visit.steps.refused(self._now())
         report.outcome = ReplayOutcome.REFUSED
         expired = verdict is Verdict.EXPIRED
         if report.replays + 1 == MAX_SENDINGS:
             return None
         if not visit.can_replay():
             report.outcome = ReplayOutcome.IMPOSSIBLE
-            self._tell(tokens.better(refused, expired=expired))
+            # For the good of other calls; this one does not wait for it.
+            self._background.add(tokens.better(refused, expired=expired))
             return None
         report.outcome = ReplayOutcome.FAILED  # if the call ends while we wait
         waited = report.token_wait
@@ -363,35 +384,3 @@ class Proxy:
             visit.report.token_wait += ended - began
             if visit.steps is not None:
                 visit.steps.waited(began, ended)
-
-    def _tell(self, reporting: Coroutine[Any, Any, object]) -> None:
-        """Report a refusal for the good of other calls; this one does not wait for it."""
-        if len(self._background) >= BACKGROUND:
-            reporting.close()
-            return
-        task = asyncio.create_task(_discard(reporting))
-        self._background.add(task)
-        task.add_done_callback(self._told)
-
-    def _told(self, task: "asyncio.Task[None]") -> None:
-        self._background.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._hooks.unhandled(error)
-
-
-def _settle(report: CallReport, tokens: CallTokens, token: Token, verdict: Verdict) -> None:
-    if verdict is Verdict.ACCEPTED:
-        tokens.accepted(token)
-    if report.replays:
-        report.outcome = ReplayOutcome.RECOVERED
-
-
-def _again(visit: Visit, request: UpstreamRequest, stale: UpstreamStaleError) -> UpstreamRequest:
-    """The same request, from the kept body. Raises `stale` if that is not possible."""
-    if visit.spool is None or not visit.spool.replayable:
-        raise stale
-    return replace(request, body=visit.spool.stream(), fresh=True)
-
-
-async def _discard(waiting: Coroutine[Any, Any, object]) -> None:
-    await waiting

@@ -10,6 +10,7 @@ from gateway.core.trace import CallTrace
 from gateway.ports import Clock, Observer
 from gateway.web.access import Access
 from gateway.web.accounts import Accounts
+from gateway.web.elsewhere import Elsewhere
 from gateway.web.meters import Meters
 from gateway.web.origins import Origin
 from gateway.web.sources import Sources
@@ -28,7 +29,8 @@ class Hooks:
 
 @dataclass(frozen=True, slots=True)
 class ProxyParts:
-    """What the proxy is made of. `origin` is where calls go, unless their account has its own.
+    """What the proxy is made of. `origin` is where calls go, unless their account has its own;
+    `elsewhere` knows the other hosts that calls may name.
 
     `trace_of` gives the trace of a call, and is told when the call began. With `propagate`, Zoom
     is told of it.
@@ -36,6 +38,7 @@ class ProxyParts:
 
     accounts: Accounts
     origin: Origin
+    elsewhere: Elsewhere
     observer: Observer
     clock: Clock
     endpoint_of: Callable[[str, bytes], Endpoint]

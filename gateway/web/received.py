@@ -59,7 +59,11 @@ class Received:
         return classify_head(self.status, method, headers.content_type)
 
     async def judge(self, *, let_go: bool) -> Verdict:
-        """Tell what the body says about the token, where the head does not.
+        """Tell what the body says about the token, where the head does not. As `look`."""
+        return classify(self.status, await self.look(let_go=let_go))
+
+    async def look(self, *, let_go: bool) -> bytes:
+        """Give the body's beginning, decoded. It is passed on as it came, all the same.
 
         `let_go`: Zoom's connection may carry another call as soon as the body is there.
         """
@@ -70,7 +74,7 @@ class Received:
         else:
             self._peeked.append(body)
             self._whole = True
-        return classify(self.status, decode_body(self.headers.content_encoding, body))
+        return decode_body(self.headers.content_encoding, body)
 
     def passed_on(self, answer: Answer, fields: Sequence[Field]) -> bool:
         """Give it to the caller if all of it is there, with our `fields` added; say whether.

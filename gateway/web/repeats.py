@@ -41,6 +41,8 @@ class Passed(NamedTuple):
     keys: Keys
     account: str
     group: Group
+    key: str
+    """The name of the key that it shows; empty if it shows none."""
 
 
 class KnownHeader:
@@ -56,6 +58,7 @@ class KnownHeader:
         "frame",
         "headers",
         "keep_alive",
+        "key",
         "keys",
         "origin",
         "passed",
@@ -84,6 +87,8 @@ class KnownHeader:
         self.passed: Passed | None = None
         self.call: Call | None = None
         """The one that it came with last and was admitted, and what decides about that."""
+        self.key = ""
+        """The name of the key that it showed."""
         self.target = b""
         self.keys: Keys | None = None
 

@@ -89,7 +89,7 @@ class Spool:
         """
         if not self.replayable:
             raise BodyLostError("the beginning of the call's body was not kept")
-        return _Stream(self)
+        return BodyStream(self)
 
     async def next(self, position: int) -> bytes:
         """Give the bytes from `position` on, at least one, or `b""` at the end.
@@ -204,12 +204,24 @@ class Spool:
             await asyncio.wait([self._job])
 
 
-class _Stream:
+class BodyStream:
+    """A body from its first byte."""
+
+    __slots__ = ("_position", "_spool")
+
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
         self._position = 0
 
-    def __aiter__(self) -> "_Stream":
+    @property
+    def can_begin_anew(self) -> bool:
+        return self._spool.replayable
+
+    def anew(self) -> AsyncIterator[bytes]:
+        """The same body, in place of this stream. Raises BodyLostError."""
+        return self._spool.stream()
+
+    def __aiter__(self) -> "BodyStream":
         return self
 
     async def __anext__(self) -> bytes:

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from gateway.core.status import mood, span
+from gateway.web.rates_tree import rates
 from gateway.web.timeline_tree import events, figures, timeline
 from gateway.web.tree import Node, el, moment, number
 
@@ -86,6 +87,7 @@ def account(one: Part, status: Part, number_: int) -> Node:
         el("ul", {"class": "slots", "aria-label": "slots"}, *(slot(each) for each in one["slots"])),
         *_notes(one),
         *figures(one),
+        *rates(one),
         timeline(one),
         events(one, f"events-{number_}"),
         _totals(one, status),

@@ -1,12 +1,16 @@
 """What belongs to one call while it is in hand."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from gateway.core.endpoint import Endpoint
+from gateway.core.errors import UpstreamStaleError
 from gateway.core.headers import Field
+from gateway.core.ratelimit import LIMITED
 from gateway.core.trace import Steps
-from gateway.ports import CallReport
+from gateway.ports import CallReport, ReplayOutcome, RetryOutcome, UpstreamRequest
 from gateway.web.answer import Answer
 from gateway.web.errors import Problem, error_answer, reason
+from gateway.web.pacing import Pacer
 from gateway.web.received import Received
 from gateway.web.request import CallerBody, Request
 from gateway.web.spool import Spool
@@ -27,12 +31,46 @@ class Visit:
     """When the call was first sent; 0: not yet."""
     paused: float = 0.0
     """Spent waiting for better tokens since."""
+    pacer: Pacer | None = None
+    """Who gives the call its turns; None: it goes as it comes."""
     steps: Steps | None = None
     """Where the call's steps are recorded; None: they are not."""
 
     def can_replay(self) -> bool:
         """Tell whether the call can be sent again; a body that streams on may outgrow it."""
         return self.spool is None or self.spool.replayable
+
+    def again(self, request: UpstreamRequest, stale: UpstreamStaleError) -> UpstreamRequest:
+        """The same request, from the kept body. Raises `stale` if that is not possible."""
+        if self.spool is None or not self.spool.replayable:
+            raise stale
+        return replace(request, body=self.spool.stream(), fresh=True)
+
+    @property
+    def sent_before(self) -> bool:
+        """Whether Zoom was asked already, and answered."""
+        return self.report.replays > 0 or self.report.throttling is not None
+
+    async def turn(self, endpoint: Endpoint, payer: str) -> None:
+        """Wait until the call may leave; `payer` is who calls. Raises PacedError."""
+        report = self.report
+        waited = report.pace_wait
+        assert self.pacer is not None  # noqa: S101  who has none does not wait
+        try:
+            await self.pacer.turn(endpoint, payer, report)
+        finally:
+            if self.sent_at:
+                self.paused += report.pace_wait - waited
+
+    def settled(self, endpoint: Endpoint, received: Received) -> None:
+        """Zoom's answer is passed on, and is no refusal of the token."""
+        report, status = self.report, received.status
+        if self.pacer is not None:
+            self.pacer.heard(endpoint, received.headers.read)
+        if report.replays:
+            report.outcome = ReplayOutcome.RECOVERED
+        if report.throttling is not None and report.throttling.retries and status != LIMITED:
+            report.throttling.outcome = RetryOutcome.RECOVERED
 
     def ready(self, *, draining: bool) -> list[Field]:
         """Prepare for the final answer's head; give the fields that every answer carries."""

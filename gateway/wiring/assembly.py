@@ -17,6 +17,7 @@ from gateway.tokens.manager import ManagerParts, TokenManager
 from gateway.tokens.probing import ProbeTarget
 from gateway.web.access import Access
 from gateway.web.accounts import AccountContext, Accounts
+from gateway.web.elsewhere import Elsewhere
 from gateway.web.meters import Allowance, Meters
 from gateway.web.origins import Origin
 from gateway.web.pacing import PaceHooks
@@ -32,9 +33,11 @@ from gateway.wiring.pacing import Pacing
 from gateway.wiring.spooling import Spooling
 from gateway.wiring.store import token_store
 from gateway.wiring.traces import Traces
-from gateway.wiring.zoom import minter, prober, upstream
+from gateway.wiring.zoom import minter, other_hosts, prober, upstream
 from gateway.zoom.minter import TokenEndpoint
+from gateway.zoom.own import OwnListeners
 from gateway.zoom.upstream import HttpUpstream
+from gateway.zoom.upstream.hosts import HostUpstreams
 
 SECOND_PROBE = "/v2/users?page_size=1"
 """Asked when the endpoint in question is the first probe's own."""
@@ -59,6 +62,8 @@ class Commons:
     store_failed: Callable[[StoreError], None]
     """Told why the store took no heartbeat."""
     pace_hooks: PaceHooks
+    own: OwnListeners
+    """Where callers connect, which is not where Zoom is."""
     first: bool
     """Whether it tells what is as true of all the processes that are one gateway."""
 
@@ -87,11 +92,16 @@ class Assembly:
         self.limits = limits_of(settings.limits)
         self.outward: Outward
         self.upstream: HttpUpstream
+        self.hosts: HostUpstreams
         if former and former.settings.upstream == settings.upstream:
             self.outward, self.upstream = former.outward, former.upstream
+            self.hosts = former.hosts
         else:
-            self.outward = Outward(settings.upstream, commons.lines.ca_file_unusable)
+            self.outward = Outward(
+                settings.upstream, commons.lines.ca_file_unusable, own=commons.own
+            )
             self.upstream = upstream(settings, self.outward)
+            self.hosts = other_hosts(settings, self.outward)
         self.store: TokenStore
         if former and same_store(former.settings, settings):
             self.store = former.store
@@ -190,10 +200,12 @@ class Assembly:
                     keeper.settings.account_id,
                     keeper.manager.scope,
                     pacer=self.pacing.pacers.get(name),
+                    retries=_retries(self.settings, name),
                 )
                 for name, keeper in self.keepers.items()
             ),
             origin=Origin(self.upstream, self.upstream.host),
+            elsewhere=Elsewhere(self.hosts.at, self.settings.upstream.trusted_hosts),
             observer=commons.observer,
             clock=commons.clock,
             endpoint_of=commons.endpoints.endpoint,
@@ -239,6 +251,7 @@ class Assembly:
         rates = self.pacing.store
         yield [
             (self.upstream, self.upstream.close),
+            (self.hosts, self.hosts.close),
             (self.store, self.store.close),
             *([] if rates is None else [(rates, rates.close)]),
         ]
@@ -246,6 +259,11 @@ class Assembly:
     def parts(self) -> Iterator[object]:
         """All that is closed."""
         return (part for closings in self.closings() for part, _ in closings)
+
+
+def _retries(settings: Settings, account: str) -> int:
+    own = settings.accounts[account].ratelimit.retry
+    return settings.ratelimit.retry if own is None else own
 
 
 def _alike(old: Settings, new: Settings) -> bool:

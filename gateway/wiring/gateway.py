@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import secrets
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -19,12 +18,13 @@ from gateway.core.errors import StoreError
 from gateway.core.posture import ListenerStatus, Posture, diagnose_certificate
 from gateway.core.presence import Presence
 from gateway.core.routes import Endpoints, RouteTable
-from gateway.core.status import Readiness, ReadinessGate, Replica, snapshot
+from gateway.core.status import Readiness, ReadinessGate, snapshot
 from gateway.core.token import SlotId
 from gateway.observe.fanout import Fanout
 from gateway.observe.gateway_log import GatewayLog
 from gateway.observe.history import History
 from gateway.observe.metrics import Metrics
+from gateway.observe.rate_watch import RateWatch
 from gateway.observe.shared import Shared
 from gateway.observe.totals import Totals
 from gateway.settings import ListenSettings, Settings, read_operations
@@ -43,6 +43,8 @@ from gateway.wiring.lines import Lines
 from gateway.wiring.pacing import pace_hooks
 from gateway.wiring.posture import posture
 from gateway.wiring.traces import Traces
+from gateway.wiring.whereabouts import named, replica_of
+from gateway.zoom.own import OwnListeners
 
 _LAST: Final = 10.0
 """Seconds for parts of former configurations to be closed, once no call needs them."""
@@ -65,7 +67,7 @@ class Gateway:
     ) -> None:
         self._clock = SystemClock()
         self._lines = Lines(log, settings.log.sample)
-        self._replica = _replica(self._clock.now(), worker)
+        self._replica = replica_of(self._clock.now(), worker and worker.number)
         self._gate = ReadinessGate()
         self._totals = Totals()
         self._shared = Shared(worker.metrics, worker.number) if worker else None
@@ -79,9 +81,14 @@ class Gateway:
             self._shared,
             lambda: self._assembly.limits,
             self._totals.calls,
+            self._metrics.refresh,
         )
         self._traces = Traces(self._replica, self._clock, self._lines)
         self._history = History(settings.accounts, self._clock.now, self._clock.wall)
+        self._rates = RateWatch(
+            settings.accounts, self._clock.now, self._clock.wall, self._lines.error_ratio
+        )
+        self._metrics.rates.uses, self._metrics.rates.told = self._rates.uses, self._rates.told
         self._commons = self._make_commons(first=worker is None or worker.number == 1)
         self._address = ""
         """Of the proxy, for other machines: `host:port` or `unix:/path`."""
@@ -106,6 +113,7 @@ class Gateway:
             self._metrics,
             self._totals,
             self._history,
+            self._rates,
             self._lines,
             self._traces,
             defect=self._lines.defect,
@@ -121,6 +129,7 @@ class Gateway:
             self._presence,
             self._store_failed,
             pace_hooks(self._metrics.pace, self._lines, self._store_failed),
+            OwnListeners(),
             first=first,
         )
 
@@ -145,7 +154,7 @@ class Gateway:
             readiness=self.readiness,
             metrics=self._metrics.scrape,
             glance=lambda: self.status(DETAILED),
-            history=self._history.of,
+            history=lambda name: self._history.of(name) | self._rates.of(name),
             may_come=self._may_come,
             may_act=lambda: self.settings.admin.allow_actions,
             rotate=self.rotate,
@@ -163,7 +172,8 @@ class Gateway:
         return self._assembly.settings
 
     def charts(self) -> Mapping[str, Chart]:
-        return {name: keeper.manager.chart() for name, keeper in self._assembly.keepers.items()}
+        keepers = self._assembly.keepers
+        return self._rates.marked({name: one.manager.chart() for name, one in keepers.items()})
 
     def readiness(self) -> Readiness:
         return self._judge(self.charts())
@@ -270,7 +280,7 @@ class Gateway:
         await self._begin(listen, admin)
 
     async def _begin(self, listen: Sequence[socket.socket], admin: Sequence[socket.socket]) -> None:
-        self._address, self._listens = _named(listen), sockets.named(listen)
+        self._address, self._listens = named(listen), sockets.named(listen)
         await self._admin.serve(admin)
         if self._certificates is not None:
             self._certificates.start()
@@ -311,6 +321,7 @@ class Gateway:
         change_tls()
         self._metrics.prepare(_slots(settings))
         self._history.prepare(settings.accounts)
+        self._rates.prepare(settings.accounts)
         assembly.start(self._living)
         self._assembly = assembly
         self._living.append(assembly)
@@ -372,20 +383,3 @@ def _slots(settings: Settings) -> dict[str, list[SlotId]]:
 def _tracing(settings: Settings) -> object:
     """All that spans depend on."""
     return settings.tracing, settings.upstream.api_url
-
-
-def _named(listen: Sequence[socket.socket]) -> str:
-    """Where the proxy is found, `host:port`: by the host's name if it listens on all addresses.
-
-    `unix:/path` is found on this machine alone.
-    """
-    if listen[0].family == socket.AF_UNIX:
-        return sockets.named(listen)
-    host, port = sockets.bound(listen)
-    return sockets.written((socket.gethostname() if host in {"0.0.0.0", "::"} else host, port))  # noqa: S104
-
-
-def _replica(now: float, worker: Worker | None) -> Replica:
-    pid = os.getpid()
-    name = f"{socket.gethostname()}-{pid}-{secrets.token_hex(2)}"
-    return Replica(name, __version__, pid, now, worker=worker.number if worker else None)

@@ -22,7 +22,8 @@ _PUBLISHED: Final = 1.0
 class InUse:
     """Of this process, or with `shared` of all workers.
 
-    `limits` gives those in force, `calls` how many calls of this process have ended.
+    `limits` gives those in force, `calls` how many calls of this process have ended; `publish`
+    shows others what this process has in use.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class InUse:
         shared: Shared | None,
         limits: Callable[[], Limits],
         calls: Callable[[], int],
+        publish: Callable[[], None],
     ) -> None:
         self.meters = Meters(self._reached, lines.descriptors_exhausted)
         self._metrics = metrics
@@ -39,6 +41,7 @@ class InUse:
         self._shared = shared
         self._limits = limits
         self._calls = calls
+        self._show = publish
         self._refusals = Refusals()
         self._publishing: asyncio.TimerHandle | None = None
 
@@ -81,7 +84,7 @@ class InUse:
 
     def _publish(self) -> None:
         """What a worker has in use is seen by whoever is asked for the metrics of all."""
-        self._metrics.refresh()
+        self._show()
         refused = self.meters.refused
         self._refusals.look(time.monotonic(), self._calls() - refused["calls"], refused)
         self._publishing = asyncio.get_running_loop().call_later(_PUBLISHED, self._publish)

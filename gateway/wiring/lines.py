@@ -3,6 +3,7 @@
 from structlog.typing import FilteringBoundLogger
 
 from gateway.core.events import TokenEvent
+from gateway.core.rate_use import Errors
 from gateway.observe.access_log import AccessLog
 from gateway.observe.gateway_log import GatewayLog
 from gateway.observe.token_log import TokenLog
@@ -50,6 +51,12 @@ class Lines(Observer):
 
     def limit_reached(self, limit: str, most: float) -> None:
         self.gateway.limit_reached(limit, most)
+
+    def error_ratio(self, account: str, high: Errors | None) -> None:
+        if high is None:
+            self.gateway.error_ratio_normal(account)
+        else:
+            self.gateway.error_ratio_high(account, high)
 
     def descriptors_exhausted(self) -> None:
         self.gateway.descriptors_exhausted()

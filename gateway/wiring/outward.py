@@ -7,9 +7,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from gateway.core.errors import ConfigurationError
+from gateway.core.place import parse_place
 from gateway.core.posture import UpstreamStatus
 from gateway.settings import UpstreamSettings
+from gateway.settings.resolving import places
 from gateway.settings.tls_files import client_context
+from gateway.zoom.names import Names, Resolver
+from gateway.zoom.own import OwnListeners
 from gateway.zoom.tls import strict
 
 Complain = Callable[[str], None]
@@ -19,8 +23,8 @@ Complain = Callable[[str], None]
 class Outward:
     """What both clients of Zoom need to make a connection, for one configuration.
 
-    Raises ConfigurationError if the file of CAs, or a proxy that the environment names, cannot be
-    used (any more).
+    `own` are the addresses that lead back here. Raises ConfigurationError if the file of CAs, or a
+    proxy that the environment names, cannot be used (any more).
     """
 
     def __init__(
@@ -28,6 +32,7 @@ class Outward:
         settings: UpstreamSettings,
         complain: Complain = lambda _: None,
         environ: Mapping[str, str] = os.environ,
+        own: OwnListeners | None = None,
     ) -> None:
         urls = settings.api_url, settings.token_url
         self._api, self._token = map(_host, urls)
@@ -38,11 +43,22 @@ class Outward:
             self.token_proxy = settings.proxy_to(settings.token_url, environ)
         except ValueError as error:
             raise ConfigurationError([str(error)]) from None
+        self.own = own
+        self.names = Names(places(settings.addresses), _resolver(settings), own)
 
     @property
     def status(self) -> UpstreamStatus:
         """For `/status.json`."""
         return UpstreamStatus(self._api, str(self.api_proxy) if self.api_proxy else None)
+
+
+def _resolver(settings: UpstreamSettings) -> Resolver | None:
+    if not settings.nameservers:
+        return None
+    # Only here: its library takes some MiB.
+    from gateway.zoom.nameservers import NameServers  # noqa: PLC0415
+
+    return NameServers([parse_place(one) for one in settings.nameservers], settings.connect_timeout)
 
 
 class CaTrust:

@@ -59,6 +59,7 @@ def token_host(settings: Settings) -> HttpUpstream:
         connect_timeout=settings.upstream.connect_timeout,
         tls=outward.trust,
         proxy=outward.token_proxy,
+        names=outward.names,
     )
 
 

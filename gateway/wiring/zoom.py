@@ -1,11 +1,21 @@
 """The ways to Zoom: its API, its token endpoint, and the probe."""
 
+import os
+from typing import Final
+from urllib.parse import urlsplit
+
 from gateway.core.verdict import classify, decode_body
+from gateway.core.zoom_hosts import is_loopback, is_trusted
 from gateway.settings import AccountSettings, Settings
 from gateway.wiring.outward import Outward
 from gateway.zoom.minter import TokenEndpoint
 from gateway.zoom.prober import TokenProber
+from gateway.zoom.public import PublicNames
 from gateway.zoom.upstream import HttpUpstream
+from gateway.zoom.upstream.hosts import HostUpstreams
+
+_IDLE_ELSEWHERE: Final = 8
+"""Idle connections that are kept to each of Zoom's other hosts."""
 
 
 def upstream(settings: Settings, outward: Outward | None = None) -> HttpUpstream:
@@ -17,7 +27,40 @@ def upstream(settings: Settings, outward: Outward | None = None) -> HttpUpstream
         idle_timeout=settings.upstream.idle_timeout,
         tls=outward.trust,
         proxy=outward.api_proxy,
+        names=outward.names,
+        own=outward.own,
     )
+
+
+def other_hosts(settings: Settings, outward: Outward) -> HostUpstreams:
+    """The ways to Zoom's other hosts, and to where they redirect.
+
+    A simulator plays them all: where `api_url` is this machine, without TLS, they are, too.
+    """
+    zoom = settings.upstream
+    parts = urlsplit(zoom.api_url)
+    if parts.scheme == "http" and is_loopback(parts.hostname or ""):
+        return HostUpstreams(lambda _: upstream(settings, outward))
+
+    def exempt(host: str) -> bool:
+        return host in zoom.addresses or is_trusted(host, zoom.trusted_hosts)
+
+    names = PublicNames(outward.names, exempt)
+
+    def make(host: str) -> HttpUpstream:
+        url = f"https://{host}"
+        return HttpUpstream(
+            url,
+            connect_timeout=zoom.connect_timeout,
+            idle_timeout=zoom.idle_timeout,
+            tls=outward.trust,
+            proxy=zoom.proxy_to(url, os.environ),
+            names=names,
+            own=outward.own,
+            max_idle=_IDLE_ELSEWHERE,
+        )
+
+    return HostUpstreams(make)
 
 
 def minter(
@@ -32,6 +75,7 @@ def minter(
         connect_timeout=settings.upstream.connect_timeout,
         tls=outward.trust,
         proxy=outward.token_proxy,
+        names=outward.names,
     )
 
 

@@ -52,7 +52,7 @@ class TokenEndpoint:
     `credentials` maps an app's name to what reads its credentials. `connect_timeout` is in
     seconds and covers names, a proxy, TCP and TLS; the time for all of a mint is the caller's to
     limit, by cancelling it. `tls` gives the context for a connection; `proxy` is on the way, if it
-    is given. `wall` gives seconds since the epoch.
+    is given; `names` look up hosts. `wall` gives seconds since the epoch.
     """
 
     def __init__(  # noqa: PLR0913  # what can be left out is given by name
@@ -64,6 +64,7 @@ class TokenEndpoint:
         connect_timeout: float = 3.0,
         tls: Trust = default_tls,
         proxy: EgressProxy | None = None,
+        names: Names | None = None,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._token_url = token_url
@@ -73,6 +74,7 @@ class TokenEndpoint:
         self._connect_timeout = connect_timeout
         self._tls = tls
         self._proxy = proxy
+        self._names = names or Names()
         self._wall = wall
         self._client: RetryClient | None = None
 
@@ -164,7 +166,7 @@ class TokenEndpoint:
             session = aiohttp.ClientSession(
                 # Mints are far apart: a kept connection would be stale, and a POST on a stale
                 # connection cannot be repeated.
-                connector=aiohttp.TCPConnector(force_close=True, resolver=_Resolver()),
+                connector=aiohttp.TCPConnector(force_close=True, resolver=_Resolver(self._names)),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=None, connect=self._connect_timeout),
                 trust_env=False,
@@ -198,10 +200,10 @@ def _tracing() -> aiohttp.TraceConfig:
 
 
 class _Resolver(AbstractResolver):
-    """The system's, which does not believe of another machine that it is this one."""
+    """Gives what `names` find, and does not believe of another machine that it is this one."""
 
-    def __init__(self) -> None:
-        self._names = Names()
+    def __init__(self, names: Names) -> None:
+        self._names = names
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
@@ -211,7 +213,7 @@ class _Resolver(AbstractResolver):
                 hostname=host,
                 # A link-local address of IPv6 is one of a certain interface.
                 host=f"{where[0]}%{where[3]}" if len(where) > _SCOPE and where[3] else where[0],
-                port=port,
+                port=where[1],
                 family=kind,
                 proto=proto,
                 flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,

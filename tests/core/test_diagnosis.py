@@ -11,6 +11,7 @@ from gateway.core.course import relate
 from gateway.core.diagnosis import Chart, Diagnosis, Severity, diagnose, ended, holdoff_sentence
 from gateway.core.errors import NEEDS_OPERATOR, MintFailure
 from gateway.core.events import MintFailed
+from gateway.core.rate_use import HOUR, RECENT, Errors
 from gateway.core.slots import Slot, promote, refuse
 from gateway.core.token import Cause
 from tests.core.strategies import A0, A1, an_account, minted
@@ -236,6 +237,15 @@ def test_a_suspected_endpoint_is_a_notice_while_it_is_suspected() -> None:
     ]
     assert {one.severity for one in found} == {Severity.NOTICE}
     assert len(diagnose(chart(account, 150.0))) == 1
+
+
+@pytest.mark.parametrize(("minutes", "span"), [(HOUR, "hour"), (RECENT, "10 minutes")])
+def test_a_high_error_ratio_is_a_warning(minutes: int, span: str) -> None:
+    found = only(diagnose(chart(errors=Errors(minutes, 200, 61))))
+    assert (found.code, found.severity) == ("error_ratio_high", Severity.WARNING)
+    assert found.sentence == (
+        f"Zoom answered 61 of 200 requests of the last {span} with errors (30 %)."
+    )
 
 
 def test_the_worst_comes_first() -> None:

@@ -13,6 +13,7 @@ from gateway.core.ratelimit import (
     Told,
     category_in,
     date,
+    last_sending,
     limited,
     retry_after,
     retry_in,
@@ -201,6 +202,11 @@ class TestWaitingForIt:
     )
     def test_nothing_else_is(self, kind: Kind) -> None:
         assert retry_in(refused(kind, 1.0), 0, 0.0) is None
+
+
+@pytest.mark.parametrize(("call_timeout", "seconds"), [(0.0, 10.0), (3600.0, 10.0), (5.0, 2.5)])
+def test_it_ends_before_clients_give_up(call_timeout: float, seconds: float) -> None:
+    assert last_sending(call_timeout) == seconds
 
 
 def test_there_are_four_categories() -> None:

@@ -26,12 +26,14 @@ from gateway.core.events import (
     Switched,
     TokenEvent,
 )
+from gateway.core.rate_use import Errors
+from gateway.core.ratelimit import Kind, Limited
 from gateway.core.token import Cause
 from gateway.core.trace import CallTrace, TraceContext
 from gateway.observe.access_log import AccessLog
 from gateway.observe.gateway_log import GatewayLog, WorkersLog
 from gateway.observe.token_log import TokenLog
-from gateway.ports import CallReport, ReplayOutcome
+from gateway.ports import CallReport, ReplayOutcome, RetryOutcome, Throttling
 from tests.observe.charts import A0, A1
 
 
@@ -105,7 +107,11 @@ def calls() -> list[CallReport]:
     unreached = CallReport("ae11d0f3", "10.1.4.17", "default", "GET", route, 502, 0.01, 0.0, 0.0)
     unreached.generation, unreached.bytes_out, unreached.error = 6, 207, "upstream_connect"
     unreached.reason = "Zoom cannot be reached at api.zoom.us:443: Connection refused"
-    return [good, replayed, traced, failed, denied, known, unreached]
+    limited = CallReport("d0c4a117", "10.1.4.17", "default", "GET", route, 429, 1.4, 0.31, 0.0)
+    limited.generation, limited.bytes_out, limited.key = 6, 96, "reports"
+    story = Limited("medium", Kind.PER_SECOND, None)
+    limited.throttling = Throttling([story, story], 1, RetryOutcome.LIMITED)
+    return [good, replayed, traced, failed, denied, known, unreached, limited]
 
 
 def chosen_call() -> CallReport:
@@ -143,6 +149,8 @@ def write_all(log: FilteringBoundLogger) -> None:
     gateway.limit_reached("calls", 1000)
     gateway.limit_reached("keepalive_timeout", 620.0)  # no line
     gateway.descriptors_exhausted()
+    gateway.error_ratio_high("default", Errors(60, 1200, 300))
+    gateway.error_ratio_normal("default")
     gateway.unknown_account_id("abc123")
     try:
         cause = ValueError("nor is this")

@@ -8,11 +8,13 @@ import promql_parser as promql
 
 from gateway.core.errors import MintFailure
 from gateway.core.events import RefusalCause
+from gateway.core.rate_use import RateUse
+from gateway.core.ratelimit import CATEGORIES, UNKNOWN_CATEGORY, Kind, Told
 from gateway.core.slots import Phase
 from gateway.core.token import Cause
 from gateway.observe.limit_metrics import NAMES
 from gateway.observe.metrics import DENIED, FAILURE, PREVIOUS_SECRET, SUCCESS, Metrics
-from gateway.ports import ReplayOutcome
+from gateway.ports import ReplayOutcome, RetryOutcome
 from tests.observe.charts import A0, WALL, fleet, healthy
 from tests.observe.lines import EVERY, calls
 
@@ -20,7 +22,7 @@ TARGET = {"cluster", "namespace", "job", "instance"}
 """Labels that are Prometheus' own."""
 
 VALUES = {
-    "outcome": {one.value for one in ReplayOutcome},
+    "outcome": {one.value for one in (*ReplayOutcome, *RetryOutcome)},
     "reason": {one.value for one in Cause} | set(DENIED),
     "result": {one.value for one in MintFailure} | {SUCCESS, PREVIOUS_SECRET, FAILURE},
     "cause": {one.value for one in RefusalCause},
@@ -28,6 +30,8 @@ VALUES = {
     "status": {"200", "401", "404", "429", "499", "500", "502", "503", "504"},
     "limit": set(NAMES),
     "place": {"memory", "disk"},
+    "category": {*CATEGORIES, UNKNOWN_CATEGORY},
+    "type": {one.value for one in Kind},
     "alertstate": {"firing", "pending"},
 }
 """What labels may hold, where that is a fixed set."""
@@ -42,6 +46,13 @@ def registry() -> Metrics:
         metrics.call_ended(call)
     for event, *_ in EVERY:
         metrics.token_event("default", event)
+    use = RateUse(0.0)
+    use.sent(0.0, "reports", "light")
+    use.sent(0.0, "reports", "light")
+    use.failed(1, 0)
+    metrics.rates.uses = lambda: [("default", use)]
+    metrics.rates.told = lambda: [("default", Told("light", Kind.DAILY, 6000, 5893), WALL)]
+    metrics.refresh()
     return metrics
 
 

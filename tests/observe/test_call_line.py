@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.core.ratelimit import Kind, Limited
 from gateway.core.trace import CallTrace, TraceContext
 from gateway.observe.call_line import expand, json_line
 from gateway.observe.fields import LONGEST, Shape
 from gateway.observe.logs import Json, Stamp
 from gateway.observe.sink import GATHER, PIECE, Sink
-from gateway.ports import CallReport, ReplayOutcome
+from gateway.ports import CallReport, ReplayOutcome, Throttling
 from tests.support.processes import eventually
 
 TEXT = st.text(max_size=30) | st.just("é" * (LONGEST + 1))
@@ -25,6 +26,8 @@ COUNT = st.integers(0, 2**40)
 TRACE = CallTrace(
     TraceContext("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", sampled=True)
 )
+
+LIMITED = Limited("light", Kind.PER_SECOND, None)
 
 REPORTS = st.builds(
     CallReport,
@@ -49,6 +52,8 @@ REPORTS = st.builds(
     reason=TEXT,
     caller_name=TEXT,
     trace=st.sampled_from([None, TRACE]),
+    key=TEXT,
+    throttling=st.sampled_from([None, Throttling([LIMITED]), Throttling([LIMITED] * 2, 1)]),
 )
 
 
@@ -61,6 +66,14 @@ def test_both_ways_give_the_same_line(report: CallReport, level: str, rate: floa
     long_way = shape(None, level, expand(None, level, dict(fields)))
     quick = json_line("now", level, report, rate)
     assert quick == json.dumps(long_way, separators=(",", ":")).encode()
+
+
+def test_a_limited_call_says_which_limit_it_was() -> None:
+    report = CallReport("id", "10.1.4.17", "default", "GET", "/v2/users", 200, key="crm")
+    report.throttling = Throttling([LIMITED, LIMITED._replace(kind=Kind.DAILY)], retries=1)
+    told = json.loads(json_line("now", "info", report, None))
+    names = ("key_name", "rate_limit", "rate_category", "rate_retries")
+    assert [told[name] for name in names] == ["crm", "daily", "light", 1]
 
 
 def test_a_call_tells_of_lines_that_were_lost() -> None:

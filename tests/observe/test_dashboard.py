@@ -45,6 +45,7 @@ def test_panels_stand_below_their_row_in_the_order_of_the_questions() -> None:
         "Is there a token?",
         "Can tokens be minted?",
         "Who refuses what?",
+        "Do Zoom's limits stand in the way?",
         "Where is the time lost?",
         "Who gets in, and is there room?",
         "Which replica is it?",

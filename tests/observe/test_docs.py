@@ -9,13 +9,14 @@ import pytest
 
 from gateway.core.errors import MintFailure
 from gateway.core.events import RefusalCause
+from gateway.core.ratelimit import CATEGORIES, UNKNOWN_CATEGORY, Kind
 from gateway.core.slots import Phase
 from gateway.core.token import Cause
 from gateway.observe.fields import ALLOWED, ALWAYS
 from gateway.observe.limit_metrics import NAMES
 from gateway.observe.logs import configure
 from gateway.observe.metrics import DENIED, FAILURE, PREVIOUS_SECRET, SUCCESS
-from gateway.ports import ReplayOutcome
+from gateway.ports import ReplayOutcome, RetryOutcome
 from tests.observe.charts import WALL
 from tests.observe.lines import write_all
 from tests.observe.promql import registry
@@ -33,9 +34,18 @@ def rows(text: str, heading: str) -> dict[str, list[str]]:
     return {first.strip("`"): rest for first, *rest in cells}
 
 
+HEADINGS = (
+    "Calls",
+    "Rate limits and errors",
+    "Tokens",
+    "The listener and its limits",
+    "The process",
+)
+
+
 def documented_metrics() -> dict[str, tuple[str, set[str]]]:
     found = {}
-    for heading in ("Calls", "Tokens", "The listener and its limits", "The process"):
+    for heading in HEADINGS:
         for name, (kind, labels, meaning, _) in rows(METRICS, heading).items():
             assert meaning
             found[name] = (kind, set(re.findall(r"`(\w+)`", labels)))
@@ -64,7 +74,9 @@ def test_every_metric_is_documented_and_no_other() -> None:
 @pytest.mark.parametrize(
     ("label", "values"),
     [
-        ("outcome", {one.value for one in ReplayOutcome}),
+        ("outcome", {one.value for one in (*ReplayOutcome, *RetryOutcome)}),
+        ("category", {*CATEGORIES, UNKNOWN_CATEGORY}),
+        ("type", {one.value for one in Kind}),
         ("reason", {one.value for one in Cause} | set(DENIED)),
         ("result", {one.value for one in MintFailure} | {SUCCESS, PREVIOUS_SECRET, FAILURE}),
         ("cause", {one.value for one in RefusalCause}),
@@ -76,7 +88,7 @@ def test_every_metric_is_documented_and_no_other() -> None:
 def test_every_value_of_a_label_is_documented_and_no_other(label: str, values: set[str]) -> None:
     table = METRICS.split("\n## ")[0]
     (row,) = (line for line in table.splitlines() if line.startswith(f"| `{label}` |"))
-    assert set(re.findall(r"`(\w+)`", row)) - {label} == values
+    assert set(re.findall(r"`([\w-]+)`", row)) - {label} == values
 
 
 def examples() -> list[dict[str, object]]:

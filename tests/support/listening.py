@@ -18,6 +18,7 @@ from gateway.ports import CallReport, Upstream
 from gateway.web.access import Access
 from gateway.web.accounts import AccountContext, Accounts
 from gateway.web.connection import Connection
+from gateway.web.elsewhere import Elsewhere
 from gateway.web.listener import ProxyServer, Tls
 from gateway.web.meters import Allowance, Meters
 from gateway.web.origins import Origin
@@ -130,8 +131,12 @@ async def listening(
     client: ssl.SSLContext | None = None,
     sources: Sources | None = None,
     access: Access | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> AsyncIterator[Listening]:
-    """`accounts` come beside `default`, if there is one; its Zoom id is `acc-default`."""
+    """`accounts` come beside `default`, if there is one; its Zoom id is `acc-default`.
+
+    Other hosts of Zoom's are where the API is, unless `elsewhere` says otherwise.
+    """
     scripted = upstream or ScriptedUpstream()
     tokens = tokens or ScriptedTokens()
     default = AccountContext("default", tokens, "acc-default", lambda: "user:read")
@@ -149,6 +154,7 @@ async def listening(
         ProxyParts(
             accounts=Accounts([default, *accounts] if has_default else accounts),
             origin=Origin(real_upstream or scripted, b"api.zoom.test"),
+            elsewhere=elsewhere or Elsewhere(lambda _: real_upstream or scripted),
             observer=reports,
             clock=MonotonicClock(),
             endpoint_of=endpoint_of,

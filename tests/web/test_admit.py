@@ -24,6 +24,16 @@ HOST = b"gateway.test"
 
 ORIGIN = Origin(ScriptedUpstream(), b"api.zoom.us")
 
+HOSTS = {host: Origin(ScriptedUpstream(), host.encode()) for host in ("zoom.us", "us02web.zoom.us")}
+
+
+def at(host: str) -> Origin:
+    """Where another host is. Raises CallRefusedError."""
+    if host not in HOSTS:
+        raise CallRefusedError(403, "host_not_zooms", "")
+    return HOSTS[host]
+
+
 ACCOUNTS = Accounts(AccountContext(name, ScriptedTokens()) for name in ("default", "sales"))
 
 
@@ -52,13 +62,14 @@ class Asked:
 
 def outcome(
     admission: Admission, method: str, raw: bytes, host: bytes
-) -> tuple[Target, Endpoint, str] | tuple[int, str]:
+) -> tuple[Target, Endpoint, str, Origin] | tuple[int, str]:
     fields: list[Field] = [(b"Host", host)]
     try:
         call = admission.admit(Asked(raw, method), read_caller(fields), None)  # type: ignore[arg-type]  # all it needs
     except CallRefusedError as error:
         return error.status, error.slug_
-    return call.target, call.endpoint, call.account.name
+    assert (b"Host", call.origin.host) in call.fields
+    return call.target, call.endpoint, call.account.name, call.origin
 
 
 PATH = st.sampled_from(
@@ -74,7 +85,17 @@ PATH = st.sampled_from(
         b"/stray",
         b"/oauth/token",
         b"/OAUTH/token",
+        b"/_hosts/zoom.us/v2/users",
+        b"/_hosts/us02web.zoom.us/v2/users",
+        b"/_hosts/evil.example/v2/users",
+        b"/@sales/_hosts/zoom.us/v2/users",
+        b"/_hosts/zoom.us/@sales/v2/users",
+        b"/_hosts/zoom.us/stray",
+        b"/_hosts/zoom.us:443/v2/users",
+        b"/_hosts/zoom.us/oauth/token",
+        b"/_hosts/zoom.us/" + b"a" * (MAX_TARGET - 16),
         b"http://gateway.test/v2/users",
+        b"http://gateway.test/_hosts/zoom.us/v2/users",
         b"HTTP://gateway.test/v2/users",
         b"/v2/" + b"a" * 252,
         b"/v2/" + b"a" * 253,
@@ -91,16 +112,16 @@ CALL = st.tuples(st.sampled_from(["GET", "POST"]), PATH, QUERY, st.sampled_from(
 def test_a_path_that_is_known_is_read_as_if_it_were_not(
     calls: list[tuple[str, bytes, bytes, bytes]],
 ) -> None:
-    lasting = Admission(ACCOUNTS, Named(), ORIGIN)
+    lasting = Admission(ACCOUNTS, Named(), ORIGIN, at)
     for method, path, query, host in calls:
-        fresh = Admission(ACCOUNTS, Named(), ORIGIN)
+        fresh = Admission(ACCOUNTS, Named(), ORIGIN, at)
         got = outcome(lasting, method, path + query, host)
         assert got == outcome(fresh, method, path + query, host)
 
 
 def test_a_known_path_is_matched_no_more_whatever_its_query() -> None:
     named = Named()
-    admission = Admission(ACCOUNTS, named, ORIGIN)
+    admission = Admission(ACCOUNTS, named, ORIGIN, at)
     for query in (b"?page=1", b"", b"?page=2", b"?"):
         outcome(admission, "GET", b"/v2/users" + query, HOST)
     assert named.asked == 1
@@ -111,7 +132,7 @@ def test_a_known_path_is_matched_no_more_whatever_its_query() -> None:
 @pytest.mark.parametrize("raw", [b"/stray", b"/v2/" + b"a" * 253, b"http://gateway.test/v2/users"])
 def test_what_is_not_remembered(raw: bytes) -> None:
     named = Named()
-    admission = Admission(ACCOUNTS, named, ORIGIN)
+    admission = Admission(ACCOUNTS, named, ORIGIN, at)
     for _ in range(2):
         outcome(admission, "GET", raw, HOST)
     assert named.asked == 2
@@ -119,7 +140,7 @@ def test_what_is_not_remembered(raw: bytes) -> None:
 
 def test_the_memory_for_paths_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(admit, "_REMEMBERED", 3)
-    admission = Admission(ACCOUNTS, Named(), ORIGIN)
+    admission = Admission(ACCOUNTS, Named(), ORIGIN, at)
     for number in range(10):
         outcome(admission, "GET", b"/v2/users/%d" % number, HOST)
         assert len(admission._known) <= 3
@@ -152,3 +173,17 @@ async def test_an_account_may_go_elsewhere_and_change_its_mind() -> None:
             for one in (there, further, running.upstream)
         ]
         assert hosts == [[[b"api-eu.zoom.us"]] * 4, [[b"api-us.zoom.us"]] * 5, [[b"api.zoom.test"]]]
+
+
+async def test_each_host_is_called_by_its_name_on_one_connection() -> None:
+    calls = [
+        (b"/v2/users/me", b"api.zoom.test"),
+        (b"/_hosts/api-eu.zoom.us/v2/users/me", b"api-eu.zoom.us"),
+        (b"/_hosts/api-us.zoom.us/v2/users/me", b"api-us.zoom.us"),
+        (b"/v2/users/me", b"api.zoom.test"),
+    ]
+    async with listening() as running, await running.caller() as caller:
+        for target, _ in calls * 3:
+            assert (await caller.call(request(target, b"Accept: */*"))).status == 200
+        went = [(sent.target, sent.values(b"host")) for sent in running.upstream.sent]
+        assert went == [(b"/v2/users/me", [host]) for _, host in calls * 3]

@@ -163,6 +163,37 @@ def test_what_happened_again_and_again_is_told_once() -> None:
     assert "No token. 2,000 times since 07:50:00." in said
 
 
+RATES: dict[str, Any] = {
+    "seconds": 600,
+    "limits": [],
+    "used": [],
+    "limited": [
+        {
+            "category": "heavy",
+            "type": "daily",
+            "count": 3,
+            "callers": [{"caller": "reports", "count": 3}],
+        }
+    ],
+    "errors": [{"minutes": 60, "requests": 200, "errors": 3, "ratio": 0.015}],
+    "errors_high": False,
+}
+
+
+def test_zooms_limits_and_who_meets_them_are_said() -> None:
+    made = view(REPLICA, {**PAST, "rate_limits": RATES}, default=healthy())["page"]
+    assert "Zoom's limitsheavyno calls 3 × 429 for the day reports" in text(made)  # noqa: RUF001
+    assert "3 of 200 requests (1.5 %) in 60 min" in text(made)
+    (pill,) = (one for one in parts(made) if one[1].get("class") == "pill error")
+    assert text([pill]) == "3 × 429 for the day"  # noqa: RUF001
+
+
+def test_where_nothing_is_known_of_limits_nothing_is_said() -> None:
+    quiet = {**RATES, "limited": [], "errors": []}
+    for past in (PAST, {**PAST, "rate_limits": quiet}):
+        assert "limits" not in text(view(REPLICA, past, default=healthy())["page"])
+
+
 def test_before_anything_happened() -> None:
     quiet = {"pace": dict.fromkeys(("p50", "p99")) | {"per_second": 0.0, "calls": 0}, "events": []}
     said = text(view(REPLICA, quiet, default=healthy())["page"])

@@ -12,12 +12,16 @@ from gateway.cli.doctor.case import Case
 from gateway.cli.doctor.codes import Code
 from gateway.cli.doctor.findings import Finding, Level
 from gateway.core.caller_match import UNIX
+from gateway.core.other_hosts import PREFIX
 from gateway.core.patterns import Catalogue
 from gateway.core.policy import Policy
 from gateway.core.rights import Profile, profiles, rights, shadowed
 from gateway.core.routes import Operation
 from gateway.settings import Settings, load_operations
 from gateway.settings.access_rules import CallerSettings
+
+_ELSEWHERE: Final = PREFIX.decode("ascii")
+"""Begins the paths of Zoom's other hosts, which are in no table."""
 
 _CLASSIC: Final = re.compile(r"[a-z_]+:(read|write|master)(:(admin|master))?")
 """A scope of the kind that apps had before 2024: `user:read:admin`."""
@@ -154,7 +158,7 @@ def _unknown(settings: Settings) -> Iterator[Finding]:
     catalogue = Catalogue(load_operations())
     for place, rule in enumerate(settings.access.rules):
         paths = [one for one in rule.operations or () if one.startswith("/")]
-        unknown = [one for one in paths if not catalogue.knows(one)]
+        unknown = [one for one in paths if not (catalogue.knows(one) or one.startswith(_ELSEWHERE))]
         if unknown:
             yield Finding(
                 Code.RULE_PATHS_UNKNOWN,

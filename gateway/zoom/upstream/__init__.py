@@ -2,6 +2,7 @@
 
 ::
 
+    hosts       HostUpstreams: Zoom's other hosts, a transport for each
     transport   HttpUpstream: one call after the other, stale connections, the way out
     ├── head        the request's head as bytes, and how its body is framed
     ├── dial        names, addresses, TCP and TLS

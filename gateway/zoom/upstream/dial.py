@@ -14,8 +14,14 @@ from urllib.parse import urlsplit
 import aiohappyeyeballs
 
 from gateway.core.egress import EgressProxy, host_and_port
-from gateway.core.errors import ConfigurationError, DescriptorsError, UpstreamConnectError
+from gateway.core.errors import (
+    ConfigurationError,
+    DescriptorsError,
+    UpstreamConnectError,
+    UpstreamLoopError,
+)
 from gateway.zoom.names import Names
+from gateway.zoom.own import LoopError, OwnListeners
 from gateway.zoom.tls import Trust, default_tls
 from gateway.zoom.upstream.connection import Connection
 from gateway.zoom.upstream.tunnel import Tunnel
@@ -178,23 +184,44 @@ async def dial(
     connect_timeout: float,
     proxy: EgressProxy | None = None,
     names: Names | None = None,
+    own: OwnListeners | None = None,
 ) -> Connection:
     """Connect, TLS included. Raises UpstreamConnectError, which is a DescriptorsError if none was
-    free; when cancelled, leaves nothing.
+    free, an UpstreamLoopError if it is the gateway itself; when cancelled, leaves nothing.
     """
     attempt = Attempt(origin, proxy, names=names)
     try:
         async with asyncio.timeout(connect_timeout):
-            _, connection = await attempt.connect(factory)
-            return connection
+            transport, connection = await attempt.connect(factory)
+    except LoopError as error:
+        raise UpstreamLoopError(str(error)) from None
     except (OSError, UnicodeError) as error:
         why = attempt.why(error, connect_timeout)
         if _starved():
             raise DescriptorsError(f"{origin}: {why}") from None
+    else:
+        _refuse_own(origin, transport, connection, own)
+        return connection
     if attempt.at_proxy:
         raise UpstreamConnectError(f"The proxy {proxy} gives no way to Zoom at {origin}: {why}")
     by = f" by the proxy {proxy}" if proxy else ""
     raise UpstreamConnectError(f"Zoom cannot be reached at {origin}{by}: {why}")
+
+
+def _refuse_own(
+    origin: Origin,
+    transport: asyncio.BaseTransport,
+    connection: Connection,
+    own: OwnListeners | None,
+) -> None:
+    """Raises UpstreamLoopError where the way leads back here by another address: a Service's, say.
+
+    Nobody else has the key of the certificate that was shown.
+    """
+    ssl_object = transport.get_extra_info("ssl_object") if own is not None else None
+    if own is not None and ssl_object is not None and own.shows(ssl_object.getpeercert(True)):
+        connection.cut()
+        raise UpstreamLoopError(f"{origin} shows the certificate of the gateway itself")
 
 
 def _starved() -> bool:

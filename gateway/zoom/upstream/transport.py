@@ -5,6 +5,7 @@ from gateway.core.errors import UpstreamBrokenError, UpstreamConnectError, Upstr
 from gateway.outbox import Outbox
 from gateway.ports import UpstreamRequest
 from gateway.zoom.names import Names
+from gateway.zoom.own import OwnListeners
 from gateway.zoom.tls import Trust
 from gateway.zoom.upstream.answer import HttpAnswer
 from gateway.zoom.upstream.connection import Connection
@@ -18,7 +19,8 @@ class HttpUpstream:
     """The API, over HTTP/1.1. Implements `Upstream`; for one event loop.
 
     `api_url` is scheme, host and port; times are in seconds. `tls` gives the context for a new
-    connection, in place of the machine's own; `proxy` is on the way there, if it is given.
+    connection, in place of the machine's own; `proxy` is on the way there, if it is given. `names`
+    look up hosts; whoever shows the certificate of `own` is no upstream.
     `idle_timeout` counts while it is Zoom's turn only: not while our caller owes the rest of the
     body, or reads slowly.
     Raises ConfigurationError for a URL that cannot be used.
@@ -32,12 +34,15 @@ class HttpUpstream:
         idle_timeout: float = 60.0,
         tls: Trust | None = None,
         proxy: EgressProxy | None = None,
+        names: Names | None = None,
+        own: OwnListeners | None = None,
         max_idle: int = MAX_IDLE,
         idle_limit: float = IDLE_LIMIT,
     ) -> None:
         self._origin = parse_origin(api_url, tls)
         self._proxy = proxy
-        self._names = Names()
+        self._names = names or Names()
+        self._own = own
         self._connect_timeout = connect_timeout
         self._idle_timeout = idle_timeout
         self._outbox = Outbox()
@@ -105,6 +110,7 @@ class HttpUpstream:
             self._connect_timeout,
             self._proxy,
             self._names,
+            self._own,
         )
         if self._pool.closed:
             connection.cut()

@@ -1,0 +1,68 @@
+"""The row about Zoom's rate limits, and about how much of what it is asked it refuses."""
+
+from typing import Final
+
+from dashboard_kinds import RATE, Panel, lines, select, stack
+
+_FAILED: Final = ', result="failure"'
+_LIMIT: Final = "account, category, type"
+_SIDES: Final = f"on (cluster, namespace, job, {_LIMIT})"
+_BY: Final = f"cluster, namespace, job, {_LIMIT}"
+_BY_LIMIT: Final = "{{account}}: {{category}}, {{type}}"
+_FRESH: Final = 300
+"""Seconds for which what Zoom told of a limit is shown: then it says nothing any more."""
+
+
+def _told(metric: str, take: str) -> str:
+    """Replicas hear of a limit at different moments: the lowest counts."""
+    return f"{take} by ({_BY}) ({select(metric)})"
+
+
+_LEFT: Final = (
+    f"({_told('ratelimit_remaining', 'min')} / {_SIDES} {_told('ratelimit_limit', 'max')})"
+    f" and {_SIDES} (time() - {_told('ratelimit_told_at_seconds', 'max')} < {_FRESH})"
+)
+
+
+def _share(window: str) -> str:
+    answers = f"sum by (account) (increase({select('zoom_answers_total')}[{window}]))"
+    failed = f"sum by (account) (increase({select('zoom_answers_total', _FAILED)}[{window}]))"
+    return f"{failed} / {answers}"
+
+
+RATES: Final[tuple[Panel, ...]] = (
+    stack(
+        "429s by Zoom",
+        "none",
+        "In 10 minutes, those of calls that were sent again among them. Good: none. per_second: set"
+        " ratelimit.retry. daily: nothing goes until midnight UTC.",
+        (f"sum by ({_LIMIT}) (increase({select('ratelimited_total')}[10m]))", _BY_LIMIT),
+    ),
+    lines(
+        "Left of Zoom's limits",
+        "percentunit",
+        "As its answers told it last. Bad: near 0 for daily, with hours to go until midnight UTC.",
+        (
+            _LEFT,
+            _BY_LIMIT,
+        ),
+    ),
+    stack(
+        "Limited calls sent again",
+        "reqps",
+        "By how they ended, where ratelimit.retry is set. Good: recovered; the others reached their"
+        " callers as 429.",
+        (
+            f"sum by (outcome) (rate({select('ratelimit_retries_total')}{RATE}))",
+            "{{outcome}}",
+        ),
+    ),
+    lines(
+        "Errors among Zoom's answers",
+        "percentunit",
+        "4xx and 5xx, those of calls that were sent again among them. Bad: above 20 % in an hour:"
+        " Zoom may disable the app.",
+        (_share("10m"), "{{account}}, 10 minutes"),
+        (_share("1h"), "{{account}}, an hour"),
+    ),
+)
