@@ -124,9 +124,9 @@ class TestZoomsAnswers:
 class TestAsking:
     def test_an_idle_lane_asks_for_nothing(self) -> None:
         one = lane()
-        assert not one.active
+        before = one.active
         one.go(NOW)
-        assert one.active
+        assert (before, one.active) == (False, True)
         asked = one.ask(NOW)
         assert (asked.stock, asked.wants) == (2, {})
         turns = 0

@@ -12,7 +12,6 @@ from gateway.ports import RateStore
 from gateway.stores import file_rates
 from gateway.stores.file_rates import FileRates
 from gateway.stores.rates import MemoryRates
-from gateway.stores.redis import RedisStore
 from gateway.stores.redis_rates import RedisRates
 from tests.stores.rates_contract import RatesBench, RatesContract, asking
 from tests.stores.redis_bench import RedisBench
@@ -120,8 +119,8 @@ class TestRedisRates(RatesContract):
         assert isinstance(left, int)
         assert 0 < left <= 2 * 86_400_000
 
-    async def test_a_server_that_is_gone_is_an_outage(self, store: RedisStore) -> None:
-        rates = RedisRates(store)
+    async def test_a_server_that_is_gone_is_an_outage(self, bench: RedisRatesBench) -> None:
+        rates = bench.connect()
         await rates.close()
         with pytest.raises(StoreUnavailableError):
             await rates.reserve("acc", "one", asking(1))
