@@ -88,13 +88,6 @@ class Access:
             key = self._key(self.keys(), call.headers, report)
             _heed(self.policy.may_call(caller, key, account), report)
 
-    def name_of(self, headers: CallerHeaders) -> str | None:
-        """The name of the key that a call shows; None: it shows none that is known."""
-        try:
-            return self.keys().name_in(self.key_header, headers.values(self.key_header))
-        except WrongKeyError:
-            return None
-
     def _key(self, known: Keys, headers: CallerHeaders, report: CallReport) -> str | None:
         if not known:
             return None

@@ -281,7 +281,7 @@ class Proxy:
         tokens = call.account.tokens.call(call.endpoint)
         upstream = call.origin.upstream
         pacer = visit.pacer = call.account.pacer if call.target.host is None else None
-        payer = "" if pacer is None else self._access.name_of(call.headers) or report.caller
+        payer = "" if pacer is None else report.who
         token = tokens.ready()
         if token is None:
             token = await self._timed(visit, tokens.first())
