@@ -6,21 +6,15 @@ from dashboard_kinds import RATE, Panel, lines, select, stack
 
 _FAILED: Final = ', result="failure"'
 _LIMIT: Final = "account, category, type"
-_SIDES: Final = f"on (cluster, namespace, job, {_LIMIT})"
-_BY: Final = f"cluster, namespace, job, {_LIMIT}"
 _BY_LIMIT: Final = "{{account}}: {{category}}, {{type}}"
 _FRESH: Final = 300
 """Seconds for which what Zoom told of a limit is shown: then it says nothing any more."""
 
 
-def _told(metric: str, take: str) -> str:
-    """Replicas hear of a limit at different moments: the lowest counts."""
-    return f"{take} by ({_BY}) ({select(metric)})"
-
-
+# Replicas hear of a limit at different moments: the lowest counts.
 _LEFT: Final = (
-    f"({_told('ratelimit_remaining', 'min')} / {_SIDES} {_told('ratelimit_limit', 'max')})"
-    f" and {_SIDES} (time() - {_told('ratelimit_told_at_seconds', 'max')} < {_FRESH})"
+    f"min by ({_LIMIT}) ({select('ratelimit_remaining')} / {select('ratelimit_limit')}"
+    f" and (time() - {select('ratelimit_told_at_seconds')} < {_FRESH}))"
 )
 
 

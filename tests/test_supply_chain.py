@@ -19,7 +19,7 @@ SBOM = runpy.run_path(str(ROOT / "scripts" / "sbom.py"))
 AUDIT = runpy.run_path(str(ROOT / "scripts" / "audit.py"))
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 
-PERMISSIVE = {"MIT", "MIT-0", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "PSF-2.0"}
+PERMISSIVE = {"MIT", "MIT-0", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "PSF-2.0"}
 OTHERS = {"certifi": "MPL-2.0"}
 """The Mozilla licence is about changes of that package's own files, and we change none."""
 

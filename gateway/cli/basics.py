@@ -43,6 +43,12 @@ def cannot_listen(problem: OSError) -> None:
     )
 
 
+def cannot_start(error: ConfigurationError) -> None:
+    """Say what is wrong with a configuration where the gateway listens already."""
+    for problem in error.problems:
+        _tell(f"zoom-gateway: cannot start: {problem}.")
+
+
 def start_without_collector() -> None:
     """Collect no garbage until `spare_what_stays`: a start makes hardly any, and what it imports
     would be gone through again and again, for a seventh of its time.

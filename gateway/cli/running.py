@@ -11,7 +11,7 @@ from typing import Any
 from structlog.typing import FilteringBoundLogger
 
 from gateway.cli import workers
-from gateway.cli.basics import cannot_listen, spare_what_stays, unblock_hangup
+from gateway.cli.basics import cannot_listen, cannot_start, spare_what_stays, unblock_hangup
 from gateway.cli.workers import Assignment
 from gateway.core.errors import ConfigurationError
 from gateway.observe.logs import configure, flush
@@ -89,7 +89,9 @@ async def serve(
     announce: Announce | None = None,
     reread: Reread | None = None,
 ) -> int:
-    """Start, wait for a signal, drain. The exit code: 0, or 1 if it could not listen."""
+    """Start, wait for a signal, drain. The exit code: 0, 1 if it could not listen, or 2
+    if the way to Zoom leads back here.
+    """
     orders = Orders()
     orders.heed_signals(reload=reread is not None)
     gateway = Gateway(settings, log)
@@ -98,6 +100,9 @@ async def serve(
     except OSError as problem:
         cannot_listen(problem)
         return 1
+    except ConfigurationError as error:
+        cannot_start(error)
+        return 2
     if announce is not None:
         announce(listen, admin)
 
@@ -120,7 +125,15 @@ async def _serve_as_worker(
     gateway = Gateway(settings, log, Worker(assignment.number, assignment.metrics))
     reader, writer = await asyncio.open_connection(sock=socket.socket(fileno=assignment.channel))
     obeying = asyncio.create_task(_obey(reader, orders))
-    await gateway.serve(workers.adopt(assignment.listen), workers.adopt(assignment.admin))
+    try:
+        await gateway.serve(workers.adopt(assignment.listen), workers.adopt(assignment.admin))
+    except ConfigurationError as error:
+        if assignment.number == 1:  # the others would say the same
+            cannot_start(error)
+        obeying.cancel()
+        writer.close()
+        await gateway.stop(0.0)
+        return 2
     writer.write(workers.LISTENING + b"\n")
 
     async def reload() -> None:

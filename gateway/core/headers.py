@@ -5,7 +5,7 @@ names. Ours are put in last, so that nothing a caller names there can strip them
 replace the caller's: set, never added.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -14,6 +14,7 @@ from gateway.core.errors import CallRefusedError, UpstreamBrokenError
 from gateway.core.fates import Fate, Fates
 from gateway.core.keys import DEFAULT_FIELD
 from gateway.core.lengths import is_plain, number
+from gateway.core.repeated import Repeated, Varied
 
 Field = tuple[bytes, bytes]
 
@@ -106,8 +107,6 @@ MAX_HEAD: Final = 64 * 1024
 
 _NONE: Final[tuple[bytes, ...]] = ()
 
-_UNREAD: Final[Mapping[bytes, bytes]] = MappingProxyType({})
-
 _NO_FIELDS: Final = frozenset({b"close", b"keep-alive", b""})
 """What `Connection` nearly always says; none of it names a field that is still there."""
 
@@ -129,6 +128,24 @@ def dropping(*key_headers: bytes) -> Fates:
 
 
 _USUAL: Final = dropping()
+
+VARIES: Final = _TRACE | {b"x-request-id"}
+"""What is read of a call and says no more than which one it is."""
+
+_FIXED: Final = (b"content-", b"sec-", b"x-forwarded-")
+
+
+def may_vary(name: bytes) -> bool:
+    """Whether a field of this name (in lower case) says nothing but to Zoom, or who a call is.
+
+    Nothing that is found out about the rest of a header depends on its value. What shows keys is
+    not known here.
+    """
+    if name in VARIES:
+        return True
+    return not (name in _REQUEST_DROPPED or name in _LOOKED_AT or name.startswith(_FIXED))
+
+
 ANSWERED: Final = Fates(_ANSWER_DROPPED, _ANSWER_LOOKED_AT)
 """The fates of an answer's fields."""
 
@@ -147,23 +164,6 @@ class CallerHeaders(NamedTuple):
         return self.special.get(name, _NONE)
 
 
-class Repeated(list[Field]):
-    """Fields that many calls share; shows none of them."""
-
-    __slots__ = ("encoded", "signed", "token")
-
-    def __init__(self, fields: Iterable[Field]) -> None:
-        super().__init__(fields)
-        self.encoded = b""
-        """How they were written the last time, by who writes them."""
-        self.token = ""
-        self.signed: Repeated | None = None
-        """The same with `token`, the last one that they went out with."""
-
-    def __repr__(self) -> str:
-        return f"<{len(self)} fields>"
-
-
 class AnswerHeaders(NamedTuple):
     """An answer's header, read once.
 
@@ -176,13 +176,8 @@ class AnswerHeaders(NamedTuple):
     content_type: bytes
     content_encoding: bytes
     tracking_id: bytes
-    read: Mapping[bytes, bytes] = _UNREAD
+    read: Mapping[bytes, bytes] = MappingProxyType({})
     """The values of what is read and goes on, by names in lower case."""
-
-    def value(self, name: bytes) -> bytes:
-        """The value of any field that goes on; `name` in lower case. Not for every call."""
-        found = (value for field, value in self.kept if field.lower() == name)
-        return next(found, b"")
 
     @property
     def kept(self) -> list[Field]:
@@ -194,9 +189,11 @@ class AnswerHeaders(NamedTuple):
 class KnownFields(list[Field]):
     """An answer's fields, of which it is known already what `read_answer` makes of them."""
 
-    __slots__ = ("read",)
+    __slots__ = ("common", "read")
 
     read: AnswerHeaders
+    common: bool
+    """Whether each of them may be remembered as it is."""
 
 
 def read_caller(
@@ -276,8 +273,13 @@ def authorized(fields: Sequence[Field], token: str) -> list[Field]:
     """Add the token, last. Raises ValueError if it could end the field."""
     if type(fields) is Repeated:
         if fields.signed is None or fields.token != token:
-            fields.signed, fields.token = Repeated(authorized([*fields], token)), token
+            signed = authorized([*fields], token)
+            fields.signed, fields.token = Repeated(signed, fields.spots), token
         return fields.signed
+    if type(fields) is Varied:
+        shared = authorized(fields.base, token)
+        assert type(shared) is Repeated  # noqa: S101  # as the base is
+        return shared.varied(fields.values)
     value = b"Bearer " + token.encode("ascii")
     _refuse_breaks(value)
     return [*fields, (b"Authorization", value)]

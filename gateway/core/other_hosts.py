@@ -13,7 +13,7 @@ from gateway.core.zoom_hosts import address, canonical
 
 PREFIX: Final = b"/_hosts/"
 
-_SEGMENT: Final = PREFIX.strip(b"/")
+SEGMENT: Final = PREFIX.strip(b"/")
 
 _MAYBE: Final = re.compile(rb"_hosts|%", re.IGNORECASE)
 
@@ -55,13 +55,13 @@ def named_host(raw: bytes) -> Named | None:
 def _may_be_read_as_named(path: bytes) -> bool:
     if not _MAYBE.search(path):
         return False
-    if leniently(path)[:1] == (_SEGMENT,):
+    if leniently(path)[:1] == (SEGMENT,):
         return True
-    if not may_hold(path, _SEGMENT):
+    if not may_hold(path, SEGMENT):
         return False
     found = readings(path.decode("latin-1"))
     return found is None or any(
-        leniently(one.encode("utf-8", "replace"))[:1] == (_SEGMENT,) for one in found
+        leniently(one.encode("utf-8", "replace"))[:1] == (SEGMENT,) for one in found
     )
 
 

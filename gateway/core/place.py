@@ -1,4 +1,4 @@
-"""Addresses as settings write them: `192.0.2.7`, `192.0.2.7:8443`, `2001:db8::7`, `[2001:db8::7]:53`."""
+"""Addresses as settings write them: `192.0.2.7`, `192.0.2.7:8443`, `[2001:db8::7]:8443`."""
 
 import re
 from dataclasses import dataclass

@@ -12,8 +12,8 @@ from enum import Enum
 from typing import Final, NamedTuple
 
 from gateway.core.errors import CallRefusedError
-from gateway.core.other_hosts import PREFIX, named_host
-from gateway.core.spelling import leniently, may_hold, readings
+from gateway.core.other_hosts import PREFIX, SEGMENT, named_host
+from gateway.core.spelling import is_plain, leniently, may_hold, readings
 
 MAX_TARGET: Final = 8192
 """Bytes. nginx takes 8 KiB for the request line, Apache 8,190 bytes."""
@@ -26,6 +26,8 @@ _VISIBLE: Final = re.compile(rb"[\x21-\x22\x24-\x7e]+")
 """Visible ASCII without `#`: a fragment is never sent (RFC 9112 section 3.2)."""
 
 _ABSOLUTE: Final = re.compile(rb"(https?)://([^/?@]+)(?=[/?]|$)", re.IGNORECASE)
+
+_AT: Final = b"/@"
 
 _PREFIX: Final = re.compile(rb"/(?:@|%40)([^/?]*)")
 """`%40`: some URL libraries encode the `@`, and such a call must not reach another account."""
@@ -103,6 +105,19 @@ def read_target(raw: bytes, host: bytes | None) -> Target:
     raw = _rooted(named.rest)
     path = raw.partition(b"?")[0]
     return Target(raw, path, account, prefix, _emulated(path), named.host)
+
+
+def plain_target(path: bytes) -> Target | None:
+    """What `read_target` gives for a path that names nothing and has nothing to decode.
+
+    None: it must be read. Cheap.
+    """
+    if len(path) > MAX_TARGET or not is_plain(path) or path.startswith(_AT):
+        return None
+    lower = path.lower()
+    if b"oauth" in lower or SEGMENT in lower:
+        return None
+    return Target(path, path, None, b"", None)
 
 
 def with_query(target: Target, query: bytes) -> Target | None:

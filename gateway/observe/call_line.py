@@ -49,6 +49,7 @@ def _sometimes(report: CallReport) -> dict[str, str | int]:
     fields: dict[str, str | int] = {
         "caller_name": report.caller_name,
         "key_name": report.key,
+        "host": report.host,
         "replay_outcome": "" if report.outcome is None else report.outcome.value,
         "tracking_id": report.tracking_id,
         "error": report.error,
@@ -93,6 +94,7 @@ def json_line(stamp: str, level: str, report: CallReport, sample_rate: float | N
         or report.reason
         or report.key
         or report.throttling is not None
+        or report.host
     ):
         for name, value in _sometimes(report).items():
             said = text(value[:LONGEST]) if isinstance(value, str) else value

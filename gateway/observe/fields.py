@@ -23,6 +23,7 @@ ALLOWED: Final = frozenset(
         "request_id",
         "caller",
         "caller_name",
+        "host",
         "account",
         "method",
         "route",

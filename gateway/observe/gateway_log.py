@@ -184,6 +184,16 @@ class GatewayLog:
         """`upstream.ca_file` changed and cannot be used; `sentence` says what holds instead."""
         self._log.error("ca_file_unusable", message=f"{sentence}.")
 
+    def api_url_ignored(self, account: str, api_url: str) -> None:
+        """With `upstream.api_url: auto`: a token came with the name of a host that gets none."""
+        shown = "".join(one if one.isprintable() else "?" for one in api_url[:100])
+        self._log.warning(
+            "api_url_ignored",
+            message=f"The token endpoint names {shown} as the account's API, which is not Zoom's:"
+            " calls go on to the usual one.",
+            account=account,
+        )
+
     def store_file_set_aside(self, sentence: str) -> None:
         """A token file could not be read; `sentence` says which, and where it is kept."""
         self._log.error("store_file_set_aside", message=sentence)

@@ -114,6 +114,7 @@ class Metrics:
         self.limits = LimitMetrics(PREFIX, counted)
         self.pace = PaceMetrics(PREFIX, counted)
         self.rates = RateMetrics(PREFIX, counted)
+        self._refusals: dict[tuple[str, RefusalCause], Counter] = {}
         self.prepare(accounts)
         Info(f"{PREFIX}_build", "What runs here.", registry=self.registry).info(
             {"version": version, "python": platform.python_version()}
@@ -144,6 +145,7 @@ class Metrics:
                 for reason in Cause:
                     families.mints.labels(account, slot.app, str(slot.index), reason.value, SUCCESS)
             self._tally.prepare(account)
+            self.rates.prepare(account)
 
     def show_fleet(self, sighting: Callable[[], Sighting]) -> None:
         """Tell of the other replicas, too, as they were seen last. At most once."""
@@ -178,7 +180,7 @@ class Metrics:
         families = self._families
         match event:
             case Refused():
-                families.refusals.labels(account, event.cause.value).inc()
+                self._count_refusal(account, event.cause)
             case Minted():
                 self._count_mint(
                     account, event, PREVIOUS_SECRET if event.previous_secret else SUCCESS
@@ -189,6 +191,14 @@ class Metrics:
                 families.foreign.labels(account).inc()
             case _:
                 pass
+
+    def _count_refusal(self, account: str, cause: RefusalCause) -> None:
+        """The counter is looked up once: a dead token brings hundreds."""
+        counter = self._refusals.get((account, cause))
+        if counter is None:
+            counter = self._families.refusals.labels(account, cause.value)
+            self._refusals[account, cause] = counter
+        counter.inc()
 
     def _count_mint(self, account: str, event: Minted | MintFailed, result: str) -> None:
         slot = event.slot

@@ -50,6 +50,11 @@ class RateMetrics:
         self._shown: dict[tuple[str, str, str], float] = {}
         """When what the gauges show was told."""
 
+    def prepare(self, account: str) -> None:
+        """Show what alerts watch from the start."""
+        for result in (SUCCESS, FAILURE):
+            self._answers.labels(account, result)
+
     def ended(self, account: str, throttling: Throttling) -> None:
         """A call met a rate limit."""
         for found in throttling.seen:

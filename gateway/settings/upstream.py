@@ -17,12 +17,13 @@ from gateway.models import (
     field_validator,
 )
 from gateway.settings import kinds
+from gateway.settings.clouds import COMMERCIAL, HOMES, Cloud, at_home
 from gateway.settings.kinds import Kind
 from gateway.settings.resolving import Addresses, NameServers
 from gateway.settings.section import Section
 from gateway.settings.store_urls import SecretUrl
 from gateway.settings.tls_files import CaFile
-from gateway.settings.urls import ApiUrl, TokenUrl
+from gateway.settings.urls import AUTO, ApiUrl, TokenUrl
 
 
 def _trusted_hosts(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -86,16 +87,18 @@ class UpstreamSettings(Section):
         " `zoomgov.com`, all below them) and this machine: for a front of your own before Zoom."
         " `*.example.com` stands for all names below that one.",
     )
+    cloud: Cloud = Field(
+        default="commercial",
+        description="`government`: Zoom for Government. Then `https://api.zoomgov.com` and"
+        " `https://zoomgov.com/oauth/token` are the defaults of `api_url` and `token_url`.",
+    )
     api_url: ApiUrl = Field(
-        default="https://api.zoom.us",
-        description="Where calls go: scheme and host, without `/v2`."
-        " Zoom for Government: `https://api.zoomgov.com`.",
+        default=COMMERCIAL.api_url,
+        description="Where calls go: scheme and host, without `/v2`. `auto`: where the token"
+        " endpoint says that the account's API is (`api_url` in its answer), for each account by"
+        " itself, and the default until there is a token.",
     )
-    token_url: TokenUrl = Field(
-        default="https://zoom.us/oauth/token",
-        description="Where tokens come from. Zoom for Government:"
-        " `https://zoomgov.com/oauth/token`.",
-    )
+    token_url: TokenUrl = Field(default=COMMERCIAL.token_url, description="Where tokens come from.")
     ca_file: CaFile | None = Field(
         default=None,
         description="A file with the CA certificates (PEM) that sign those of these hosts, and of"
@@ -134,6 +137,9 @@ class UpstreamSettings(Section):
     @field_validator("api_url", "token_url")
     @classmethod
     def _to_zoom_alone(cls, url: str, info: ValidationInfo) -> str:
+        if url == AUTO:
+            return url
+        url = at_home(info.field_name or "", url, info.data.get("cloud", "commercial"))
         trusted: tuple[str, ...] | None = info.data.get("trusted_hosts")
         # Hosts that are wrong by themselves are reported already.
         if trusted is not None and not may_have_token(urlsplit(url).hostname or "", trusted):
@@ -142,6 +148,11 @@ class UpstreamSettings(Section):
                 " alone; if it is a front of your own, name its host in upstream.trusted_hosts"
             )
         return url
+
+    @property
+    def api_origin(self) -> str:
+        """The URL of the API, as far as the configuration alone can tell it."""
+        return HOMES[self.cloud].api_url if self.api_url == AUTO else self.api_url
 
     def proxy_to(self, url: str, environ: Mapping[str, str]) -> EgressProxy | None:
         """The proxy on the way to `api_url` or `token_url`; None: there is none.
@@ -160,14 +171,14 @@ class UpstreamSettings(Section):
 
         Raises as `proxy_to` does.
         """
-        found = self.proxy_to(self.api_url, environ) or self.proxy_to(self.token_url, environ)
+        found = self.proxy_to(self.api_origin, environ) or self.proxy_to(self.token_url, environ)
         return None if found is None else str(found)
 
 
 def unusable_proxies(settings: UpstreamSettings, environ: Mapping[str, str]) -> Iterator[str]:
     """The problems with the proxies that the environment names, where one would be used."""
     told: set[Any] = set()
-    for url in (settings.api_url, settings.token_url):
+    for url in (settings.api_origin, settings.token_url):
         try:
             settings.proxy_to(url, environ)
         except ValueError as error:

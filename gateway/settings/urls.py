@@ -11,6 +11,10 @@ from gateway.settings.kinds import Kind, is_host
 _PRINTABLE: Final = re.compile(r"[!-~]+")
 
 
+AUTO: Final = "auto"
+"""In place of the API's URL: the one that the token endpoint names."""
+
+
 def _parts(url: str, example: str) -> SplitResult:
     """The parts of an absolute http(s) URL without userinfo, query and fragment."""
     try:
@@ -39,6 +43,8 @@ def _http(url: str) -> SplitResult:
 
 
 def _api_url(url: str) -> str:
+    if url.lower() == AUTO:
+        return AUTO
     parts = _http(url)
     path = parts.path.rstrip("/")
     if path == "/v2":
@@ -61,6 +67,6 @@ def _collector_url(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}{path}"
 
 
-ApiUrl = Annotated[str, AfterValidator(_api_url), Kind("a URL without a path")]
+ApiUrl = Annotated[str, AfterValidator(_api_url), Kind("auto, or a URL without a path")]
 TokenUrl = Annotated[str, AfterValidator(_token_url), Kind("a URL")]
 CollectorUrl = Annotated[str, AfterValidator(_collector_url), Kind("a URL")]

@@ -8,6 +8,7 @@ from typing import Any
 from gateway.sim.answers import Answer, empty, json_answer, zoom_error
 from gateway.sim.operations import Call, Operation, Operations
 from gateway.sim.paging import page
+from gateway.sim.recordings import SIZE
 from gateway.sim.streaming import pieces
 
 LONGEST_TOPIC = 200
@@ -75,7 +76,7 @@ def get_recordings(call: Call) -> Answer:
     file = {
         "id": f"recording-{name}",
         "file_type": "MP4",
-        "file_size": 1_048_576,
+        "file_size": SIZE,
         "download_url": f"https://us02web.zoom.us/rec/download/{name}",
         "status": "completed",
     }
@@ -155,6 +156,7 @@ OPERATIONS = Operations(
         Operation("GET", "/v2/meetings/{meetingId}/recordings", "light", get_recordings),
         Operation("GET", "/v2/past_meetings/{meetingId}", "light", get_past_meeting),
         Operation("GET", "/scim2/Users", "heavy", list_scim_users),
+        Operation("POST", "/v2/chat/users/{userId}/files", "medium", upload),
         Operation("POST", "/v2/_sim/upload", "heavy", upload),
         Operation("GET", "/v2/_sim/download", "resource-intensive", download),
     )

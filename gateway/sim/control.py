@@ -22,6 +22,7 @@ CHANGEABLE: dict[str, reading.Reader] = {
     "rate_plan": reading.choice("free", "pro", "business"),
     "rate_scale": reading.positive,
     "rate_headers": reading.choice("full", "category", "mixed"),
+    "api_url": reading.text,
     "compress": reading.choice("gzip", "deflate"),
     "strict": reading.flag,
     "scope": reading.text,

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from gateway.sim import reading
+from gateway.sim.host_faults import HostFaults
 from gateway.sim.rules import PathRule
 
 
@@ -144,6 +145,9 @@ class Faults:
     compress: Literal["gzip", "deflate"] | None = _fault(None, reading.choice("gzip", "deflate"))
     redirect: Redirect | None = _fault(None, reading.record(Redirect, "path", "location"))
     set_cookie: str | None = _fault(None, _cookie)
+
+    # Zoom's other hosts.
+    hosts: HostFaults = _fault(HostFaults(), reading.record(HostFaults))
 
 
 class FaultBoard:

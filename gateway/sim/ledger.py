@@ -94,10 +94,12 @@ PLAIN_COUNTERS = (
     "revokes",
     "kills",
     "superseded",
+    "tokens_to_storage",
 )
 """Counters beside the mints: `superseded` are tokens that a later mint killed, `kills` those
 that the control killed, `aborted_bodies` bodies whose sender hung up before their end, and
-`unknown_tokens` refusals of tokens that were never issued here."""
+`unknown_tokens` refusals of tokens that were never issued here; `tokens_to_storage` are shown where
+an address is signed, and refused there."""
 
 
 def _slots(counter: Counter[tuple[str, int]]) -> dict[str, int]:

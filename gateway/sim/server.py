@@ -10,7 +10,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestHandler
 
-from gateway.sim import api, control_http, oauth
+from gateway.sim import api, control_http, elsewhere, oauth
 from gateway.sim.answers import DROPPED, zoom_error
 from gateway.sim.config import SimConfig
 from gateway.sim.control import Control
@@ -88,6 +88,8 @@ class Simulator:
         try:
             if exchange.path.startswith("/oauth/"):
                 answer = await oauth.handle(self.state, exchange)
+            elif (host := elsewhere.named(exchange)) is not None:
+                answer = await elsewhere.handle(self.state, exchange, host)
             else:
                 answer = await api.handle(self.state, exchange)
         except BodyAbortedError:

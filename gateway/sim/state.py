@@ -9,6 +9,7 @@ from gateway.sim.faults import FaultBoard
 from gateway.sim.ledger import Ledger
 from gateway.sim.modes import parse_mode
 from gateway.sim.ratelimit import RateLimiter
+from gateway.sim.recordings import Signer
 from gateway.sim.tokens import Token, TokenBook
 from gateway.sim.world import World
 
@@ -22,6 +23,7 @@ class SimState:
         self.board = FaultBoard()
         self.ledger = Ledger()
         self.tokens = TokenBook()
+        self.signer = Signer()
         self.limiter = RateLimiter(self.clock)
         self.chance = random.Random(config.seed)  # noqa: S311  no secret depends on it
         self._worlds: dict[str, World] = {}

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from gateway.core.endpoint import Endpoint
-from gateway.core.headers import CallerHeaders, Field, Repeated, for_upstream, framing
+from gateway.core.headers import CallerHeaders, Field, for_upstream, framing
+from gateway.core.repeated import Repeated
 from gateway.core.routes import OTHER
-from gateway.core.target import Target, chosen_account, read_target, with_query
+from gateway.core.target import Target, chosen_account, plain_target, read_target, with_query
 from gateway.web.accounts import AccountContext, Accounts
 from gateway.web.errors import METHODS, MethodRefusedError
 from gateway.web.origins import Origin
@@ -101,6 +102,14 @@ class Admission:
             origin,
         )
 
+    def again(self, request: Request, call: Call, headers: CallerHeaders) -> Call:
+        """Give a call that was admitted, as this one that differs in values alone."""
+        method, target, account, selected, endpoint, *_, declared, origin = call
+        fields = _sent(request, headers, origin, self._frame(request, headers))
+        return Call(
+            method, target, account, selected, endpoint, headers, fields, None, declared, origin
+        )
+
     def _frame(self, request: Request, headers: CallerHeaders) -> Field | None:
         """What frames the body on its way to Zoom."""
         known = request.known
@@ -114,9 +123,15 @@ class Admission:
     def _read(self, method: str, raw: bytes, host: bytes | None) -> tuple[Target, Endpoint]:
         """Read a target, and name its endpoint. Raises CallRefusedError.
 
-        Most calls are for few paths, and only the path decides about both.
+        What takes time is remembered; of paths that are plain there are too many, and they take
+        none.
         """
         path, mark, query = raw.partition(b"?")
+        plain = plain_target(path)
+        if plain is not None:
+            target = with_query(plain, mark + query) if mark else plain
+            if target is not None:
+                return target, self._endpoint_of(method, path)
         known = self._known.get((method, path))
         if known is not None:
             if not mark:
@@ -146,8 +161,11 @@ def _sent(
     known = request.known
     if known is None:
         return for_upstream(headers, origin.host, frame)
-    if known.shared is None or known.origin is not origin:
-        known.origin, known.shared = origin, Repeated(for_upstream(headers, origin.host, frame))
+    shared = known.shared
+    if shared is not None and known.origin is origin:
+        return shared.varied(request.values) if request.values else shared
+    fields = for_upstream(headers, origin.host, frame)
+    known.origin, known.shared = origin, Repeated(fields, known.spots)
     return known.shared
 
 

@@ -39,7 +39,8 @@ class Limits429:
         body = b"" if call.method == "HEAD" else await received.look(let_go=call.body is None)
         read = received.headers.read
         if b"retry-after" in read:
-            read = {**read, b"date": received.headers.value(b"date")}
+            dates = [value for name, value in received.headers.kept if name.lower() == b"date"]
+            read = {**read, b"date": b",".join(dates)}
         report = visit.report
         if REMAINING in read:
             report.told = read

@@ -1,6 +1,7 @@
 """Where calls go."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from gateway.ports import Upstream
 
@@ -16,8 +17,9 @@ class Origin:
     host: bytes
 
 
-@dataclass(slots=True)
-class Api:
-    """Where an account's calls of the API go. Another `origin` counts from the next call on."""
+class Api(Protocol):
+    """Where an account's calls of the API go."""
 
-    origin: Origin
+    @property
+    def origin(self) -> Origin:
+        """Another one counts from the next call on. Asked for each call, so that it is cheap."""

@@ -151,12 +151,15 @@ class Proxy:
         request, report = visit.request, visit.report
         known, call = request.known, None
         if known is not None and known.reader is self:
-            headers = known.headers
+            headers = known.headers_with(request.values)
             call = known.again(request.method, request.target, self._access.keys())
+            if call is not None and request.values:
+                call = self._admission.again(request, call, headers)
         else:
-            headers = read_caller(request.head, self.limits.header_bytes, self._dropped)
-            if known is not None:
-                known.read_by(self, headers)
+            limit = self.limits.header_bytes
+            headers = read_caller(request.head, limit, self._dropped)
+            if known is not None and not known.read_by(self, request.head, headers, limit):
+                request.known = None
         report.request_id = request_id(headers.values(b"x-request-id"), fresh_id)
         report.trace = trace = self._trace_of(headers, visit.began)
         if trace is not None:
@@ -176,12 +179,13 @@ class Proxy:
         call = self._admission.admit(request, headers, visit.body)
         report.account = call.account.name
         report.route, report.category = call.endpoint.route, call.endpoint.category
+        report.host = call.target.host or ""
         if known is None or not known.welcome:
             self._sources.check(headers, report)
         self._access.check(call, request.wire.peer, report, known)
         if known is not None:
             known.welcome = True
-            if call.target.emulated is None:
+            if call.target.emulated is None and call.target.host is None:
                 known.key = report.key
                 known.admitted(call, request.target, self._access.keys())
         return call

@@ -6,6 +6,7 @@ from gateway.core.caller_match import UNIX, CallerMatch, name_pattern, network
 from gateway.core.hosts import HostNames
 from gateway.core.keys import Keys
 from gateway.core.policy import Policy, Rule
+from gateway.core.shapes import Shapes
 from gateway.settings import Settings, load_operations
 from gateway.settings.access_rules import AccessRule
 from gateway.web.sources import Sources
@@ -18,19 +19,20 @@ def sources(settings: Settings) -> Sources:
     return Sources(HostNames(names), frozenset(one.encode() for one in origins))
 
 
-def policy(settings: Settings) -> Policy | None:
-    """None: everybody may call everything."""
-    made = access_policy(settings)
+def policy(settings: Settings, shapes: Shapes) -> Policy | None:
+    """None: everybody may call everything. `shapes` as `Policy` has them."""
+    made = access_policy(settings, shapes)
     return None if made.idle else made
 
 
-def access_policy(settings: Settings) -> Policy:
+def access_policy(settings: Settings, shapes: Shapes | None = None) -> Policy:
     """What the rules say, even if that is nothing."""
     access = settings.access
     return Policy(
         [rule(one) for one in access.rules],
         default_allows=access.default == "allow",
         operations=load_operations() if access.rules else (),
+        shapes=shapes,
     )
 
 

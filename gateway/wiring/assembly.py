@@ -9,7 +9,7 @@ from gateway.core.errors import StoreError
 from gateway.core.presence import Presence
 from gateway.core.routes import Endpoints
 from gateway.core.status import Replica
-from gateway.ports import Clock, Observer, TokenStore
+from gateway.ports import Clock, Observer, Prober, TokenStore
 from gateway.settings import AccountSettings, Settings
 from gateway.settings.changes import same_store, same_tokens
 from gateway.tokens.heartbeat import Heartbeat
@@ -19,11 +19,11 @@ from gateway.web.access import Access
 from gateway.web.accounts import AccountContext, Accounts
 from gateway.web.elsewhere import Elsewhere
 from gateway.web.meters import Allowance, Meters
-from gateway.web.origins import Origin
 from gateway.web.pacing import PaceHooks
 from gateway.web.proxy import Proxy
 from gateway.web.proxy_parts import Hooks, ProxyParts
 from gateway.wiring.access import policy, sources
+from gateway.wiring.apis import AccountApi, Apis
 from gateway.wiring.credentials import credentials_print, identities
 from gateway.wiring.key_files import KeyFiles
 from gateway.wiring.limits import limits_of
@@ -33,7 +33,7 @@ from gateway.wiring.pacing import Pacing
 from gateway.wiring.spooling import Spooling
 from gateway.wiring.store import token_store
 from gateway.wiring.traces import Traces
-from gateway.wiring.zoom import minter, other_hosts, prober, upstream
+from gateway.wiring.zoom import minter, other_hosts, upstream
 from gateway.zoom.minter import TokenEndpoint
 from gateway.zoom.own import OwnListeners
 from gateway.zoom.upstream import HttpUpstream
@@ -75,6 +75,8 @@ class Keeper:
     settings: AccountSettings
     manager: TokenManager
     minter: TokenEndpoint
+    api: AccountApi | None
+    """None: its calls go where those of all go."""
 
 
 class Assembly:
@@ -93,14 +95,16 @@ class Assembly:
         self.outward: Outward
         self.upstream: HttpUpstream
         self.hosts: HostUpstreams
+        self.apis: Apis
         if former and former.settings.upstream == settings.upstream:
             self.outward, self.upstream = former.outward, former.upstream
-            self.hosts = former.hosts
+            self.apis, self.hosts = former.apis, former.hosts
         else:
             self.outward = Outward(
                 settings.upstream, commons.lines.ca_file_unusable, own=commons.own
             )
             self.upstream = upstream(settings, self.outward)
+            self.apis = Apis(settings, self.outward, self.upstream)
             self.hosts = other_hosts(settings, self.outward)
         self.store: TokenStore
         if former and same_store(former.settings, settings):
@@ -154,10 +158,16 @@ class Assembly:
 
     def _keeper(self, name: str, account: AccountSettings) -> Keeper:
         endpoint = minter(self.settings, account, self.outward)
-        return Keeper(account, self._manager(name, account, endpoint), endpoint)
+        api = None
+        if self.apis.on:
+            api = AccountApi(name, self.apis, self._commons.lines.api_url_ignored)
+        manager = self._manager(name, account, endpoint, api or self.apis.usual.prober)
+        if api is not None:
+            api.token = manager.ledger.token
+        return Keeper(account, manager, endpoint, api)
 
     def _manager(
-        self, name: str, account: AccountSettings, endpoint: TokenEndpoint
+        self, name: str, account: AccountSettings, endpoint: TokenEndpoint, asker: Prober
     ) -> TokenManager:
         token, store, commons = self.settings.token, self.settings.store, self._commons
         return TokenManager(
@@ -167,7 +177,7 @@ class Assembly:
                 identities=identities(account),
                 store=self.store,
                 minter=endpoint,
-                prober=prober(self.upstream),
+                prober=asker,
                 observer=commons.observer,
                 clock=commons.clock,
                 chance=random.random,
@@ -199,22 +209,23 @@ class Assembly:
                     keeper.manager,
                     keeper.settings.account_id,
                     keeper.manager.scope,
+                    keeper.api,
                     pacer=self.pacing.pacers.get(name),
                     retries=_retries(self.settings, name),
                 )
                 for name, keeper in self.keepers.items()
             ),
-            origin=Origin(self.upstream, self.upstream.host),
+            origin=self.apis.usual.origin,
             elsewhere=Elsewhere(self.hosts.at, self.settings.upstream.trusted_hosts),
             observer=commons.observer,
             clock=commons.clock,
-            endpoint_of=commons.endpoints.endpoint,
+            endpoint_of=commons.endpoints.of_path,
             spool=replace(self.spooling.config, allowance=Allowance(self.limits, commons.meters)),
             sources=self.sources,
             hooks=Hooks(commons.lines.defect, commons.lines.unknown_account_id),
             trace_of=commons.traces.trace_of,
             access=Access(
-                policy(self.settings),
+                policy(self.settings, commons.endpoints.shapes),
                 self.key_files.current,
                 self.key_field,
                 self.key_fields,
@@ -252,6 +263,7 @@ class Assembly:
         yield [
             (self.upstream, self.upstream.close),
             (self.hosts, self.hosts.close),
+            *self.apis.closings(),
             (self.store, self.store.close),
             *([] if rates is None else [(rates, rates.close)]),
         ]

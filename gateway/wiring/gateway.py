@@ -14,12 +14,11 @@ from gateway import __version__
 from gateway.clock import SystemClock
 from gateway.core.course import Asked
 from gateway.core.diagnosis import Chart
-from gateway.core.errors import StoreError
+from gateway.core.errors import ConfigurationError, StoreError
 from gateway.core.posture import ListenerStatus, Posture, diagnose_certificate
 from gateway.core.presence import Presence
 from gateway.core.routes import Endpoints, RouteTable
 from gateway.core.status import Readiness, ReadinessGate, snapshot
-from gateway.core.token import SlotId
 from gateway.observe.fanout import Fanout
 from gateway.observe.gateway_log import GatewayLog
 from gateway.observe.history import History
@@ -37,13 +36,15 @@ from gateway.web.status_page import DETAILED
 from gateway.web.unix_sockets import UnixSocket
 from gateway.wiring.assembly import Assembly, Commons
 from gateway.wiring.certificates import Certificates, TlsNews
-from gateway.wiring.credentials import identities
+from gateway.wiring.credentials import slots
 from gateway.wiring.in_use import InUse
+from gateway.wiring.itself import found_at, replica
 from gateway.wiring.lines import Lines
+from gateway.wiring.loops import refuse_loops
+from gateway.wiring.outward import Outward
 from gateway.wiring.pacing import pace_hooks
 from gateway.wiring.posture import posture
 from gateway.wiring.traces import Traces
-from gateway.wiring.whereabouts import named, replica_of
 from gateway.zoom.own import OwnListeners
 
 _LAST: Final = 10.0
@@ -67,12 +68,12 @@ class Gateway:
     ) -> None:
         self._clock = SystemClock()
         self._lines = Lines(log, settings.log.sample)
-        self._replica = replica_of(self._clock.now(), worker and worker.number)
+        self._replica = replica(self._clock.now(), worker and worker.number)
         self._gate = ReadinessGate()
         self._totals = Totals()
         self._shared = Shared(worker.metrics, worker.number) if worker else None
         self._metrics = Metrics(
-            _slots(settings), self.charts, self._clock.wall, __version__, self._shared
+            slots(settings), self.charts, self._clock.wall, __version__, self._shared
         )
         self._metrics.show_fleet(lambda: self._assembly.heartbeat.sighting)
         self._in_use = InUse(
@@ -89,6 +90,7 @@ class Gateway:
             settings.accounts, self._clock.now, self._clock.wall, self._lines.error_ratio
         )
         self._metrics.rates.uses, self._metrics.rates.told = self._rates.uses, self._rates.told
+        self._own = OwnListeners()
         self._commons = self._make_commons(first=worker is None or worker.number == 1)
         self._address = ""
         """Of the proxy, for other machines: `host:port` or `unix:/path`."""
@@ -129,7 +131,7 @@ class Gateway:
             self._presence,
             self._store_failed,
             pace_hooks(self._metrics.pace, self._lines, self._store_failed),
-            OwnListeners(),
+            self._own,
             first=first,
         )
 
@@ -139,6 +141,7 @@ class Gateway:
         told = TlsNews(self._metrics, lambda: self.log)
         made = Certificates(settings.tls, told, self._clock.wall, others=self._see_out)
         self._metrics.show_certificate(lambda: made.certificate.ends)
+        self._own.certificate = lambda: made.certificate.der
         return made
 
     def _see_out(self) -> None:
@@ -154,7 +157,9 @@ class Gateway:
             readiness=self.readiness,
             metrics=self._metrics.scrape,
             glance=lambda: self.status(DETAILED),
-            history=lambda name: self._history.of(name) | self._rates.of(name),
+            history=lambda name: (
+                self._history.of(name) | self._rates.of(name) | self._assembly.pacing.of(name)
+            ),
             may_come=self._may_come,
             may_act=lambda: self.settings.admin.allow_actions,
             rotate=self.rotate,
@@ -205,12 +210,12 @@ class Gateway:
         charts = self.charts()
         now, wall = self._clock.now(), self._clock.wall()
         totals = (self._shared or self._totals).totals()
-        replica = replace(
+        told = replace(
             self._replica,
             sighting=self._assembly.heartbeat.sighting,
             posture=self._posture(),
         )
-        return snapshot(charts, self._judge(charts), replica, now, wall, totals, most=most)
+        return snapshot(charts, self._judge(charts), told, now, wall, totals, most=most)
 
     def _may_come(self, host: bytes) -> bool:
         """Whether the admin port answers under this name."""
@@ -248,8 +253,8 @@ class Gateway:
     async def start(self) -> tuple[str, str]:
         """Listen and begin to mint; give both listeners' addresses, `host:port` or `unix:/path`.
 
-        Raises OSError, with the address in `filename`, if one cannot be bound; nothing is left
-        running then.
+        Raises OSError, with the address in `filename`, if one cannot be bound, and
+        ConfigurationError if the way to Zoom leads back to it; nothing is left running then.
         """
         settings = self.settings
         try:
@@ -260,7 +265,12 @@ class Gateway:
             await self.stop(0.0)
             raise
         addresses = sockets.named(listen), sockets.named(admin)
-        await self._begin(listen, admin)
+        try:
+            await self._begin(listen, admin)
+        except ConfigurationError:
+            sockets.close(admin)
+            await self.stop(0.0)
+            raise
         store = settings.store.url.partition(":")[0]
         proxy = settings.upstream.shown_proxy(os.environ)
         self.log.started(
@@ -280,7 +290,9 @@ class Gateway:
         await self._begin(listen, admin)
 
     async def _begin(self, listen: Sequence[socket.socket], admin: Sequence[socket.socket]) -> None:
-        self._address, self._listens = named(listen), sockets.named(listen)
+        self._address, self._listens = found_at(listen), sockets.named(listen)
+        self._own.add(listen)
+        await refuse_loops(self.settings.upstream, self._assembly.outward)
         await self._admin.serve(admin)
         if self._certificates is not None:
             self._certificates.start()
@@ -295,8 +307,11 @@ class Gateway:
         """Work with other settings from now on; calls in hand go on with those they began with.
 
         What only a restart applies stays as it is. Raises ConfigurationError for files that
-        cannot be used (any more); then all stays as it was.
+        cannot be used (any more), and for a way to Zoom that leads back here; then all stays as it
+        was.
         """
+        if settings.upstream != self.settings.upstream:
+            await refuse_loops(settings.upstream, Outward(settings.upstream, own=self._own))
         if self._certificates is None:
             return self._put_in_force(settings)
         tls = applicable(self.settings, settings).tls
@@ -319,7 +334,7 @@ class Gateway:
             self._traces.use(settings)
         # Nothing fails from here on.
         change_tls()
-        self._metrics.prepare(_slots(settings))
+        self._metrics.prepare(slots(settings))
         self._history.prepare(settings.accounts)
         self._rates.prepare(settings.accounts)
         assembly.start(self._living)
@@ -376,10 +391,6 @@ class Gateway:
         return cut
 
 
-def _slots(settings: Settings) -> dict[str, list[SlotId]]:
-    return {name: list(identities(account)) for name, account in settings.accounts.items()}
-
-
 def _tracing(settings: Settings) -> object:
     """All that spans depend on."""
-    return settings.tracing, settings.upstream.api_url
+    return settings.tracing, settings.upstream.api_origin

@@ -43,6 +43,9 @@ class Lines(Observer):
     def ca_file_unusable(self, sentence: str) -> None:
         self.gateway.ca_file_unusable(sentence)
 
+    def api_url_ignored(self, account: str, api_url: str) -> None:
+        self.gateway.api_url_ignored(account, api_url)
+
     def store_file_set_aside(self, sentence: str) -> None:
         self.gateway.store_file_set_aside(sentence)
 

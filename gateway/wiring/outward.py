@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from gateway.core.egress import EgressProxy
 from gateway.core.errors import ConfigurationError
 from gateway.core.place import parse_place
 from gateway.core.posture import UpstreamStatus
@@ -34,17 +35,22 @@ class Outward:
         environ: Mapping[str, str] = os.environ,
         own: OwnListeners | None = None,
     ) -> None:
-        urls = settings.api_url, settings.token_url
+        self._settings, self._environ = settings, environ
+        urls = settings.api_origin, settings.token_url
         self._api, self._token = map(_host, urls)
         secure = any(urlsplit(url).scheme == "https" for url in urls)
         self.trust = CaTrust(settings.ca_file, complain, at_once=secure)
-        try:
-            self.api_proxy = settings.proxy_to(settings.api_url, environ)
-            self.token_proxy = settings.proxy_to(settings.token_url, environ)
-        except ValueError as error:
-            raise ConfigurationError([str(error)]) from None
+        self.api_proxy = self.proxy_to(settings.api_origin)
+        self.token_proxy = self.proxy_to(settings.token_url)
         self.own = own
         self.names = Names(places(settings.addresses), _resolver(settings), own)
+
+    def proxy_to(self, url: str) -> EgressProxy | None:
+        """The proxy on the way to an origin. Raises ConfigurationError, as making this does."""
+        try:
+            return self._settings.proxy_to(url, self._environ)
+        except ValueError as error:
+            raise ConfigurationError([str(error)]) from None
 
     @property
     def status(self) -> UpstreamStatus:

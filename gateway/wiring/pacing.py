@@ -61,9 +61,10 @@ class Pacing:
         """Know from now on which replicas there are."""
         self._sighting = sighting
 
-    def status(self) -> dict[str, Any]:
-        """By account and lane: the limit, what is used of it, and who uses it."""
-        return {name: found for name, one in self.pacers.items() if (found := one.status())}
+    def of(self, account: str) -> dict[str, Any]:
+        """Give an account's part of `/status.json`, JSON-ready; nothing if it is not paced."""
+        pacer = self.pacers.get(account)
+        return {} if pacer is None else {"pacing": pacer.status()}
 
 
 def pace_hooks(

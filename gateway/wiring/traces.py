@@ -57,7 +57,7 @@ class Traces(Observer):
         return Tracer(
             collector,
             tracing.sample,
-            settings.upstream.api_url,
+            settings.upstream.api_origin,
             self._clock,
             self._lines.spans_lost,
         )

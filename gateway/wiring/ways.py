@@ -31,9 +31,12 @@ def zoom_ways(settings: Settings) -> Iterator[Way]:
     Raises ConfigurationError, see `Outward`.
     """
     outward = Outward(settings.upstream)
-    proxies = {"token_url": outward.token_proxy, "api_url": outward.api_proxy}
-    for key, proxy in proxies.items():
-        origin = parse_origin(_origin(getattr(settings.upstream, key)), outward.trust)
+    ways = (
+        ("token_url", settings.upstream.token_url, outward.token_proxy),
+        ("api_url", settings.upstream.api_origin, outward.api_proxy),
+    )
+    for key, url, proxy in ways:
+        origin = parse_origin(_origin(url), outward.trust)
         tls = origin.tls and origin.tls()
         yield Way(f"upstream.{key}", origin.host, origin.port, tls, proxy)
 

@@ -1,6 +1,5 @@
 """The ways to Zoom: its API, its token endpoint, and the probe."""
 
-import os
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -18,15 +17,18 @@ _IDLE_ELSEWHERE: Final = 8
 """Idle connections that are kept to each of Zoom's other hosts."""
 
 
-def upstream(settings: Settings, outward: Outward | None = None) -> HttpUpstream:
-    """The way to Zoom's API. Raises ConfigurationError, see `Outward`."""
+def upstream(
+    settings: Settings, outward: Outward | None = None, url: str | None = None
+) -> HttpUpstream:
+    """The way to Zoom's API, or to another origin. Raises ConfigurationError, see `Outward`."""
     outward = outward or Outward(settings.upstream)
+    url = url or settings.upstream.api_origin
     return HttpUpstream(
-        settings.upstream.api_url,
+        url,
         connect_timeout=settings.upstream.connect_timeout,
         idle_timeout=settings.upstream.idle_timeout,
         tls=outward.trust,
-        proxy=outward.api_proxy,
+        proxy=outward.proxy_to(url),
         names=outward.names,
         own=outward.own,
     )
@@ -35,12 +37,13 @@ def upstream(settings: Settings, outward: Outward | None = None) -> HttpUpstream
 def other_hosts(settings: Settings, outward: Outward) -> HostUpstreams:
     """The ways to Zoom's other hosts, and to where they redirect.
 
-    A simulator plays them all: where `api_url` is this machine, without TLS, they are, too.
+    A simulator plays them all: where tokens come from this machine, without TLS, they are where the
+    API is.
     """
     zoom = settings.upstream
-    parts = urlsplit(zoom.api_url)
-    if parts.scheme == "http" and is_loopback(parts.hostname or ""):
-        return HostUpstreams(lambda _: upstream(settings, outward))
+    if _is_here(zoom.token_url):
+        url = zoom.api_origin if _is_here(zoom.api_origin) else _origin(zoom.token_url)
+        return HostUpstreams(lambda _: upstream(settings, outward, url))
 
     def exempt(host: str) -> bool:
         return host in zoom.addresses or is_trusted(host, zoom.trusted_hosts)
@@ -54,13 +57,23 @@ def other_hosts(settings: Settings, outward: Outward) -> HostUpstreams:
             connect_timeout=zoom.connect_timeout,
             idle_timeout=zoom.idle_timeout,
             tls=outward.trust,
-            proxy=zoom.proxy_to(url, os.environ),
+            proxy=outward.proxy_to(url),
             names=names,
             own=outward.own,
             max_idle=_IDLE_ELSEWHERE,
         )
 
     return HostUpstreams(make)
+
+
+def _is_here(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme == "http" and is_loopback(parts.hostname or "")
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def minter(

@@ -2,12 +2,15 @@ import time
 from itertools import product
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.core import policy as policy_module
 from gateway.core.caller import Caller, caller_at
 from gateway.core.caller_match import CallerMatch, network
 from gateway.core.policy import DEFAULT, SPELLING, Decision, Policy, Rule
 from gateway.core.routes import Operation
+from gateway.core.shapes import Shapes
 
 
 def operation(method: str, path: str, product: str, name: str) -> Operation:
@@ -23,6 +26,7 @@ TABLE = (
     operation("GET", "/v2/past_meetings/{meetingId}", "meetings", "pastMeeting"),
     operation("GET", "/v2/phone/users", "phone", "phoneUsers"),
     operation("GET", "/scim2/Users", "scim2", "scimUsers"),
+    operation("POST", "/v2/chat/users/{userId}/files", "team-chat", "sendFile"),
 )
 ANYBODY = caller_at("10.1.2.3")
 UUID = "%252Fbcdefgh%252F%252Fklmnopqrstu%253D%253D".replace("tu%", "tuv%")
@@ -235,6 +239,54 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(len(group._decisions) <= 8 for group in by._shared.values())
 
 
+SEGMENTS = st.sampled_from(
+    [
+        "v2",
+        "V2",
+        "users",
+        "Users",
+        "summary",
+        "SUMMARY",
+        "assistants",
+        "phone",
+        "x",
+        "7",
+        "a@b.c",
+        "past_meetings",
+        "*",
+        "**",
+        "scim2",
+        "special",
+        "Special",
+        "a.json",
+    ]
+)
+PATHS = st.tuples(st.lists(SEGMENTS, min_size=1, max_size=6), st.sampled_from(["", "/", "//"])).map(
+    lambda parts: f"/{'/'.join(parts[0])}{parts[1]}"
+)
+PAGES = (
+    deny("/v2/users/special", "userDelete"),
+    allow("/v2/users/{userId}", "/v2/*/users", "/scim2/**"),
+    Rule("late", methods=frozenset({"DELETE"}), operations=("/v2/Special/**",)),
+)
+
+
+@given(st.lists(st.tuples(PATHS, st.sampled_from(["GET", "HEAD", "DELETE", "POST", "ODD"]))))
+def test_a_path_is_decided_about_as_if_it_came_first(calls: list[tuple[str, str]]) -> None:
+    shared = Shapes()
+    by = Policy(PAGES, default_allows=False, operations=TABLE, shapes=shared)
+    shared.add(["7", "x"])
+    for path, method in calls:
+        assert decide(by, path, method) == decide(policy(*PAGES), path, method)
+
+
+def test_paths_of_one_shape_are_decided_about_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    by = policy(*PAGES)
+    assert decide(by, "/v2/users/1") == Decision(True, "yes")
+    monkeypatch.setattr(by, "_decide", None)
+    assert decide(by, "/v2/users/2") == Decision(True, "yes")
+
+
 def test_a_thousand_rules_are_found_by_their_paths() -> None:
     rules = [
         Rule(f"r{n}", allows=n % 2 == 0, operations=(f"/v2/a{n}/{{id}}/**",)) for n in range(1000)
@@ -276,3 +328,95 @@ def test_operations_of_the_table_judged_by_some_rules() -> None:
     assert judged == {"user"}
     assert by.judges(["late"], TABLE[6])
     assert by.judges(["yes"], TABLE[2])
+
+
+# Zoom's other hosts.
+
+NO = Decision(False, DEFAULT)
+YES = Decision(True, DEFAULT)
+
+
+def at_host(by: Policy, host: str, path: str, method: str = "GET") -> Decision:
+    group = by.group(ANYBODY, None, "default")
+    return by.decide_elsewhere(group, method, host, path.encode())
+
+
+@pytest.mark.parametrize(
+    "host", ["api.zoom.us", "api-eu.zoom.us", "fileapi.zoom.us", "file.zoom.us", "api.zoomgov.com"]
+)
+def test_an_operation_is_the_same_at_all_hosts_of_the_api(host: str) -> None:
+    by = policy(Rule("users", operations=("user",)), Rule("files", operations=("sendFile",)))
+    assert at_host(by, host, "/v2/users/me") == Decision(True, "users")
+    assert at_host(by, host, "/v2/users/me", "DELETE") == NO
+    assert at_host(by, host, "/v2/phone/users") == NO
+    assert at_host(by, host, "/v2/chat/users/me/files", "POST") == Decision(True, "files")
+    # Who names the host in a rule names no path of the API.
+    by = policy(Rule("host", operations=(f"/_hosts/{host}/**",)))
+    assert at_host(by, host, "/v2/users/me") == NO
+
+
+def test_a_path_of_another_host_is_named_with_it() -> None:
+    by = policy(Rule("recordings", operations=("/_hosts/us02web.zoom.us/rec/**",)))
+    assert at_host(by, "us02web.zoom.us", "/rec/download/abc.def") == Decision(True, "recordings")
+    assert at_host(by, "us02web.zoom.us", "/j/1") == NO
+    assert at_host(by, "us03web.zoom.us", "/rec/download/abc") == NO
+    assert at_host(policy(Rule("any", operations=("/_hosts/*/rec/**",))), "zoom.us", "/rec/x")[0]
+    assert at_host(policy(Rule("all", operations=("/**",))), "zoom.us", "/rec/x").allowed
+    assert at_host(policy(Rule("people")), "zoom.us", "/v2/users/me") == Decision(True, "people")
+
+
+@pytest.mark.parametrize("host", ["zoom.us", "us02web.zoom.us", "file2.zoom.us"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v2/users/me",
+        "/V2/Users/me",
+        "//v2/users/me",
+        "/v2%2fusers/me",
+        "/x/../v2/users/me",
+        "/v2/users/me/",
+        "/%76%32/users/me",
+        "/v2/users/%252Fabcdefgh%252F%252Fklmnopqr%253D%253D",
+    ],
+)
+def test_an_operation_is_one_wherever_it_is_asked_for(host: str, path: str) -> None:
+    """Nobody knows what answers there."""
+    everywhere = Rule("hosts", operations=("/_hosts/**",))
+    denied = policy(Rule("no-users", allows=False, operations=("product:users",)), allow=True)
+    assert at_host(denied, host, path) == Decision(False, "no-users")
+    assert at_host(policy(everywhere), host, path) == NO
+    assert not at_host(policy(Rule("user", operations=("user",))), host, path).allowed
+
+
+def test_an_operation_at_a_host_that_is_not_the_apis_needs_both() -> None:
+    hosts, user = Rule("hosts", operations=("/_hosts/**",)), Rule("user", operations=("user",))
+    assert at_host(policy(hosts, user), "zoom.us", "/v2/users/me").allowed
+    assert at_host(policy(hosts, user), "zoom.us", "/v2/users/me", "DELETE") == NO
+
+
+def test_a_denial_by_path_holds_at_every_host() -> None:
+    by = policy(Rule("no-recordings", allows=False, operations=("/rec/**",)), allow=True)
+    assert at_host(by, "zoom.us", "/rec/x") == Decision(False, "no-recordings")
+    assert at_host(by, "zoom.us", "/%72ec/x") == Decision(False, "no-recordings")
+    assert at_host(by, "zoom.us", "/j/1") == YES
+
+
+def test_a_path_with_too_many_readings() -> None:
+    by = policy(Rule("users", operations=("user",)), allow=True)
+    assert at_host(by, "zoom.us", "/a" + "/%25%32%65;b%2f" * 80) == Decision(False, SPELLING)
+
+
+def test_readings_that_leave_the_host() -> None:
+    by = policy(Rule("zoom", operations=("/_hosts/zoom.us/**",)))
+    assert at_host(by, "zoom.us", "/rec/x").allowed
+    assert not at_host(by, "zoom.us", "/../us02web.zoom.us/rec/x").allowed
+    assert not at_host(by, "zoom.us", "/..%2f..%2fv2/users/me").allowed
+
+
+def test_too_many_readings_without_the_front_alone() -> None:
+    """The front makes a path longer, so that it is refused first, but for this one."""
+    by = policy(Rule("no", allows=False, operations=("user",)), allow=True)
+    group = by.group(ANYBODY, None, "default")
+    assert by._decide_if_known(group, "GET", b"/" + b"%41" * 400, "zoom.us") == Decision(
+        False, SPELLING
+    )

@@ -6,6 +6,7 @@ from gateway.core.spelling import (
     LONGEST,
     is_plain,
     leniently,
+    may_hold,
     readings,
     segments_of,
     with_whole_uuids,
@@ -65,7 +66,7 @@ def read(path: str) -> frozenset[str]:
 )
 def test_what_a_server_may_come_to_is_a_reading(path: str, reading: str) -> None:
     assert {path, reading} <= read(path)
-    assert not is_plain(path)
+    assert not is_plain(path.encode("latin-1"))
 
 
 @pytest.mark.parametrize(
@@ -80,7 +81,7 @@ def test_what_a_server_may_come_to_is_a_reading(path: str, reading: str) -> None
     ],
 )
 def test_a_plain_path_has_one_reading(path: str) -> None:
-    assert is_plain(path)
+    assert is_plain(path.encode())
     assert read(path) == {path}
 
 
@@ -91,7 +92,7 @@ PLAIN = st.text("aZ0_~@!$&'()*,:=-.+/", max_size=30).map(lambda text: f"/{text}"
 @example("/v2/a")
 @example("/v2/a.")
 def test_what_is_plain_has_one_reading(path: str) -> None:
-    if is_plain(path):
+    if is_plain(path.encode()):
         assert read(path) == {path}
 
 
@@ -163,3 +164,15 @@ def test_all_else_is_no_uuid_with_slashes(path: str) -> None:
 )
 def test_all_at_once(path: bytes) -> None:
     assert leniently(path) == (b"oauth", b"token")
+
+
+@pytest.mark.parametrize(
+    "path", [b"/oauth/x", b"/%6FAUTH", b"/%256fauth", b"/a%00", b"/\xc3\xb6", b"/%C5"]
+)
+def test_paths_that_may_hold_a_word(path: bytes) -> None:
+    assert may_hold(path, b"oauth")
+
+
+@pytest.mark.parametrize("path", [b"/", b"/v2/%252Fauth", b"/o/auth", b"/oaut%20h", b"/%7e"])
+def test_paths_that_cannot(path: bytes) -> None:
+    assert may_hold(path, b"oauth") is (b"%20" in path)

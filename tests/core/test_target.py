@@ -8,6 +8,7 @@ from gateway.core.target import (
     Emulated,
     Target,
     chosen_account,
+    plain_target,
     read_target,
     with_query,
 )
@@ -51,6 +52,37 @@ def test_a_target_passes_byte_for_byte(raw: bytes) -> None:
     assert target.upstream == raw
     assert target.path == raw.split(b"?")[0]
     assert (target.account, target.prefix, target.emulated) == (None, b"", None)
+
+
+@given(TARGETS | st.text("/@_hsoautOAUTHkenv2.%", max_size=14).map(str.encode))
+@example(b"/oauth/token")
+@example(b"/OAUTH/token")
+@example(b"/_hosts/zoom.us/rec")
+@example(b"/_HOSTS/zoom.us/rec")
+@example(b"/@eu/v2/users")
+@example(b"/v2/users/bob@example.com")
+@example(b"/" + b"a" * 9000)
+def test_what_is_plain_is_read_as_any_other(path: bytes) -> None:
+    plain = plain_target(path)
+    if plain is not None:
+        assert plain == read(path)
+
+
+def test_most_paths_are_plain() -> None:
+    assert plain_target(b"/v2/users/bob@example.com")
+    assert plain_target(b"/v2/users/7/")
+    for other in (
+        b"/v2/a%20b",
+        b"/@eu/v2",
+        b"/v2/oauthorize",
+        b"/_hosts/zoom.us/rec",
+        b"/v2/_HOSTS",
+        b"/a?b",
+        b"",
+        b"*",
+        b"/" + b"a" * 8192,
+    ):
+        assert plain_target(other) is None
 
 
 @given(TARGETS, st.sampled_from([b"/@eu", b"/%40eu"]))
@@ -318,3 +350,60 @@ def test_a_query_that_makes_a_target_too_long() -> None:
     longest = b"?" + b"a" * (MAX_TARGET - len(path) - 1)
     assert with_query(read(path), longest) == read(path + longest)
     assert with_query(read(path), longest + b"a") is None
+
+
+@pytest.mark.parametrize(
+    ("raw", "upstream", "path", "account", "emulated"),
+    [
+        (b"/_hosts/zoom.us/rec/a?b=%2F", b"/rec/a?b=%2F", b"/rec/a", None, None),
+        (b"/@eu/_hosts/zoom.us//a/..", b"//a/..", b"//a/..", "eu", None),
+        (b"/%40eu/_hosts/ZOOM.us?a", b"/?a", b"/", "eu", None),
+        (b"/_hosts/zoom.us", b"/", b"/", None, None),
+        (b"/_hosts/zoom.us/@eu/a", b"/@eu/a", b"/@eu/a", None, None),
+        (
+            b"/_hosts/zoom.us/oauth/token?a",
+            b"/oauth/token?a",
+            b"/oauth/token",
+            None,
+            Emulated.TOKEN,
+        ),
+        (
+            b"/_hosts/zoom.us/oauth/revoke",
+            b"/oauth/revoke",
+            b"/oauth/revoke",
+            None,
+            Emulated.REVOKE,
+        ),
+        (b"http://gateway.test:8080/_hosts/zoom.us/a", b"/a", b"/a", None, None),
+    ],
+)
+def test_another_host_is_cut_off_the_front(
+    raw: bytes, upstream: bytes, path: bytes, account: str | None, emulated: Emulated | None
+) -> None:
+    target = read(raw)
+    assert target[:3] == (upstream, path, account)
+    assert (target.emulated, target.host) == (emulated, "zoom.us")
+
+
+@pytest.mark.parametrize(
+    ("raw", "slug"),
+    [
+        (b"/_hosts/zoom.us:443/a", "unknown_host"),
+        (b"/%5fhosts/zoom.us/a", "unknown_host"),
+        (b"/@eu/_HOSTS/zoom.us/a", "unknown_host"),
+        (b"/_hosts/zoom.us/OAuth/token", "oauth_not_forwarded"),
+        (b"/_hosts/zoom.us/%6fauth%2ftoken", "oauth_not_forwarded"),
+        (b"/_hosts/zoom.us/../../oauth/token", "oauth_not_forwarded"),
+        (b"/_hosts/zoom.us/../oauth/token", "oauth_not_forwarded"),
+    ],
+)
+def test_other_hosts_that_are_spelled_in_another_way(raw: bytes, slug: str) -> None:
+    assert refused(raw) == (404, slug)
+
+
+def test_a_query_counts_with_the_host_before_it() -> None:
+    bare = read(b"/_hosts/zoom.us/a")
+    room = MAX_TARGET - len(b"/_hosts/zoom.us/a?")
+    longest = with_query(bare, b"?" + b"x" * room)
+    assert longest == read(b"/_hosts/zoom.us/a?" + b"x" * room)
+    assert with_query(bare, b"?" + b"x" * (room + 1)) is None

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from gateway.core.zoom_hosts import (
     address,
     canonical,
+    is_api,
     is_loopback,
     is_trusted,
     is_zooms,
@@ -159,3 +160,10 @@ def test_nothing_after_zooms_name_keeps_it_zooms(suffix: str) -> None:
         assert suffix == "." or suffix.lower().removesuffix(".").endswith(
             (".zoom.us", ".zoomgov.com")
         )
+
+
+def test_the_hosts_of_the_api() -> None:
+    hosts = ["api", "api-eu", "api-us", "fileapi", "file"]
+    assert all(is_api(f"{one}.zoom.us") and is_api(f"{one}.zoomgov.com") for one in hosts)
+    others = "zoom.us us02web.zoom.us apis.zoom.us api-eu.evil.example api.eu.zoom.us file"
+    assert not any(map(is_api, others.split()))

@@ -61,7 +61,9 @@ async def calls_counted(gate: Gateway) -> float:
 
 
 def families(text: str) -> dict[str, tuple[str, str, list[Any]]]:
-    return {one.name: (one.type, one.documentation, one.samples) for one in text_format(text)}
+    """Those that something was counted for: workers show no others."""
+    found = (one for one in text_format(text) if one.samples)
+    return {one.name: (one.type, one.documentation, one.samples) for one in found}
 
 
 def pids(gate: Gateway) -> dict[int, int]:

@@ -107,11 +107,13 @@ def calls() -> list[CallReport]:
     unreached = CallReport("ae11d0f3", "10.1.4.17", "default", "GET", route, 502, 0.01, 0.0, 0.0)
     unreached.generation, unreached.bytes_out, unreached.error = 6, 207, "upstream_connect"
     unreached.reason = "Zoom cannot be reached at api.zoom.us:443: Connection refused"
+    fetched = CallReport("b3f07a55", "10.1.4.17", "default", "GET", "other", 200, 41.2, 41.1, 0.0)
+    fetched.generation, fetched.bytes_out, fetched.host = 6, 734003200, "us02web.zoom.us"
     limited = CallReport("d0c4a117", "10.1.4.17", "default", "GET", route, 429, 1.4, 0.31, 0.0)
     limited.generation, limited.bytes_out, limited.key = 6, 96, "reports"
     story = Limited("medium", Kind.PER_SECOND, None)
     limited.throttling = Throttling([story, story], 1, RetryOutcome.LIMITED)
-    return [good, replayed, traced, failed, denied, known, unreached, limited]
+    return [good, replayed, traced, failed, denied, known, unreached, fetched, limited]
 
 
 def chosen_call() -> CallReport:
@@ -142,6 +144,7 @@ def write_all(log: FilteringBoundLogger) -> None:
         "upstream.ca_file: /etc/ca.pem holds no CA certificate in PEM, or cannot be read. What it "
         "held before stays in force"
     )
+    gateway.api_url_ignored("default", "https://api.zoom.us.example")
     gateway.spans_lost("ConnectionError")
     gateway.no_replay_directory(None, 1_048_576, OSError(errno.EROFS, "Read-only file system"))
     gateway.rotation_requested("default", "10.1.4.17", began=True)

@@ -51,6 +51,7 @@ REPORTS = st.builds(
     rule=TEXT,
     reason=TEXT,
     caller_name=TEXT,
+    host=TEXT,
     trace=st.sampled_from([None, TRACE]),
     key=TEXT,
     throttling=st.sampled_from([None, Throttling([LIMITED]), Throttling([LIMITED] * 2, 1)]),

@@ -27,8 +27,12 @@ def uncommented(path: Path) -> Any:
     return yaml.safe_load(re.sub(r"(?m)^( *)#(?=[^ #\n])", r"\1", path.read_text()))
 
 
+VALUES = {("upstream", "addresses")}
+"""Mappings that are one value."""
+
+
 def leaves(tree: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
-    if isinstance(tree, dict):
+    if isinstance(tree, dict) and path not in VALUES:
         steps = ((key if path not in NAMED else "NAME", tree[key]) for key in tree)
     elif isinstance(tree, list) and path[-1:] in {("apps",), ("rules",)}:
         steps = (("N", item) for item in tree)

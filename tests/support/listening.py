@@ -13,6 +13,7 @@ from gateway.core.headers import CallerHeaders
 from gateway.core.hosts import HostNames
 from gateway.core.keys import DEFAULT_FIELD, Keys
 from gateway.core.limits import Limits
+from gateway.core.routes import OTHER
 from gateway.core.trace import CallTrace
 from gateway.ports import CallReport, Upstream
 from gateway.web.access import Access
@@ -113,6 +114,11 @@ def endpoint_of(method: str, path: bytes) -> Endpoint:
     return Endpoint(method, "/v2/users/{userId}", f"{method} {path.decode()}")
 
 
+def stray(method: str, path: bytes) -> Endpoint:
+    """Of a path in no template."""
+    return Endpoint(method, OTHER, f"{method} {path.decode()}")
+
+
 @asynccontextmanager
 async def listening(
     upstream: ScriptedUpstream | None = None,
@@ -132,10 +138,12 @@ async def listening(
     sources: Sources | None = None,
     access: Access | None = None,
     elsewhere: Elsewhere | None = None,
+    has_template: bool = True,
 ) -> AsyncIterator[Listening]:
     """`accounts` come beside `default`, if there is one; its Zoom id is `acc-default`.
 
-    Other hosts of Zoom's are where the API is, unless `elsewhere` says otherwise.
+    Other hosts of Zoom's are where the API is, unless `elsewhere` says otherwise. Paths are
+    in a template, or, without `has_template`, in none.
     """
     scripted = upstream or ScriptedUpstream()
     tokens = tokens or ScriptedTokens()
@@ -157,7 +165,7 @@ async def listening(
             elsewhere=elsewhere or Elsewhere(lambda _: real_upstream or scripted),
             observer=reports,
             clock=MonotonicClock(),
-            endpoint_of=endpoint_of,
+            endpoint_of=endpoint_of if has_template else stray,
             spool=spool,
             sources=sources or Sources(HostNames(["api.zoom.us"])),
             hooks=Hooks(unhandled.append, unknown_ids.append),

@@ -237,3 +237,26 @@ async def test_spellings_of_the_token_endpoint_are_still_not_forwarded() -> None
     async with guarded(allow=True) as running:
         heard = await call(running, request(b"/oauth/%74oken", method=b"POST", body=b""))
         assert heard.slug == "oauth_not_forwarded"
+
+
+async def test_rules_are_no_less_strict_at_zooms_other_hosts() -> None:
+    users = Rule("users", operations=("user",))
+    recordings = Rule("recordings", operations=("/_hosts/us02web.zoom.us/rec/**",))
+    async with guarded(users, recordings) as running, await running.caller() as caller:
+        for target, status in (
+            (b"/v2/users/me", 200),
+            (b"/_hosts/api.zoom.us/v2/users/me", 200),
+            (b"/_hosts/api-eu.zoom.us/v2/users/me", 200),
+            (b"/@eu/_hosts/api-eu.zoom.us/v2/users/me", 200),
+            (b"/_hosts/api.zoom.us/v2/phone/users", 403),
+            (b"/_hosts/API.zoom.us/v2/phone/users", 403),
+            (b"/_hosts/zoom.us/v2/users/me", 403),
+            (b"/_hosts/us02web.zoom.us/v2/users/me", 403),
+            (b"/_hosts/us02web.zoom.us/rec/download/x", 200),
+            (b"/_hosts/us02web.zoom.us/rec/../v2/phone/users", 403),
+            (b"/_hosts/us03web.zoom.us/rec/download/x", 403),
+            (b"/_hosts/us02web.zoom.us/rec/download/x?_method=DELETE", 403),
+            (b"/v2/users/me", 200),
+        ):
+            for _ in range(3):  # what is known of a header is no reason to ask less
+                assert (await caller.call(request(target, b"Accept: */*"))).status == status, target

@@ -96,11 +96,12 @@ HANGING = """
 import asyncio, socket, threading
 from gateway.zoom.upstream.dial import Attempt, parse_origin
 from gateway.zoom.minter import _Resolver
+from gateway.zoom.names import Names
 socket.getaddrinfo = lambda *_, **__: threading.Event().wait()
 async def main():
     for one in (
         Attempt(parse_origin("https://api.zoom.us")).connect(lambda _: asyncio.Protocol()),
-        _Resolver().resolve("zoom.us"),
+        _Resolver(Names()).resolve("zoom.us"),
     ):
         try:
             await asyncio.wait_for(one, 0.1)

@@ -62,7 +62,7 @@ async def proxies(case: Case) -> AsyncIterator[Finding]:
 def _would_use(case: Case) -> Iterator[str]:
     """The hosts to which the environment names a proxy, usable or not."""
     upstream = case.settings.upstream
-    for url in map(urlsplit, (upstream.api_url, upstream.token_url)):
+    for url in map(urlsplit, (upstream.api_origin, upstream.token_url)):
         host, port = url.hostname or "", url.port or 443
         outside = url.scheme == "https" and not is_loopback(host)
         if outside and not egress.excepted(case.environ, host, port):

@@ -19,6 +19,7 @@ from gateway.core.verdict import Verdict, classify
 from gateway.core.zoom_hosts import is_zooms
 from gateway.ports import Minter
 from gateway.settings import AccountSettings
+from gateway.settings.urls import AUTO
 from gateway.zoom.upstream import HttpUpstream
 
 PATIENCE: Final = 10.0
@@ -104,15 +105,16 @@ class Bench:
                 f"{where}: Zoom takes only previous_client_secret.",
                 "Correct client_secret before Zoom stops taking the previous one.",
             )
-        configured = self.case.settings.upstream.api_url
-        if grant.api_url and _host(grant.api_url) != _host(configured):
+        upstream = self.case.settings.upstream
+        configured = upstream.api_url
+        if grant.api_url and configured != AUTO and _host(grant.api_url) != _host(configured):
             yield Finding(
                 Code.API_URL_DIFFERS,
                 Level.NOTICE,
                 where,
                 f"{where}: Zoom names {grant.api_url} as the account's API; upstream.api_url is "
                 f"{configured}.",
-                "Both work; the account's own is nearer to its data."
+                "Both work; the account's own is nearer to its data: upstream.api_url: auto takes it."
                 if is_zooms(_host(grant.api_url) or "")
                 else "That host is not Zoom's: nothing is ever sent there.",
                 {"api_url": grant.api_url},

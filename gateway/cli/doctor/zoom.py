@@ -82,7 +82,7 @@ def _asked(case: Case, to: Way) -> tuple[HttpUpstream, bytes, str]:
     """Whom, for what, and what to call it."""
     settings = case.settings
     if to.key == "upstream.api_url":
-        url = settings.upstream.api_url
+        url = settings.upstream.api_origin
         return wiring.upstream(settings), settings.token.probe_path.encode(), f"The API at {url}"
     url = settings.upstream.token_url
     return wiring.token_host(settings), urlsplit(url).path.encode(), f"The token endpoint at {url}"

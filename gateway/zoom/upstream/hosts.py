@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from gateway.core.errors import UpstreamConnectError
+from gateway.core.errors import ConfigurationError, UpstreamConnectError
 from gateway.ports import UpstreamRequest
 from gateway.zoom.upstream.answer import HttpAnswer
 from gateway.zoom.upstream.transport import HttpUpstream
@@ -19,7 +19,7 @@ class HostUpstreams:
     """
 
     def __init__(self, make: Callable[[str], HttpUpstream], most: int = MOST) -> None:
-        """`make` gives the way to a host. It may raise ValueError."""
+        """`make` gives the way to a host. It may raise ConfigurationError."""
         self._make = make
         self._most = most
         self._kept: dict[str, _Kept] = {}
@@ -57,7 +57,7 @@ class HostUpstreams:
         if kept is None:
             try:
                 kept = _Kept(self._make(host))
-            except ValueError as error:
+            except ConfigurationError as error:
                 raise UpstreamConnectError(f"There is no way to {host}: {error}") from None
         self._kept[host] = kept
         if len(self._kept) > self._most:

@@ -114,7 +114,14 @@ async def test_rules_that_do_nothing(dead: dict[str, str]) -> None:
 
 
 async def test_paths_that_fit_no_operation(dead: dict[str, str]) -> None:
-    known = ["/**", "/v2/**", "/v2/users/*", "/V2/Users/{userId}/meetings", "/v2/*/me"]
+    known = [
+        "/**",
+        "/v2/**",
+        "/v2/users/*",
+        "/V2/Users/{userId}/meetings",
+        "/v2/*/me",
+        "/_hosts/*/rec/**",
+    ]
     unknown = ["/users/**", "/v2/users/*/*/*/*/*/*", "/v2/userz"]
     rules = access({"name": "a", "operations": known}, {"name": "b", "operations": unknown})
     found = await check(**dead, **rules)

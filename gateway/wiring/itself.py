@@ -1,4 +1,4 @@
-"""What this process is called, and where it is found."""
+"""What a gateway calls itself, and where others find it."""
 
 import os
 import secrets
@@ -10,7 +10,7 @@ from gateway.core.status import Replica
 from gateway.web import sockets
 
 
-def named(listen: Sequence[socket.socket]) -> str:
+def found_at(listen: Sequence[socket.socket]) -> str:
     """Where the proxy is found, `host:port`: by the host's name if it listens on all addresses.
 
     `unix:/path` is found on this machine alone.
@@ -21,8 +21,8 @@ def named(listen: Sequence[socket.socket]) -> str:
     return sockets.written((socket.gethostname() if host in {"0.0.0.0", "::"} else host, port))  # noqa: S104
 
 
-def replica_of(now: float, worker: int | None) -> Replica:
-    """This process, that began `now`; `worker` is its number, if it is one of several."""
+def replica(now: float, worker: int | None) -> Replica:
+    """This process, which began at `now`; `worker` is its number among several."""
     pid = os.getpid()
     name = f"{socket.gethostname()}-{pid}-{secrets.token_hex(2)}"
     return Replica(name, __version__, pid, now, worker=worker)
