@@ -44,6 +44,7 @@ class Lane(Generic[T]):
         self.limit = limit
         self.pool = pool
         self.queue = queue
+        self._most = limit.calls
         self.used = 0.0
         """The share of the limit that the fleet uses, as the store said last."""
         self.behind = 0
@@ -67,7 +68,7 @@ class Lane(Generic[T]):
     def go(self, now: float) -> bool:
         """Whether a call may leave at once; then it has taken its turn."""
         self._calls += 1
-        return not self.queue and self._moment(now) is not None
+        return not self.queue and now >= self._shut and self._moment(now) is not None
 
     def wait(self, caller: str, item: T, now: float) -> Refusal | None:
         """Let it wait, or say why not."""
@@ -129,9 +130,9 @@ class Lane(Generic[T]):
         self._throttled += 1
 
     def told(self, calls: int) -> None:
-        """Zoom named the limit, which may be lower than the plan's."""
-        if 0 < calls < self.limit.calls:
-            self.limit = Limit(calls, self.limit.seconds)
+        """Zoom named the limit: the last that it named counts, if it is lower than the plan's."""
+        if calls > 0 and calls != self.limit.calls:
+            self.limit = Limit(min(calls, self._most), self.limit.seconds)
 
     def spent(self, calls: int) -> None:
         """Zoom said how many of the day's calls are used."""

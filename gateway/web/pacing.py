@@ -22,6 +22,10 @@ OUTAGE: Final = (1.0, 16.0)
 """Seconds after a fault of the store until it is asked again, at first and at most. Meanwhile each
 replica goes on with its part of the limits."""
 
+CLOSED: Final = 600.0
+"""Seconds for which calls are turned away at most after Zoom said that the day's are used up: one of
+the next asks Zoom again, as an account's plan may change, and Zoom may err."""
+
 LEARNED: Final = 1024
 """Endpoints whose category Zoom's answers taught, at most; the table knows most of them."""
 
@@ -178,7 +182,8 @@ class Pacer:
             line.lane.throttled()
         elif found.kind is Kind.DAILY:
             left = DAY - self._parts.clock.wall() % DAY
-            line.lane.close(self._now() + (left if found.wait is None else found.wait))
+            wait = left if found.wait is None else found.wait
+            line.lane.close(self._now() + min(wait, CLOSED))
             self._turn_away(line)
 
     # Lanes.

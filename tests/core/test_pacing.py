@@ -93,9 +93,11 @@ class TestCalls:
 class TestZoomsAnswers:
     def test_a_lower_limit_counts_and_a_higher_does_not(self) -> None:
         one = lane()
-        for calls in (30, 0, 12, 15):
+        found = []
+        for calls in (30, 0, 12, 12, 15, 30):
             one.told(calls)
-        assert one.ask(NOW).limit == Limit(12, 1.0)
+            found.append(one.ask(NOW).limit)
+        assert [limit.calls for limit in found] == [20, 20, 12, 12, 15, 20]
 
     def test_429s_and_the_days_calls_are_told_once(self) -> None:
         one = lane()
@@ -114,6 +116,8 @@ class TestZoomsAnswers:
         assert (one.shut(NOW), one.shut(NOW + 60)) == (True, False)
         assert one.shut_for(NOW + 10) == Refusal("day", 50.0)
         assert one.shut_for(NOW + 70).seconds == 0
+        fed(one, Share(stock=(EPOCH + 100,)))
+        assert (one.go(NOW + 59), one.go(NOW + 60)) == (False, True)
 
     def test_the_store_says_when_the_day_is_over(self) -> None:
         one = fed(lane(pool=Pool("day", 5)), Share(opens=EPOCH + 30))
