@@ -23,9 +23,6 @@ _KIND: Final = (
 
 
 def _word(value: object) -> object:
-    # YAML of old takes `off` for false, and JSON has no other word for it.
-    if value is False:
-        return OFF
     return value.lower() if isinstance(value, str) else value
 
 

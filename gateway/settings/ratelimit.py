@@ -47,4 +47,6 @@ class AccountRateLimitSettings(Section):
 
     retry: Tries | None = Field(default=None, description="As `ratelimit.retry`.")
     pace: Pace | None = Field(default=None, description="As `ratelimit.pace`.")
-    pace_wait: PaceWait | None = Field(default=None, description="As `ratelimit.pace_wait`.")
+    pace_wait: PaceWait | None = Field(
+        default=None, description="Seconds, as `ratelimit.pace_wait`."
+    )

@@ -23,8 +23,8 @@ OUTAGE: Final = (1.0, 16.0)
 replica goes on with its part of the limits."""
 
 CLOSED: Final = 600.0
-"""Seconds for which calls are turned away at most after Zoom said that the day's are used up: one of
-the next asks Zoom again, as an account's plan may change, and Zoom may err."""
+"""Seconds for which calls are turned away, at most, after Zoom said that the day's are used up: one
+of the next asks Zoom again, as an account's plan may change, and Zoom may err."""
 
 LEARNED: Final = 1024
 """Endpoints whose category Zoom's answers taught, at most; the table knows most of them."""
