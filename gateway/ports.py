@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from gateway.core.endpoint import Endpoint
 from gateway.core.events import TokenEvent
 from gateway.core.presence import Presence
+from gateway.core.rate_book import Ask, Share
 from gateway.core.ratelimit import Limited
 from gateway.core.secret import Secret
 from gateway.core.token import Grant, SlotId, Token
@@ -217,6 +218,25 @@ class TokenStore(Protocol):
     async def close(self) -> None: ...
 
 
+class Reserved(NamedTuple):
+    """By lane, what a replica may send; `now` is the store's time at that moment."""
+
+    now: float
+    shares: Mapping[str, Share]
+
+
+class RateStore(Protocol):
+    """Where the replicas share what Zoom takes of an account's calls.
+
+    Raises StoreError, nothing else.
+    """
+
+    async def reserve(self, account: str, replica: str, asks: Mapping[str, Ask]) -> Reserved:
+        """Say what this replica wants of some lanes, and get what is due to it."""
+
+    async def close(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Probe:
     """A harmless call that tells whether a token is alive."""
@@ -320,6 +340,8 @@ class CallReport:
     upstream_duration: float = 0.0
     """From the first sending to the last answer's end, without waiting for tokens."""
     token_wait: float = 0.0
+    pace_wait: float = 0.0
+    """Waiting for its turn within Zoom's rate limits."""
     generation: int = 0
     """Of the token that was sent last; 0: none."""
     replays: int = 0

@@ -59,4 +59,23 @@ RATES: Final[tuple[Panel, ...]] = (
         (_share("10m"), "{{account}}, 10 minutes"),
         (_share("1h"), "{{account}}, an hour"),
     ),
+    lines(
+        "Used of the limits, where calls are paced",
+        "percentunit",
+        "By the fleet, where ratelimit.pace is set. Near 100 %: calls wait for their turn.",
+        (
+            f"max by (account, category) ({select('pace_used_ratio')})",
+            "{{account}}: {{category}}",
+        ),
+    ),
+    stack(
+        "Calls without a turn",
+        "reqps",
+        "late: their turn did not come in time. full: one caller has too many waiting. day: the"
+        " day's calls are used up. Good: none, or one caller's alone.",
+        (
+            f"sum by (account, reason) (rate({select('pace_refused_total')}{RATE}))",
+            "{{account}}: {{reason}}",
+        ),
+    ),
 )

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.cli.posture_view import facts, limits
+from gateway.core.pace_words import pace_facts
 from gateway.core.posture import Mark
 from gateway.core.rate_words import facts as rate_facts
 from gateway.core.status import mood, span
@@ -169,7 +170,8 @@ class View:
     def _rates(self, account: Mapping[str, Any]) -> None:
         # An older gateway does not tell.
         part = account.get("rate_limits")
-        for name, text, trouble, mark, who in () if part is None else rate_facts(part):
+        found = [] if part is None else list(rate_facts(part))
+        for name, text, trouble, mark, who in (*found, *pace_facts(account.get("pacing", {}))):
             caused = f" (by {who})" if who else ""
             told = f"; {trouble}{caused}" if trouble else ""
             self._say(f"{name}: {text}{told}", _style(mark.value) if mark is not Mark.OK else "")

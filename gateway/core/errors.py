@@ -5,6 +5,7 @@
     GatewayError
     ├── ConfigurationError    the operator's: a key, a file, a credential
     ├── CallRefusedError      the caller's: framing, target, policy, limits
+    │   └── PacedError              its turn within Zoom's rate limits did not come in time
     ├── TokenError            no usable token
     │   ├── TokenUnavailableError   none came within the time a call may wait
     │   └── MintError               one attempt at the token endpoint failed
@@ -66,6 +67,14 @@ class CallRefusedError(GatewayError):
 
     def __str__(self) -> str:
         return self.message
+
+
+class PacedError(CallRefusedError):
+    """Its turn within Zoom's rate limits did not come. `retry_after` is in whole seconds."""
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(429, "paced", message)
+        self.retry_after = retry_after
 
 
 class TokenError(GatewayError):

@@ -28,6 +28,7 @@ from gateway.core.token import Cause, SlotId
 from gateway.observe.certificate_gauge import CertificateGauge
 from gateway.observe.fleet_gauges import FleetGauges
 from gateway.observe.limit_metrics import LimitMetrics
+from gateway.observe.pace_metrics import PaceMetrics
 from gateway.observe.paced import Paced
 from gateway.observe.rate_metrics import RateMetrics
 from gateway.observe.shared import Processes, Shared
@@ -111,6 +112,7 @@ class Metrics:
         self._families = families = _Families(counted)
         self._tally.feed(families.requests, families.duration, families.upstream, families.inflight)
         self.limits = LimitMetrics(PREFIX, counted)
+        self.pace = PaceMetrics(PREFIX, counted)
         self.rates = RateMetrics(PREFIX, counted)
         self._refusals: dict[tuple[str, RefusalCause], Counter] = {}
         self.prepare(accounts)

@@ -57,7 +57,7 @@ class RedisStore:
 
     async def read(self, account: str) -> Stored:
         key = _key(account)
-        now, document, revision, fence, owner = await self._run(scripts.READ, key)
+        now, document, revision, fence, owner = await self.run(scripts.READ, key)
         try:
             return Stored(
                 _document(document),
@@ -81,14 +81,14 @@ class RedisStore:
         written = Stamp(revision.number + 1, tag())
         expected = (str(revision), "" if fence is None else str(fence))
         arguments = (json.dumps(document), *expected, str(written), CHANNEL, account, int(ends))
-        return written if await self._run(scripts.WRITE, _key(account), *arguments) else None
+        return written if await self.run(scripts.WRITE, _key(account), *arguments) else None
 
     async def acquire(self, account: str, owner: str, ttl: float) -> Lease | None:
         return await self._acquire(account, Claim(owner, ttl, tag()))
 
     async def _acquire(self, account: str, claim: Claim) -> Lease | None:
         arguments = (claim.owner, _microseconds(claim.ttl), claim.tag)
-        fence = await self._run(scripts.ACQUIRE, _key(account), *arguments)
+        fence = await self.run(scripts.ACQUIRE, _key(account), *arguments)
         return None if fence is None else Lease(account, claim.owner, _stamp(fence))
 
     async def seize(
@@ -109,10 +109,10 @@ class RedisStore:
 
     async def renew(self, lease: Lease, ttl: float) -> bool:
         arguments = (lease.owner, str(lease.fence), _microseconds(ttl))
-        return bool(await self._run(scripts.RENEW, _key(lease.account), *arguments))
+        return bool(await self.run(scripts.RENEW, _key(lease.account), *arguments))
 
     async def release(self, lease: Lease) -> None:
-        await self._run(scripts.RELEASE, _key(lease.account), lease.owner, str(lease.fence))
+        await self.run(scripts.RELEASE, _key(lease.account), lease.owner, str(lease.fence))
 
     async def set_aside(self, account: str, revision: Stamp, problem: str) -> bool:
         """What is shared is never moved: another replica may be able to read it."""
@@ -128,7 +128,7 @@ class RedisStore:
 
     async def beat(self, presence: Presence) -> list[Presence]:
         content = json.dumps(presences.encode(presence))
-        now, *found = await self._run(scripts.BEAT, REPLICAS, presence.name, content)
+        now, *found = await self.run(scripts.BEAT, REPLICAS, presence.name, content)
         seen: dict[str, tuple[Presence, float]] = {}
         for name, entry in zip(found[::2], found[1::2], strict=True):
             one = _present(name, entry)
@@ -137,7 +137,7 @@ class RedisStore:
         return presences.present(seen, int(now) / 1e6)
 
     async def leave(self, name: str) -> None:
-        await self._run(scripts.LEAVE, REPLICAS, name)
+        await self.run(scripts.LEAVE, REPLICAS, name)
 
     async def close(self) -> None:
         """Close every connection. Who waits in another call meets StoreUnavailableError."""
@@ -149,8 +149,8 @@ class RedisStore:
         await asyncio.gather(*running, return_exceptions=True)
         await self._connections.close()
 
-    async def _run(self, script: str, key: str, *arguments: str | int) -> Any:
-        """Run a script in a task of its own, which is not the caller's to cancel.
+    async def run(self, script: str, key: str, *arguments: str | int | bytes) -> Any:
+        """Run one of `scripts.ALL` in a task of its own, which is not the caller's to cancel.
 
         The client may swallow a cancellation that comes together with an answer, and cuts the
         connection at any other; so a caller leaves at once, and the answer is still fetched.
@@ -169,7 +169,7 @@ class RedisStore:
             raise store_error(problem, key, self._server) from None
         return task.result()
 
-    async def _call(self, script: str, key: str, arguments: tuple[str | int, ...]) -> Any:
+    async def _call(self, script: str, key: str, arguments: tuple[str | int | bytes, ...]) -> Any:
         async with asyncio.timeout(DEADLINE), self._turns:
             return await self._scripts[script](
                 keys=[key], args=[*arguments, self._time_offset_ms()]

@@ -161,4 +161,19 @@ return redis.call('HDEL', KEYS[1], ARGV[1])
 """
 """ARGV: name."""
 
-ALL: Final = (READ, WRITE, ACQUIRE, RENEW, RELEASE, BEAT, LEAVE)
+READ_RATES: Final = f"""{_PRELUDE}
+return {{whole(now()), field('version', false), field('book', false)}}
+"""
+"""Gives the time, and version and text of a schedule of calls."""
+
+WRITE_RATES: Final = """
+if (redis.call('HGET', KEYS[1], 'version') or '') ~= ARGV[1] then
+  return 0
+end
+redis.call('HSET', KEYS[1], 'version', ARGV[2], 'book', ARGV[3])
+redis.call('PEXPIRE', KEYS[1], ARGV[4])
+return 1
+"""
+"""ARGV: the version that was read, the new one, the text, milliseconds."""
+
+ALL: Final = (READ, WRITE, ACQUIRE, RENEW, RELEASE, BEAT, LEAVE, READ_RATES, WRITE_RATES)

@@ -8,6 +8,7 @@ from gateway.core.endpoint import Endpoint
 from gateway.core.errors import CallRefusedError
 from gateway.ports import CallTokens, Tokens
 from gateway.web.origins import Api
+from gateway.web.pacing import Pacer
 
 DEFAULT: Final = "default"
 """The account of a call that names none."""
@@ -19,7 +20,7 @@ class AccountContext:
 
     `account_id` is Zoom's; `scope` gives the managed token's scope, `""` while there is none.
     `api` None: its calls go where those of all accounts go. `retries`: so often is a call sent
-    again that Zoom's limit of this second refused.
+    again that Zoom's limit of this second refused. `pacer` None: they go as they come.
     """
 
     name: str
@@ -28,6 +29,7 @@ class AccountContext:
     scope: Callable[[], str] = str
     api: Api | None = None
     retries: int = 0
+    pacer: Pacer | None = None
 
 
 class _NoTokens:

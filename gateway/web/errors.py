@@ -13,6 +13,7 @@ from gateway.core.errors import (
     CallRefusedError,
     DescriptorsError,
     GatewayError,
+    PacedError,
     StoreError,
     TokenError,
     TokenUnavailableError,
@@ -64,7 +65,8 @@ def problem_of(error: BaseException) -> Problem:
     match error:
         case CallRefusedError():
             allow = error.allow if isinstance(error, MethodRefusedError) else b""
-            return Problem(error.status, error.slug_, error.message, close=error.close, allow=allow)
+            wait = error.retry_after if isinstance(error, PacedError) else 1
+            return Problem(error.status, error.slug_, error.message, wait, error.close, allow)
         case TokenUnavailableError():
             return Problem(503, error.slug, f"No Zoom token: {error}", max(1, error.retry_after))
         case TokenError() | StoreError():

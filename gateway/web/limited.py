@@ -47,6 +47,8 @@ class Limits429:
         found = limited(read, message_of(body), call.endpoint.category, self._clock.wall())
         story = report.throttling = report.throttling or Throttling()
         story.seen.append(found)
+        if visit.pacer is not None:
+            visit.pacer.limited(call.endpoint, found)
         most = call.account.retries
         return bool(most) and await self._wait(visit, story, found, most)
 

@@ -1,7 +1,6 @@
 """One call's journey: admit, take a token, send, judge, perhaps again, pass on."""
 
 import asyncio
-import random
 from collections.abc import Awaitable, Coroutine
 from typing import Any, Final, TypeVar
 
@@ -32,6 +31,7 @@ from gateway.web.background import Background
 from gateway.web.deadlines import Deadlines
 from gateway.web.errors import Problem, problem_of
 from gateway.web.following import ReceivedElsewhere
+from gateway.web.fresh_id import fresh_id
 from gateway.web.limited import Limits429
 from gateway.web.limits import MAX_SENDINGS
 from gateway.web.oauth_stub import OAuthStub
@@ -43,8 +43,6 @@ from gateway.web.visit import Visit
 from gateway.web.wire import CallerGoneError
 
 T = TypeVar("T")
-
-_CHANCE: Final = random.Random()  # noqa: S311  for ids; seeded by the system in each process
 
 UNKNOWN: Final = "unknown"
 """The account of a call that was refused before its account was known."""
@@ -112,7 +110,7 @@ class Proxy:
         self.meters.turned_away("calls")
         visit = self._visit(request)
         ids = [value for name, value in request.head if name.lower() == b"x-request-id"]
-        visit.report.request_id = request_id(ids, _fresh_id)
+        visit.report.request_id = request_id(ids, fresh_id)
         unread = request.has_body and not request.payload.is_eof()
         return self._attend(
             visit,
@@ -162,7 +160,7 @@ class Proxy:
             headers = read_caller(request.head, limit, self._dropped)
             if known is not None and not known.read_by(self, request.head, headers, limit):
                 request.known = None
-        report.request_id = request_id(headers.values(b"x-request-id"), _fresh_id)
+        report.request_id = request_id(headers.values(b"x-request-id"), fresh_id)
         report.trace = trace = self._trace_of(headers, visit.began)
         if trace is not None:
             visit.steps = trace.steps
@@ -194,7 +192,7 @@ class Proxy:
 
     async def _attend(self, visit: Visit, call: Call | Exception) -> Answer:
         report = visit.report
-        report.request_id = report.request_id or _fresh_id()
+        report.request_id = report.request_id or fresh_id()
         self._observer.call_began(report.account)
         if not self.inflight:
             self._quiet.clear()
@@ -286,10 +284,14 @@ class Proxy:
         report = visit.report
         tokens = call.account.tokens.call(call.endpoint)
         upstream = call.origin.upstream
+        pacer = visit.pacer = call.account.pacer if call.target.host is None else None
+        payer = "" if pacer is None else report.who
         token = tokens.ready()
         if token is None:
             token = await self._timed(visit, tokens.first())
         while True:
+            if pacer is not None and not pacer.goes(call.endpoint, payer):
+                await visit.turn(call.endpoint, payer)
             request = self._sending(visit, call, token)
             try:
                 answer = await upstream.send(request)
@@ -311,10 +313,8 @@ class Proxy:
                     # If there is none, Zoom's answer to the old one says what is to be done.
                     token = tokens.ready() or token
                     continue
-                visit.settled(received.status)
+                visit.settled(call.endpoint, received)
                 return received
-            if visit.steps is not None:
-                visit.steps.refused(self._now())
             better = await self._better(visit, tokens, token, verdict)
             if better is None:
                 return received
@@ -357,6 +357,8 @@ class Proxy:
     ) -> Token | None:
         """After a refusal: the token to send the call again with, if it can be sent again."""
         report = visit.report
+        if visit.steps is not None:
+            visit.steps.refused(self._now())
         report.outcome = ReplayOutcome.REFUSED
         expired = verdict is Verdict.EXPIRED
         if report.replays + 1 == MAX_SENDINGS:
@@ -386,8 +388,3 @@ class Proxy:
             visit.report.token_wait += ended - began
             if visit.steps is not None:
                 visit.steps.waited(began, ended)
-
-
-def _fresh_id() -> str:
-    """An id that nobody else has. It is no secret, and is not kept as one."""
-    return f"{_CHANCE.getrandbits(128):032x}"

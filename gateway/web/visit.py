@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from gateway.core.endpoint import Endpoint
 from gateway.core.errors import UpstreamStaleError
 from gateway.core.headers import Field
 from gateway.core.ratelimit import LIMITED
@@ -9,6 +10,7 @@ from gateway.core.trace import Steps
 from gateway.ports import CallReport, ReplayOutcome, RetryOutcome, UpstreamRequest
 from gateway.web.answer import Answer
 from gateway.web.errors import Problem, error_answer, reason
+from gateway.web.pacing import Pacer
 from gateway.web.received import Received
 from gateway.web.request import CallerBody, Request
 from gateway.web.spool import Spool
@@ -29,6 +31,8 @@ class Visit:
     """When the call was first sent; 0: not yet."""
     paused: float = 0.0
     """Spent waiting for better tokens since."""
+    pacer: Pacer | None = None
+    """Who gives the call its turns; None: it goes as it comes."""
     steps: Steps | None = None
     """Where the call's steps are recorded; None: they are not."""
 
@@ -47,9 +51,22 @@ class Visit:
         """Whether Zoom was asked already, and answered."""
         return self.report.replays > 0 or self.report.throttling is not None
 
-    def settled(self, status: int) -> None:
-        """Zoom's answer is passed on, and is no refusal of the token."""
+    async def turn(self, endpoint: Endpoint, payer: str) -> None:
+        """Wait until the call may leave; `payer` is who calls. Raises PacedError."""
         report = self.report
+        waited = report.pace_wait
+        assert self.pacer is not None  # noqa: S101  who has none does not wait
+        try:
+            await self.pacer.turn(endpoint, payer, report)
+        finally:
+            if self.sent_at:
+                self.paused += report.pace_wait - waited
+
+    def settled(self, endpoint: Endpoint, received: Received) -> None:
+        """Zoom's answer is passed on, and is no refusal of the token."""
+        report, status = self.report, received.status
+        if self.pacer is not None:
+            self.pacer.heard(endpoint, received.headers.read)
         if report.replays:
             report.outcome = ReplayOutcome.RECOVERED
         if report.throttling is not None and report.throttling.retries and status != LIMITED:

@@ -21,6 +21,7 @@ from gateway.web.access import Access
 from gateway.web.accounts import AccountContext, Accounts
 from gateway.web.elsewhere import Elsewhere
 from gateway.web.meters import Allowance, Meters
+from gateway.web.pacing import PaceHooks
 from gateway.web.proxy import Proxy
 from gateway.web.proxy_parts import Hooks, ProxyParts
 from gateway.wiring.access import host_names, policy, sources
@@ -30,6 +31,7 @@ from gateway.wiring.key_files import KeyFiles
 from gateway.wiring.limits import limits_of
 from gateway.wiring.lines import Lines
 from gateway.wiring.outward import Outward
+from gateway.wiring.pacing import Pacing
 from gateway.wiring.spooling import Spooling
 from gateway.wiring.store import token_store
 from gateway.wiring.traces import Traces
@@ -61,6 +63,7 @@ class Commons:
     """What the other replicas are told of this one."""
     store_failed: Callable[[StoreError], None]
     """Told why the store took no heartbeat."""
+    pace_hooks: PaceHooks
     own: OwnListeners
     """Where callers connect, which is not where Zoom is."""
     mark: LoopMark
@@ -140,6 +143,15 @@ class Assembly:
             else self._keeper(name, account)
             for name, account in settings.accounts.items()
         }
+        self.pacing: Pacing = Pacing(
+            settings,
+            commons.replica.name,
+            commons.clock,
+            commons.pace_hooks,
+            former.pacing if former else None,
+        )
+        heartbeat = self.heartbeat
+        self.pacing.sees(lambda: heartbeat.sighting)
         self.sources = sources(settings)
         self.admin_names = host_names(settings)
         self.key_field = settings.access.key_header.lower().encode()
@@ -203,6 +215,7 @@ class Assembly:
                     keeper.settings.account_id,
                     keeper.manager.scope,
                     keeper.api,
+                    pacer=self.pacing.pacers.get(name),
                     retries=_retries(self.settings, name),
                 )
                 for name, keeper in self.keepers.items()
@@ -253,13 +266,16 @@ class Assembly:
             (self.heartbeat, self.heartbeat.close),
             (self.key_files, self.key_files.close),
             *((keeper.manager, keeper.manager.close) for keeper in keepers),
+            *((pacer, pacer.close) for pacer in self.pacing.pacers.values()),
         ]
         yield [(keeper.minter, keeper.minter.close) for keeper in keepers]
+        rates = self.pacing.store
         yield [
             (self.upstream, self.upstream.close),
             *self.apis.closings(),
             (self.hosts, self.hosts.close),
             (self.store, self.store.close),
+            *([] if rates is None else [(rates, rates.close)]),
         ]
 
     def parts(self) -> Iterator[object]:

@@ -4,7 +4,7 @@ import hashlib
 
 from gateway.core.errors import ConfigurationError
 from gateway.core.token import SlotId
-from gateway.settings import AccountSettings
+from gateway.settings import AccountSettings, Settings
 
 
 def identities(account: AccountSettings) -> dict[SlotId, str]:
@@ -16,6 +16,11 @@ def identities(account: AccountSettings) -> dict[SlotId, str]:
         for app in account.apps
         for index in app.token_indexes
     }
+
+
+def slots(settings: Settings) -> dict[str, list[SlotId]]:
+    """The slots of every account, by its name."""
+    return {name: list(identities(account)) for name, account in settings.accounts.items()}
 
 
 def credentials_print(account: AccountSettings) -> str:

@@ -21,7 +21,6 @@ from gateway.core.posture import ListenerStatus, Posture, diagnose_certificate
 from gateway.core.presence import Presence
 from gateway.core.routes import Endpoints, RouteTable
 from gateway.core.status import Readiness, ReadinessGate, snapshot
-from gateway.core.token import SlotId
 from gateway.observe.fanout import Fanout
 from gateway.observe.gateway_log import GatewayLog
 from gateway.observe.history import History
@@ -39,12 +38,13 @@ from gateway.web.status_page import DETAILED
 from gateway.web.unix_sockets import UnixSocket
 from gateway.wiring.assembly import Assembly, Commons
 from gateway.wiring.certificates import Certificates, TlsNews
-from gateway.wiring.credentials import identities
+from gateway.wiring.credentials import slots
 from gateway.wiring.in_use import InUse
 from gateway.wiring.itself import found_at, replica
 from gateway.wiring.lines import Lines
 from gateway.wiring.loops import refuse_loops
 from gateway.wiring.outward import Outward
+from gateway.wiring.pacing import pace_hooks
 from gateway.wiring.posture import posture
 from gateway.wiring.traces import Traces
 from gateway.zoom.own import OwnListeners
@@ -75,7 +75,7 @@ class Gateway:
         self._totals = Totals()
         self._shared = Shared(worker.metrics, worker.number) if worker else None
         self._metrics = Metrics(
-            _slots(settings), self.charts, self._clock.wall, __version__, self._shared
+            slots(settings), self.charts, self._clock.wall, __version__, self._shared
         )
         self._metrics.show_fleet(lambda: self._assembly.heartbeat.sighting)
         self._in_use = InUse(
@@ -132,6 +132,7 @@ class Gateway:
             self._in_use.meters,
             self._presence,
             self._store_failed,
+            pace_hooks(self._metrics.pace, self._lines, self._store_failed),
             self._own,
             LoopMark(secrets.token_hex(8)),
             first=first,
@@ -159,7 +160,9 @@ class Gateway:
             readiness=self.readiness,
             metrics=self._metrics.scrape,
             glance=lambda: self.status(DETAILED),
-            history=lambda name: self._history.of(name) | self._rates.of(name),
+            history=lambda name: (
+                self._history.of(name) | self._rates.of(name) | self._assembly.pacing.of(name)
+            ),
             may_come=self._may_come,
             may_act=lambda: self.settings.admin.allow_actions,
             rotate=self.rotate,
@@ -334,7 +337,7 @@ class Gateway:
             self._traces.use(settings)
         # Nothing fails from here on.
         change_tls()
-        self._metrics.prepare(_slots(settings))
+        self._metrics.prepare(slots(settings))
         self._history.prepare(settings.accounts)
         self._rates.prepare(settings.accounts)
         assembly.start(self._living)
@@ -389,10 +392,6 @@ class Gateway:
         await self._admin.close()
         await self._traces.close()
         return cut
-
-
-def _slots(settings: Settings) -> dict[str, list[SlotId]]:
-    return {name: list(identities(account)) for name, account in settings.accounts.items()}
 
 
 def _tracing(settings: Settings) -> object:

@@ -14,6 +14,7 @@ from gateway.core.errors import (
     GatewayError,
     MintError,
     MintFailure,
+    PacedError,
     StoreFormatError,
     TokenUnavailableError,
 )
@@ -96,3 +97,13 @@ def test_what_needs_an_operator_has_minted_nothing() -> None:
 @pytest.mark.parametrize("failure", MintFailure)
 def test_a_failures_value_is_a_label_for_metrics(failure: MintFailure) -> None:
     assert re.fullmatch(r"[a-z_]+", failure.value)
+
+
+def test_a_paced_call_may_come_again_later() -> None:
+    error = PacedError("not now", 7)
+    assert (error.status, error.slug_, str(error), error.retry_after) == (
+        429,
+        "paced",
+        "not now",
+        7,
+    )
