@@ -3,7 +3,7 @@
 Everything else receives what it needs. Nobody else reads settings or the environment.
 """
 
-from gateway.wiring.access import access_policy, sources
+from gateway.wiring.access import access_policy, policy_of, sources
 from gateway.wiring.credentials import credentials_print, identities
 from gateway.wiring.gateway import Gateway, Worker
 from gateway.wiring.limits import descriptors
@@ -21,6 +21,7 @@ __all__ = [
     "identities",
     "load_clients",
     "minter",
+    "policy_of",
     "prober",
     "redis_facts",
     "sources",

@@ -1,5 +1,6 @@
 """Who may call what, and by which names, as the settings say."""
 
+from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network
 
 from gateway.core.caller_match import UNIX, CallerMatch, name_pattern, network
@@ -27,10 +28,14 @@ def policy(settings: Settings) -> Policy | None:
 def access_policy(settings: Settings) -> Policy:
     """What the rules say, even if that is nothing."""
     access = settings.access
+    return policy_of(access.rules, default_allows=access.default == "allow")
+
+
+def policy_of(rules: Sequence[AccessRule], *, default_allows: bool) -> Policy:
     return Policy(
-        [rule(one) for one in access.rules],
-        default_allows=access.default == "allow",
-        operations=load_operations() if access.rules else (),
+        [rule(one) for one in rules],
+        default_allows=default_allows,
+        operations=load_operations() if rules else (),
     )
 
 
