@@ -277,6 +277,8 @@ class CallReport:
     """Why the access policy refused the call: `rule`, `default` or `key`; empty: it did not."""
     rule: str = ""
     """What decided that: a rule's name, `default`, or `spelling`."""
+    lacking: tuple[str, ...] | None = None
+    """The scopes of which Zoom misses one, as far as it names them; None: it misses none."""
     reason: str = ""
     """What is wrong with Zoom, or with the way there, in words; with some of the slugs."""
     trace: CallTrace | None = None

@@ -6,6 +6,7 @@ from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
+from gateway.core.lacks import Lack
 from gateway.observe.failure import describe
 from gateway.observe.throttle import Later, Throttle, call_later
 from gateway.observe.tls_log import TlsLog
@@ -176,6 +177,19 @@ class GatewayLog:
             message=f"A new token was asked for on the admin port. {then}",
             account=account,
             caller=caller,
+        )
+
+    def scope_missing(self, account: str, lack: Lack) -> None:
+        """Zoom refuses an operation, because the token lacks a scope."""
+        self._log.warning(
+            "scope_missing",
+            message=f"Zoom refuses {lack.operation}: the token lacks {lack.scope}. Add it to the "
+            "app in the Zoom Marketplace; it arrives with the next rotation, or with Rotate now.",
+            account=account,
+            method=lack.method,
+            route=lack.route,
+            scopes=lack.scopes,
+            generation=lack.generation,
         )
 
     def ca_file_unusable(self, sentence: str) -> None:

@@ -76,6 +76,7 @@ class _Families:
         )
         self.refusals = counter("token_refusals", "Refusals by Zoom.", "account", "cause")
         self.denied = counter("access_denied", "Calls that the access policy refused.", "reason")
+        self.lacking = counter("scope_refusals", "Calls without their scope.", "account")
         self.foreign = counter("token_foreign_mints", "Tokens others killed.", "account")
         self.handshakes = counter("tls_handshake_failures", "TLS handshakes that failed.")
         self.reloads = counter("tls_reloads", "Readings of changed TLS files.", "result")
@@ -132,6 +133,7 @@ class Metrics:
             families.denied.labels(reason)
         for account, slots in accounts.items():
             families.foreign.labels(account)
+            families.lacking.labels(account)
             for outcome in ReplayOutcome:
                 families.replays.labels(account, outcome.value)
             for cause in RefusalCause:
@@ -165,6 +167,8 @@ class Metrics:
         account = self._tally.ended(report)
         if report.denied:
             self._families.denied.labels(report.denied).inc()
+        if report.lacking is not None:
+            self._families.lacking.labels(account).inc()
         if report.outcome is not None:
             self._families.replays.labels(account, report.outcome.value).inc()
 

@@ -289,6 +289,7 @@ class Proxy:
                 # Zoom may have refused the call on its head alone, and left its body unread: what
                 # is sent next on that connection would be taken for the body.
                 verdict = await received.judge(let_go=call.body is None)
+                report.lacking = received.lacking
             if not verdict.refuses:
                 if verdict is Verdict.ACCEPTED:
                     tokens.accepted(token)

@@ -25,6 +25,7 @@ from gateway.observe.fanout import Fanout
 from gateway.observe.gateway_log import GatewayLog
 from gateway.observe.history import History
 from gateway.observe.metrics import Metrics
+from gateway.observe.missing_scopes import MissingScopes
 from gateway.observe.shared import Shared
 from gateway.observe.totals import Totals
 from gateway.settings import ListenSettings, Settings, read_operations
@@ -40,6 +41,7 @@ from gateway.wiring.certificates import Certificates, TlsNews
 from gateway.wiring.credentials import identities
 from gateway.wiring.in_use import InUse
 from gateway.wiring.lines import Lines
+from gateway.wiring.operations import scopes_needed
 from gateway.wiring.posture import posture
 from gateway.wiring.traces import Traces
 
@@ -81,6 +83,7 @@ class Gateway:
         )
         self._traces = Traces(self._replica, self._clock, self._lines)
         self._history = History(settings.accounts, self._clock.now, self._clock.wall)
+        self._scopes = MissingScopes(self._clock.now, scopes_needed, self._lines.scope_missing)
         self._commons = self._make_commons(first=worker is None or worker.number == 1)
         self._address = ""
         """Of the proxy, for other machines: `host:port` or `unix:/path`."""
@@ -107,6 +110,7 @@ class Gateway:
             self._history,
             self._lines,
             self._traces,
+            self._scopes,
             defect=self._lines.defect,
         )
         return Commons(
@@ -161,7 +165,9 @@ class Gateway:
         return self._assembly.settings
 
     def charts(self) -> Mapping[str, Chart]:
-        return {name: keeper.manager.chart() for name, keeper in self._assembly.keepers.items()}
+        onto = self._scopes.onto
+        keepers = self._assembly.keepers
+        return {name: onto(name, keeper.manager.chart()) for name, keeper in keepers.items()}
 
     def readiness(self) -> Readiness:
         return self._judge(self.charts())

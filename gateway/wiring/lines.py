@@ -3,6 +3,7 @@
 from structlog.typing import FilteringBoundLogger
 
 from gateway.core.events import TokenEvent
+from gateway.core.lacks import Lack
 from gateway.observe.access_log import AccessLog
 from gateway.observe.gateway_log import GatewayLog
 from gateway.observe.token_log import TokenLog
@@ -38,6 +39,9 @@ class Lines(Observer):
 
     def spans_lost(self, reason: str) -> None:
         self.gateway.spans_lost(reason)
+
+    def scope_missing(self, account: str, lack: Lack) -> None:
+        self.gateway.scope_missing(account, lack)
 
     def ca_file_unusable(self, sentence: str) -> None:
         self.gateway.ca_file_unusable(sentence)

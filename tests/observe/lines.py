@@ -26,6 +26,7 @@ from gateway.core.events import (
     Switched,
     TokenEvent,
 )
+from gateway.core.lacks import Lack
 from gateway.core.token import Cause
 from gateway.core.trace import CallTrace, TraceContext
 from gateway.observe.access_log import AccessLog
@@ -105,7 +106,9 @@ def calls() -> list[CallReport]:
     unreached = CallReport("ae11d0f3", "10.1.4.17", "default", "GET", route, 502, 0.01, 0.0, 0.0)
     unreached.generation, unreached.bytes_out, unreached.error = 6, 207, "upstream_connect"
     unreached.reason = "Zoom cannot be reached at api.zoom.us:443: Connection refused"
-    return [good, replayed, traced, failed, denied, known, unreached]
+    lacking = CallReport("1c0ffee2", "10.1.4.17", "default", "GET", "/v2/users", 400, 0.1, 0.1, 0.0)
+    lacking.generation, lacking.bytes_out, lacking.lacking = 6, 98, ("user:read:list_users:admin",)
+    return [good, replayed, traced, failed, denied, known, unreached, lacking]
 
 
 def chosen_call() -> CallReport:
@@ -139,6 +142,8 @@ def write_all(log: FilteringBoundLogger) -> None:
     gateway.spans_lost("ConnectionError")
     gateway.no_replay_directory(None, 1_048_576, OSError(errno.EROFS, "Read-only file system"))
     gateway.rotation_requested("default", "10.1.4.17", began=True)
+    scopes = ("user:read:list_users:admin",)
+    gateway.scope_missing("default", Lack("GET", "/v2/users", scopes, 0.0, 0.0, 1, 5, 0.0))
     gateway.body_not_kept(OSError(errno.ENOSPC, "No space left on device"))
     gateway.limit_reached("calls", 1000)
     gateway.limit_reached("keepalive_timeout", 620.0)  # no line
