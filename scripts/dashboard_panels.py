@@ -232,6 +232,12 @@ _REFUSALS: Final = (
         (increase("account", "scope_refusals_total", "1h"), "{{account}}"),
     ),
     lines(
+        "Real tokens given away",
+        "none",
+        "In an hour, to callers whom a rule names. Good: as many as you expect. The log says who.",
+        (increase("account", "real_tokens_total", "1h"), "{{account}}"),
+    ),
+    lines(
         "Tokens that another program killed",
         "none",
         "In an hour. Good: 0. Else somebody mints with these credentials: find it.",

@@ -10,6 +10,7 @@ from gateway.core.lacks import Lack
 from gateway.observe.failure import describe
 from gateway.observe.throttle import Later, Throttle, call_later
 from gateway.observe.tls_log import TlsLog
+from gateway.ports import CallReport
 
 FAULTS_PERIOD = 1.0
 """Seconds between two lines about faults of the same kind."""
@@ -177,6 +178,21 @@ class GatewayLog:
             message=f"A new token was asked for on the admin port. {then}",
             account=account,
             caller=caller,
+        )
+
+    def real_token_given(self, report: CallReport, account: str, generation: int) -> None:
+        """A caller got the account's real token from the emulated token endpoint."""
+        named = {"caller_name": report.caller_name} if report.caller_name else {}
+        self._log.warning(
+            "real_token_given",
+            message=f"A caller was given token {generation} of account {account} itself, by the "
+            f"rule {report.rule}.",
+            request_id=report.request_id,
+            caller=report.caller,
+            **named,
+            account=account,
+            generation=generation,
+            rule=report.rule,
         )
 
     def scope_missing(self, account: str, lack: Lack) -> None:

@@ -77,6 +77,7 @@ class _Families:
         self.refusals = counter("token_refusals", "Refusals by Zoom.", "account", "cause")
         self.denied = counter("access_denied", "Calls that the access policy refused.", "reason")
         self.lacking = counter("scope_refusals", "Calls without their scope.", "account")
+        self.lent = counter("real_tokens", "Real tokens given to callers.", "account")
         self.foreign = counter("token_foreign_mints", "Tokens others killed.", "account")
         self.handshakes = counter("tls_handshake_failures", "TLS handshakes that failed.")
         self.reloads = counter("tls_reloads", "Readings of changed TLS files.", "result")
@@ -134,6 +135,7 @@ class Metrics:
         for account, slots in accounts.items():
             families.foreign.labels(account)
             families.lacking.labels(account)
+            families.lent.labels(account)
             for outcome in ReplayOutcome:
                 families.replays.labels(account, outcome.value)
             for cause in RefusalCause:
@@ -167,6 +169,8 @@ class Metrics:
         account = self._tally.ended(report)
         if report.denied:
             self._families.denied.labels(report.denied).inc()
+        if report.lent is not None:
+            self._families.lent.labels(report.lent[0]).inc()
         if report.lacking is not None:
             self._families.lacking.labels(account).inc()
         if report.outcome is not None:

@@ -1,12 +1,12 @@
 """The accounts that calls can be made with."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from gateway.core.endpoint import Endpoint
 from gateway.core.errors import CallRefusedError
-from gateway.ports import CallTokens, Tokens
+from gateway.ports import CallTokens, Loan, Tokens
 
 DEFAULT: Final = "default"
 """The account of a call that names none."""
@@ -23,6 +23,8 @@ class AccountContext:
     tokens: Tokens
     account_id: str = ""
     scope: Callable[[], str] = str
+    lend: Callable[[], Awaitable[Loan]] | None = None
+    """Gives the real token; raises TokenUnavailableError. None: nobody may have it."""
 
 
 class _NoTokens:

@@ -79,7 +79,7 @@ class Proxy:
         self._access = parts.access
         self._dropped = dropping(parts.access.key_header, *parts.access.former)
         self._admission = Admission(parts.accounts, parts.endpoint_of, parts.host.encode())
-        self._stub = OAuthStub(parts.accounts, parts.access, parts.hooks.unknown_account_id)
+        self._stub = OAuthStub(parts)
         self._background: set[asyncio.Task[None]] = set()
         self._quiet: asyncio.Event = asyncio.Event()
         self._quiet.set()

@@ -4,6 +4,7 @@ import random
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 from gateway.core.errors import StoreError
 from gateway.core.presence import Presence
@@ -13,6 +14,7 @@ from gateway.ports import Clock, Observer, TokenStore
 from gateway.settings import AccountSettings, Settings
 from gateway.settings.changes import same_store
 from gateway.tokens.heartbeat import Heartbeat
+from gateway.tokens.lending import lend
 from gateway.tokens.manager import ManagerParts, TokenManager
 from gateway.tokens.probing import ProbeTarget
 from gateway.web.access import Access
@@ -20,7 +22,7 @@ from gateway.web.accounts import AccountContext, Accounts
 from gateway.web.meters import Allowance, Meters
 from gateway.web.proxy import Proxy
 from gateway.web.proxy_parts import Hooks, ProxyParts
-from gateway.wiring.access import policy, sources
+from gateway.wiring.access import policy, sources, token_rights
 from gateway.wiring.credentials import credentials_print, identities
 from gateway.wiring.key_files import KeyFiles
 from gateway.wiring.limits import limits_of
@@ -172,7 +174,11 @@ class Assembly:
         return ProxyParts(
             accounts=Accounts(
                 AccountContext(
-                    name, keeper.manager, keeper.settings.account_id, keeper.manager.scope
+                    name,
+                    keeper.manager,
+                    keeper.settings.account_id,
+                    keeper.manager.scope,
+                    partial(lend, keeper.manager) if self.settings.oauth.real_token else None,
                 )
                 for name, keeper in self.keepers.items()
             ),
@@ -190,6 +196,7 @@ class Assembly:
                 self.key_files.current,
                 self.key_field,
                 self.key_fields,
+                token_rights(self.settings),
             ),
             limits=self.limits,
             meters=commons.meters,

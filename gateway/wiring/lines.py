@@ -24,6 +24,8 @@ class Lines(Observer):
 
     def call_ended(self, report: CallReport) -> None:
         self._calls.call_ended(report)
+        if report.lent is not None:
+            self.gateway.real_token_given(report, *report.lent)
 
     def token_event(self, account: str, event: TokenEvent) -> None:
         self._tokens.token_event(account, event)

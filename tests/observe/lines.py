@@ -142,6 +142,9 @@ def write_all(log: FilteringBoundLogger) -> None:
     gateway.spans_lost("ConnectionError")
     gateway.no_replay_directory(None, 1_048_576, OSError(errno.EROFS, "Read-only file system"))
     gateway.rotation_requested("default", "10.1.4.17", began=True)
+    borrower = calls()[5]
+    borrower.rule = "socket"
+    gateway.real_token_given(borrower, "default", 5)
     scopes = ("user:read:list_users:admin",)
     gateway.scope_missing("default", Lack("GET", "/v2/users", scopes, 0.0, 0.0, 1, 5, 0.0))
     gateway.body_not_kept(OSError(errno.ENOSPC, "No space left on device"))

@@ -38,6 +38,10 @@ class Code(StrEnum):
     RULE_CERTIFICATES_UNSEEN = "rule_certificates_unseen"
     RULE_SOCKET_UNUSED = "rule_socket_unused"
     ACCESS_DENIES_ALL = "access_denies_all"
+    REAL_TOKEN = "real_token"  # noqa: S105  the name of a finding
+    REAL_TOKEN_OFF = "real_token_off"  # noqa: S105  the name of a finding
+    REAL_TOKEN_UNUSED = "real_token_unused"  # noqa: S105  the name of a finding
+    REAL_TOKEN_IN_CLEAR = "real_token_in_clear"  # noqa: S105  the name of a finding
     KEYS_UNUSED = "keys_unused"
     KEYS_IN_CLEAR = "keys_in_clear"
 
