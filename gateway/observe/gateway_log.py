@@ -26,6 +26,8 @@ LIMITS_PERIOD = 10.0
 
 _REACHED: Final = {
     "calls": "{most:g} calls are in hand; further ones are refused",
+    "calls_per_account": "an account has as many calls in hand as it may; further ones of it are "
+    "refused",
     "connections": "{most:g} connections are open; for a new one an idle one is closed, or it is "
     "refused",
     "connections_per_caller": "a caller has {most:g} connections; for a new one an idle one of its "

@@ -6,7 +6,7 @@ No metric holds a path, a query, a token or a secret.
 
 import os
 import platform
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from prometheus_client import (
@@ -30,7 +30,7 @@ from gateway.observe.fleet_gauges import FleetGauges
 from gateway.observe.limit_metrics import LimitMetrics
 from gateway.observe.paced import Paced
 from gateway.observe.shared import Processes, Shared
-from gateway.observe.tally import BUCKETS, Tally
+from gateway.observe.tally import BUCKETS, UNKNOWN, Tally
 from gateway.observe.token_gauges import TokenGauges
 from gateway.ports import CallReport, ReplayOutcome
 
@@ -84,6 +84,11 @@ class _Families:
         for result in (SUCCESS, FAILURE):
             self.reloads.labels(result)
 
+    def of_accounts(self) -> Iterator[Counter | Histogram]:
+        """Those whose first label is the account."""
+        yield from (self.requests, self.replays, self.mints, self.refusals, self.lacking)
+        yield from (self.lent, self.foreign, self.duration, self.upstream)
+
 
 class Metrics:
     """Implements `Observer`. All metrics live in a registry of their own.
@@ -107,6 +112,7 @@ class Metrics:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # theirs
         self.registry = CollectorRegistry(auto_describe=False)
         counted = None if shared else self.registry
+        self._shared = shared
         self._tally = Tally(shared=shared is not None)
         self.registry.register(self._tally)
         self._families = families = _Families(counted)
@@ -130,6 +136,8 @@ class Metrics:
     def prepare(self, accounts: Mapping[str, Iterable[SlotId]]) -> None:
         """A rate over a series that is born with its first event misses that event."""
         families = self._families
+        if self._shared is not None:
+            self._shared.accounts = {*accounts, UNKNOWN}
         for reason in DENIED:
             families.denied.labels(reason)
         for account, slots in accounts.items():
@@ -144,6 +152,20 @@ class Metrics:
                 for reason in Cause:
                     families.mints.labels(account, slot.app, str(slot.index), reason.value, SUCCESS)
             self._tally.prepare(account)
+
+    def forget(self, accounts: Collection[str]) -> None:
+        """These are not configured any more, and no call of them is in hand: their series end."""
+        if not accounts:
+            return
+        self._tally.forget(accounts)
+        if self._shared is not None:
+            return
+        for family in self._families.of_accounts():
+            # The public way looks through all series for each account.
+            series: Iterable[Sequence[str]] = [*family._metrics]  # noqa: SLF001
+            for labels in series:
+                if labels[0] in accounts:
+                    family.remove(*labels)
 
     def show_fleet(self, sighting: Callable[[], Sighting]) -> None:
         """Tell of the other replicas, too, as they were seen last. At most once."""

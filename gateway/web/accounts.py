@@ -7,6 +7,7 @@ from typing import Final
 from gateway.core.endpoint import Endpoint
 from gateway.core.errors import CallRefusedError
 from gateway.ports import CallTokens, Loan, Tokens
+from gateway.web.meters import Hand
 
 DEFAULT: Final = "default"
 """The account of a call that names none."""
@@ -25,6 +26,8 @@ class AccountContext:
     scope: Callable[[], str] = str
     lend: Callable[[], Awaitable[Loan]] | None = None
     """Gives the real token; raises TokenUnavailableError. None: nobody may have it."""
+    hand: Hand | None = None
+    """Its share of the calls in hand; None: it may have all."""
 
 
 class _NoTokens:

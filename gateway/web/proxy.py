@@ -28,9 +28,10 @@ from gateway.ports import (
 )
 from gateway.web.admit import Admission, Call, body_of
 from gateway.web.answer import Answer
+from gateway.web.background import Background
 from gateway.web.deadlines import Deadlines
 from gateway.web.errors import Problem, problem_of
-from gateway.web.limits import BACKGROUND, MAX_SENDINGS
+from gateway.web.limits import MAX_SENDINGS
 from gateway.web.oauth_stub import OAuthStub
 from gateway.web.proxy_parts import ProxyParts
 from gateway.web.received import Received
@@ -80,7 +81,7 @@ class Proxy:
         self._dropped = dropping(parts.access.key_header, *parts.access.former)
         self._admission = Admission(parts.accounts, parts.endpoint_of, parts.host.encode())
         self._stub = OAuthStub(parts)
-        self._background: set[asyncio.Task[None]] = set()
+        self._background = Background(parts.hooks.unhandled)
         self._quiet: asyncio.Event = asyncio.Event()
         self._quiet.set()
 
@@ -130,10 +131,7 @@ class Proxy:
     async def close(self) -> None:
         """End what goes on behind the callers' backs."""
         self._deadlines.close()
-        tasks = tuple(self._background)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._background.close()
 
     def _visit(self, request: Request) -> Visit:
         wire, method = request.wire, request.method
@@ -195,6 +193,8 @@ class Proxy:
         try:
             if isinstance(call, Exception):
                 raise call  # noqa: TRY301  one place turns errors into answers
+            if call.account.hand is not None:
+                visit.take(call.account.hand, call.account.name)
             if call.target.emulated is None:
                 await self._forward(visit, call)
             else:
@@ -218,6 +218,8 @@ class Proxy:
     def _end(self, visit: Visit) -> None:
         self.meters.calls -= 1
         self.inflight -= 1
+        if visit.hand is not None:
+            visit.hand.calls -= 1
         if not self.inflight:
             self._quiet.set()
         report, answer = visit.report, visit.answer
@@ -341,7 +343,7 @@ class Proxy:
             return None
         if not visit.can_replay():
             report.outcome = ReplayOutcome.IMPOSSIBLE
-            self._tell(tokens.better(refused, expired=expired))
+            self._background.tell(tokens.better(refused, expired=expired))
             return None
         report.outcome = ReplayOutcome.FAILED  # if the call ends while we wait
         waited = report.token_wait
@@ -364,30 +366,12 @@ class Proxy:
             if visit.steps is not None:
                 visit.steps.waited(began, ended)
 
-    def _tell(self, reporting: Coroutine[Any, Any, object]) -> None:
-        """Report a refusal for the good of other calls; this one does not wait for it."""
-        if len(self._background) >= BACKGROUND:
-            reporting.close()
-            return
-        task = asyncio.create_task(_discard(reporting))
-        self._background.add(task)
-        task.add_done_callback(self._told)
-
-    def _told(self, task: "asyncio.Task[None]") -> None:
-        self._background.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._hooks.unhandled(error)
-
 
 def _again(visit: Visit, request: UpstreamRequest, stale: UpstreamStaleError) -> UpstreamRequest:
     """The same request, from the kept body. Raises `stale` if that is not possible."""
     if visit.spool is None or not visit.spool.replayable:
         raise stale
     return replace(request, body=visit.spool.stream(), fresh=True)
-
-
-async def _discard(waiting: Coroutine[Any, Any, object]) -> None:
-    await waiting
 
 
 def _fresh_id() -> str:

@@ -82,7 +82,7 @@ class Assembly:
     ) -> None:
         self.settings = settings
         self._commons = commons
-        self.limits = limits_of(settings.limits)
+        self.limits = limits_of(settings.limits, len(settings.accounts))
         self.outward: Outward
         self.upstream: HttpUpstream
         if former and former.settings.upstream == settings.upstream:
@@ -119,7 +119,7 @@ class Assembly:
         known = former.keepers if former and _alike(former.settings, settings) else {}
         self.keepers: dict[str, Keeper] = {
             name: known[name]
-            if name in known and known[name].settings == account
+            if name in known and known[name].settings.identity == account.identity
             else self._keeper(name, account)
             for name, account in settings.accounts.items()
         }
@@ -171,6 +171,12 @@ class Assembly:
 
     def _proxy_parts(self) -> ProxyParts:
         commons = self._commons
+        hands = commons.meters.hands(
+            {
+                name: self.limits.calls_per_account if one.calls is None else one.calls
+                for name, one in self.settings.accounts.items()
+            }
+        )
         return ProxyParts(
             accounts=Accounts(
                 AccountContext(
@@ -179,6 +185,7 @@ class Assembly:
                     keeper.settings.account_id,
                     keeper.manager.scope,
                     partial(lend, keeper.manager) if self.settings.oauth.real_token else None,
+                    hands.get(name),
                 )
                 for name, keeper in self.keepers.items()
             ),

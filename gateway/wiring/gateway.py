@@ -2,12 +2,10 @@
 
 import asyncio
 import os
-import secrets
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from structlog.typing import FilteringBoundLogger
 
@@ -19,7 +17,7 @@ from gateway.core.errors import StoreError
 from gateway.core.posture import ListenerStatus, Posture, diagnose_certificate
 from gateway.core.presence import Presence
 from gateway.core.routes import Endpoints, RouteTable
-from gateway.core.status import Readiness, ReadinessGate, Replica, snapshot
+from gateway.core.status import Readiness, ReadinessGate, snapshot
 from gateway.core.token import SlotId
 from gateway.observe.fanout import Fanout
 from gateway.observe.gateway_log import GatewayLog
@@ -43,19 +41,11 @@ from gateway.wiring.in_use import InUse
 from gateway.wiring.lines import Lines
 from gateway.wiring.operations import scopes_needed
 from gateway.wiring.posture import posture
+from gateway.wiring.replica import Worker, found_at, replica
 from gateway.wiring.traces import Traces
 
 _LAST: Final = 10.0
 """Seconds for parts of former configurations to be closed, once no call needs them."""
-
-
-class Worker(NamedTuple):
-    """One of several processes that are one gateway."""
-
-    number: int
-    """From 1; the process that replaces it has the same."""
-    metrics: Path
-    """The directory where they count together."""
 
 
 class Gateway:
@@ -66,7 +56,7 @@ class Gateway:
     ) -> None:
         self._clock = SystemClock()
         self._lines = Lines(log, settings.log.sample)
-        self._replica = _replica(self._clock.now(), worker)
+        self._replica = replica(self._clock.now(), worker)
         self._gate = ReadinessGate()
         self._totals = Totals()
         self._shared = Shared(worker.metrics, worker.number) if worker else None
@@ -274,7 +264,7 @@ class Gateway:
         await self._begin(listen, admin)
 
     async def _begin(self, listen: Sequence[socket.socket], admin: Sequence[socket.socket]) -> None:
-        self._address, self._listens = _named(listen), sockets.named(listen)
+        self._address, self._listens = found_at(listen), sockets.named(listen)
         await self._admin.serve(admin)
         if self._certificates is not None:
             self._certificates.start()
@@ -327,6 +317,8 @@ class Gateway:
     async def _retire(self, former: Assembly) -> None:
         await self._proxy.retire(former.proxy)
         self._living.remove(former)
+        lasting = {name for one in self._living for name in one.keepers}
+        self._metrics.forget(former.keepers.keys() - lasting)
         await self._close(former, {id(part) for one in self._living for part in one.parts()})
 
     async def _close(self, former: Assembly, kept: set[int]) -> None:
@@ -376,20 +368,3 @@ def _slots(settings: Settings) -> dict[str, list[SlotId]]:
 def _tracing(settings: Settings) -> object:
     """All that spans depend on."""
     return settings.tracing, settings.upstream.api_url
-
-
-def _named(listen: Sequence[socket.socket]) -> str:
-    """Where the proxy is found, `host:port`: by the host's name if it listens on all addresses.
-
-    `unix:/path` is found on this machine alone.
-    """
-    if listen[0].family == socket.AF_UNIX:
-        return sockets.named(listen)
-    host, port = sockets.bound(listen)
-    return sockets.written((socket.gethostname() if host in {"0.0.0.0", "::"} else host, port))  # noqa: S104
-
-
-def _replica(now: float, worker: Worker | None) -> Replica:
-    pid = os.getpid()
-    name = f"{socket.gethostname()}-{pid}-{secrets.token_hex(2)}"
-    return Replica(name, __version__, pid, now, worker=worker.number if worker else None)

@@ -14,7 +14,7 @@ from gateway.core.errors import (
     UpstreamTimeoutError,
 )
 from gateway.ports import ReplayOutcome
-from gateway.web import proxy as proxy_module
+from gateway.web import background
 from tests.support.listening import KIB, listening, until
 from tests.support.raw_http import Heard, request
 from tests.support.scripted_tokens import ScriptedTokens
@@ -313,7 +313,7 @@ async def test_waiting_for_tokens_is_no_time_of_zooms() -> None:
 async def test_refusals_behind_the_callers_back_are_bounded_and_end_with_the_proxy(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(proxy_module, "BACKGROUND", 2)
+    monkeypatch.setattr(background, "BACKGROUND", 2)
     tokens = ScriptedTokens()
     tokens.gate = asyncio.Event()
     async with listening(ScriptedUpstream(refusal()), tokens=tokens) as running:
