@@ -55,14 +55,19 @@ Row = list[float]
 
 
 def configured(folder: Path, sim: str, ports: tuple[int, int], count: int, store: str) -> Path:
-    app = {"client_id": "demo-client", "client_secret": "demo-secret"}
-    accounts = {f"account-{n}": {"account_id": "demo-account", "apps": [app]} for n in range(count)}
+    accounts = {
+        f"account-{number}": {
+            "account_id": "demo-account",
+            "apps": [{"client_id": "demo-client", "client_secret": "demo-secret"}],
+        }
+        for number in range(count)
+    }
     config: dict[str, Any] = {
         "listen": {"port": ports[0]},
         "admin": {"port": ports[1]},
         "upstream": {"api_url": sim, "token_url": f"{sim}/oauth/token"},
         "accounts": accounts,
-        "store": {"url": "memory:" if store == "memory" else f"file://{folder}/store-{count}"},
+        "store": {"url": "memory:" if store == "memory" else f"file://{folder}/store"},
         "log": {"level": "warning"},
         "drain": {"delay": 0, "timeout": 1},
     }
@@ -164,7 +169,9 @@ def run(counts: list[int], store: str) -> list[Row]:
         for count in counts:
             print(f"{count} accounts", file=sys.stderr, flush=True)
             alone = rows[0][2] if rows else 0.0
-            rows.append(measure(Path(folder), sim, count, store, alone))
+            own = Path(folder) / str(count)
+            own.mkdir()
+            rows.append(measure(own, sim, count, store, alone))
     return rows
 
 

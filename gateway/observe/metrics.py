@@ -113,6 +113,7 @@ class Metrics:
         self.registry = CollectorRegistry(auto_describe=False)
         counted = None if shared else self.registry
         self._shared = shared
+        self._prepared: dict[str, list[SlotId]] = {}
         self._tally = Tally(shared=shared is not None)
         self.registry.register(self._tally)
         self._families = families = _Families(counted)
@@ -141,6 +142,10 @@ class Metrics:
         for reason in DENIED:
             families.denied.labels(reason)
         for account, slots in accounts.items():
+            slots = [*slots]  # noqa: PLW2901  it may be read once alone
+            if self._prepared.get(account) == slots:
+                continue  # of a thousand, a reload mostly changes one
+            self._prepared[account] = slots
             families.foreign.labels(account)
             families.lacking.labels(account)
             families.lent.labels(account)
@@ -157,6 +162,8 @@ class Metrics:
         """These are not configured any more, and no call of them is in hand: their series end."""
         if not accounts:
             return
+        for name in accounts:
+            self._prepared.pop(name, None)
         self._tally.forget(accounts)
         if self._shared is not None:
             return
