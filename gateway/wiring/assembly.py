@@ -4,6 +4,7 @@ import random
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 from gateway.core.errors import StoreError
 from gateway.core.presence import Presence
@@ -11,8 +12,9 @@ from gateway.core.routes import Endpoints
 from gateway.core.status import Replica
 from gateway.ports import Clock, Observer, Prober, TokenStore
 from gateway.settings import AccountSettings, Settings
-from gateway.settings.changes import same_store, same_tokens
+from gateway.settings.changes import same_store
 from gateway.tokens.heartbeat import Heartbeat
+from gateway.tokens.lending import lend
 from gateway.tokens.manager import ManagerParts, TokenManager
 from gateway.tokens.probing import ProbeTarget
 from gateway.web.access import Access
@@ -21,7 +23,7 @@ from gateway.web.elsewhere import Elsewhere
 from gateway.web.meters import Allowance, Meters
 from gateway.web.proxy import Proxy
 from gateway.web.proxy_parts import Hooks, ProxyParts
-from gateway.wiring.access import policy, sources
+from gateway.wiring.access import policy, sources, token_rights
 from gateway.wiring.apis import AccountApi, Apis
 from gateway.wiring.credentials import credentials_print, identities
 from gateway.wiring.key_files import KeyFiles
@@ -88,7 +90,7 @@ class Assembly:
     ) -> None:
         self.settings = settings
         self._commons = commons
-        self.limits = limits_of(settings.limits)
+        self.limits = limits_of(settings.limits, len(settings.accounts))
         self.outward: Outward
         self.upstream: HttpUpstream
         self.hosts: HostUpstreams
@@ -132,7 +134,7 @@ class Assembly:
         known = former.keepers if former and _alike(former.settings, settings) else {}
         self.keepers: dict[str, Keeper] = {
             name: known[name]
-            if name in known and same_tokens(known[name].settings, account)
+            if name in known and known[name].settings.identity == account.identity
             else self._keeper(name, account)
             for name, account in settings.accounts.items()
         }
@@ -190,6 +192,12 @@ class Assembly:
 
     def _proxy_parts(self) -> ProxyParts:
         commons = self._commons
+        hands = commons.meters.hands(
+            {
+                name: self.limits.calls_per_account if one.calls is None else one.calls
+                for name, one in self.settings.accounts.items()
+            }
+        )
         return ProxyParts(
             accounts=Accounts(
                 AccountContext(
@@ -198,7 +206,9 @@ class Assembly:
                     keeper.settings.account_id,
                     keeper.manager.scope,
                     keeper.api,
-                    retries=_retries(self.settings, name),
+                    _retries(self.settings, name),
+                    partial(lend, keeper.manager) if self.settings.oauth.real_token else None,
+                    hands.get(name),
                 )
                 for name, keeper in self.keepers.items()
             ),
@@ -216,6 +226,7 @@ class Assembly:
                 self.key_files.current,
                 self.key_field,
                 self.key_fields,
+                token_rights(self.settings),
             ),
             limits=self.limits,
             meters=commons.meters,
