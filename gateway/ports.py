@@ -280,6 +280,13 @@ class Tokens(Protocol):
     def call(self, endpoint: Endpoint) -> CallTokens: ...
 
 
+class Loan(NamedTuple):
+    """The real token, and for how many seconds from now it is good, as far as is known."""
+
+    token: Token
+    left: float
+
+
 class ReplayOutcome(StrEnum):
     """How a refused call ended; the value is the metric's `outcome` label."""
 
@@ -356,7 +363,11 @@ class CallReport:
     denied: str = ""
     """Why the access policy refused the call: `rule`, `default` or `key`; empty: it did not."""
     rule: str = ""
-    """What decided that: a rule's name, `default`, or `spelling`."""
+    """What decided that, or gave the real token: a rule's name, `default`, or `spelling`."""
+    lent: tuple[str, int] | None = None
+    """Account and generation of the real token that the caller was given, by `rule`."""
+    lacking: tuple[str, ...] | None = None
+    """The scopes of which Zoom misses one, as far as it names them; None: it misses none."""
     reason: str = ""
     """What is wrong with Zoom, or with the way there, in words; with some of the slugs."""
     trace: CallTrace | None = None

@@ -227,6 +227,18 @@ _REFUSALS: Final = (
         (rate("account, outcome", "replays_total"), "{{account}} {{outcome}}"),
     ),
     lines(
+        "Calls without their scope",
+        "none",
+        "In an hour. Good: 0. Else the status page names the operation, and the scope to add.",
+        (increase("account", "scope_refusals_total", "1h"), "{{account}}"),
+    ),
+    lines(
+        "Real tokens given away",
+        "none",
+        "In an hour, to callers whom a rule names. Good: as many as you expect. The log says who.",
+        (increase("account", "real_tokens_total", "1h"), "{{account}}"),
+    ),
+    lines(
         "Tokens that another program killed",
         "none",
         "In an hour. Good: 0. Else somebody mints with these credentials: find it.",

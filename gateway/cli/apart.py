@@ -39,7 +39,8 @@ _BOTH: Final = (
     *("decimal", "difflib", "fractions", "importlib.metadata", "inspect", "ssl"),
     *("typing_extensions", "urllib.parse", "uuid"),
     *("gateway.core.caller_match", "gateway.core.egress", "gateway.core.limits"),
-    *("gateway.core.policy", "gateway.core.routes", "gateway.core.zoom_hosts"),
+    *("gateway.core.policy", "gateway.core.routes", "gateway.core.token_rights"),
+    "gateway.core.zoom_hosts",
 )
 """What who reads and who serves both import: done once, before there are two. What only one of
 them needs, each imports by itself, at the same time where there are two cores."""

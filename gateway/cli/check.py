@@ -5,7 +5,7 @@ import sys
 import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
@@ -18,6 +18,9 @@ from gateway.cli.main import INTERRUPTED
 from gateway.cli.options import Seconds, config_option
 from gateway.core.errors import ConfigurationError
 from gateway.settings import Settings, load
+
+if TYPE_CHECKING:
+    from gateway.settings.wanted import Wanted
 
 UNUSABLE: Final = 2
 """Exit code."""
@@ -44,7 +47,10 @@ UNUSABLE: Final = 2
 )
 @click.option("--yes", is_flag=True, help="Do not ask before --probe-invalidation.")
 @click.option(
-    "--account", "accounts", multiple=True, help="Mint in this account alone. May be repeated."
+    "--account",
+    "accounts",
+    multiple=True,
+    help="Mint in this account alone, and look at its scopes alone. May be repeated.",
 )
 @click.option(
     "--ignore",
@@ -61,6 +67,14 @@ UNUSABLE: Final = 2
     help="Seconds for all checks together.",
 )
 @click.option("--rules", is_flag=True, help="Name every operation that callers may use.")
+@click.option(
+    "--for",
+    "wanted",
+    type=click.Path(path_type=Path, readable=False),
+    metavar="FILE",
+    help="Say which scopes the token lacks for these operations: access rules as in access.rules, "
+    "or a list such as GET /v2/users, one a line. The token is that of the store, or of --mint.",
+)
 @click.option("--json", "plain", is_flag=True, help="Print the findings as a list of objects.")
 def check(config: Path | None, ignored: tuple[str, ...], *, plain: bool, **wishes: Any) -> None:
     for code in sorted(set(ignored) - set(Code)):
@@ -75,6 +89,7 @@ def check(config: Path | None, ignored: tuple[str, ...], *, plain: bool, **wishe
         _leave(UNUSABLE)
     for name in sorted(set(wishes["accounts"]) - settings.accounts.keys()):
         raise click.BadParameter(f"{name!r} is not configured.", param_hint="--account")
+    wishes["wanted"] = _read_wanted(wishes["wanted"], voice)
     try:
         _examine(settings, config, voice, **wishes)
     except KeyboardInterrupt:
@@ -90,6 +105,7 @@ def _examine(
     voice: "_Voice",
     *,
     accounts: tuple[str, ...],
+    wanted: "Wanted | None",
     timeout: float,
     **wishes: bool,
 ) -> None:
@@ -99,8 +115,20 @@ def _examine(
     from gateway.cli.doctor.running import Deadline  # noqa: PLC0415
 
     wish = Wish(accounts or tuple(settings.accounts), **wishes)
-    case = Case(settings, config, os.environ)
+    case = Case(settings, config, os.environ, wanted)
     examine(case, wish, Deadline(timeout), lambda one: voice.tell(one.heading, one.found))
+
+
+def _read_wanted(path: Path | None, voice: "_Voice") -> "Wanted | None":
+    if path is None:
+        return None
+    from gateway.settings.wanted import read_wanted  # noqa: PLC0415  few ask for it
+
+    try:
+        return read_wanted(path)
+    except ConfigurationError as error:
+        _unusable(error, None, voice)
+        _leave(UNUSABLE)
 
 
 def _demand_the_parser() -> None:

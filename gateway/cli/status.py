@@ -49,15 +49,26 @@ class UnreachableError(Exception):
     show_default=True,
     help="Seconds to wait for the gateway.",
 )
+@click.option(
+    "--account", "accounts", multiple=True, help="Show this account alone. May be repeated."
+)
 @click.option("--watch", is_flag=True, help="Show it anew every 2 seconds, until Ctrl-C.")
-def status(url: str, *, ready: bool, as_json: bool, timeout: float, watch: bool) -> None:
+def status(
+    url: str,
+    *,
+    ready: bool,
+    as_json: bool,
+    timeout: float,
+    accounts: tuple[str, ...],
+    watch: bool,
+) -> None:
     """Show a running gateway's state. Exits with 0 if all is well, 1 if not, 2 if there is none."""
     if watch and not (as_json or ready):
-        _watch(url, timeout)
+        _watch(url, timeout, accounts)
     try:
         if ready:
             sys.exit(tell_readiness(url, timeout))
-        body = fetch(url, timeout)
+        body = about(fetch(url, timeout), accounts)
     except UnreachableError as problem:
         click.echo(str(problem), err=True)
         sys.exit(UNREACHABLE)
@@ -77,12 +88,25 @@ def show(view: View, body: dict[str, Any]) -> None:
         sys.exit(UNREACHABLE)
 
 
-def _watch(url: str, timeout: float) -> NoReturn:
+def about(body: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    """The status, of these accounts alone if there are any. Raises UnreachableError."""
+    if not names:
+        return body
+    try:
+        chosen = {one["name"]: one for one in body["accounts"] if one["name"] in names}
+    except (KeyError, TypeError):
+        raise UnreachableError("This is another version's status. See it with --json.") from None
+    if unknown := [name for name in names if name not in chosen]:
+        raise UnreachableError(f"That gateway has no account {', '.join(unknown)}.")
+    return {**body, "accounts": [*chosen.values()]}
+
+
+def _watch(url: str, timeout: float, accounts: tuple[str, ...]) -> NoReturn:
     """A gateway that is gone may come back."""
     view = View()
     while True:
         try:
-            body = fetch(url, timeout)
+            body = about(fetch(url, timeout), accounts)
         except UnreachableError as problem:
             view.clear()
             click.echo(str(problem), err=True)

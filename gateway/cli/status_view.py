@@ -1,5 +1,6 @@
 """A running gateway's state in the terminal: what the status page says, in text."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -7,7 +8,7 @@ from gateway.cli.posture_view import facts, limits
 from gateway.core.pace_words import pace_facts
 from gateway.core.posture import Mark
 from gateway.core.rate_words import facts as rate_facts
-from gateway.core.status import mood, span
+from gateway.core.status import AccountState, mood, span, worst_first
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -20,6 +21,9 @@ LANE: Final = 60
 
 EVENTS: Final = 8
 """The latest that are shown; `--json` has all that are kept."""
+
+DETAILED: Final = 12
+"""Accounts that are shown in full, the worst first; `--json` has all."""
 
 PIPE_WIDTH: Final = 100
 """Columns where there is no terminal to ask."""
@@ -62,14 +66,25 @@ class View:
         """Print the body of `/status.json`; raises KeyError and the like if it is none."""
         body = printable(body)
         self._headline(body)
-        for account in body["accounts"]:
+        accounts = worst_first(body["accounts"], _state)
+        for account in accounts[:DETAILED]:
             self._account(account, body.get("headline"))
+        self._others(accounts[DETAILED:])
         self._posture(body)
         # An older gateway does not tell.
         replicas = body.get("fleet", {}).get("replicas", [])
         if len(replicas) > 1:
             self._console.print()
             self._replicas(replicas)
+
+    def _others(self, accounts: list[Mapping[str, Any]]) -> None:
+        """Accounts that there is no room for."""
+        if not accounts:
+            return
+        states = Counter(str(one["state"]) for one in accounts)
+        counts = ", ".join(f"{count:,} {state}" for state, count in states.items())
+        self._console.print()
+        self._say(f"{len(accounts):,} more accounts: {counts}. --account NAME shows one.", "bold")
 
     def clear(self) -> None:
         self._console.clear()
@@ -247,6 +262,12 @@ def _replica(one: Mapping[str, Any]) -> Iterator["RenderableType"]:
     yield ", ".join(
         f"{account} {generation or 'none'}" for account, generation in one["generations"].items()
     )
+
+
+def _state(account: Mapping[str, Any]) -> str:
+    """As we know it: another version may have others."""
+    state = str(account["state"])
+    return state if state in {*AccountState} else AccountState.OK
 
 
 def _same(first: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

@@ -8,11 +8,15 @@ from typing import Final
 from gateway.core.account import Account
 from gateway.core.errors import MintFailure
 from gateway.core.events import MintFailed
+from gateway.core.lacks import Lack
 from gateway.core.rate_use import HOUR, Errors
 from gateway.core.token import Token
 
 OVERDUE: Final = 60.0
 """Seconds after its rotation was due at which a token that was not rotated is a warning."""
+
+LACKS_SHOWN: Final = 5
+"""Operations without their scope that are told of by name."""
 
 OVERDUE_SHARE: Final = 0.1
 """The same for short lives: never more than this share of the life."""
@@ -57,6 +61,8 @@ class Chart:
     store_problem: str = ""
     store_since: float | None = None
     """When the store began to fail."""
+    lacks: tuple[Lack, ...] = ()
+    """What Zoom refuses now for want of a scope, the newest first."""
     errors: Errors | None = None
     """How many requests Zoom answers with errors, if that is high."""
 
@@ -77,6 +83,7 @@ def diagnose(chart: Chart) -> list[Diagnosis]:
     """Everything that is wrong, the worst first."""
     found = [one for look in _LOOKS if (one := look(chart)) is not None]
     found += _slots_out(chart) + _slots_linked(chart) + _suspects(chart)
+    found += _scopes_missing(chart)
     return sorted(found, key=lambda one: list(Severity).index(one.severity))
 
 
@@ -346,3 +353,29 @@ def _suspects(chart: Chart) -> list[Diagnosis]:
         for endpoint, until in sorted(chart.account.suspects.items())
         if until > chart.now
     ]
+
+
+def _scopes_missing(chart: Chart) -> list[Diagnosis]:
+    """Notices: other calls are well, and whether this one should be is the operator's to say."""
+    rest = len(chart.lacks) - LACKS_SHOWN
+    found = [
+        Diagnosis(
+            "scope_missing",
+            Severity.NOTICE,
+            f"Zoom refuses {lack.operation}: the token lacks {lack.scope}.",
+            f"Add {lack.scope} to the app in the Zoom Marketplace; it arrives with the next "
+            "rotation, or with Rotate now.",
+            lack.since,
+        )
+        for lack in chart.lacks[:LACKS_SHOWN]
+    ]
+    if rest > 0:
+        found.append(
+            Diagnosis(
+                "scope_missing",
+                Severity.NOTICE,
+                f"{rest} more operations are refused for want of a scope.",
+                "See missing_scopes in /status.json for all of them.",
+            )
+        )
+    return found

@@ -20,11 +20,12 @@ MOST_CONNECTIONS: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Sizes in bytes, times in seconds. 0 is no limit where a number of connections, or the time of
-    a whole call, may have none.
+    """Sizes in bytes, times in seconds. 0 is no limit where a number of connections, the calls of
+    an account, or the time of a whole call, may have none.
     """
 
     calls: int = 1000
+    calls_per_account: int = 0
     connections: int = MOST_CONNECTIONS
     connections_per_caller: int = 0
     header_bytes: int = MAX_HEAD
@@ -36,6 +37,13 @@ class Limits:
     call_timeout: float = 3600.0
     kept_memory: int = 256 * 1024 * 1024
     kept_disk: int = 2 * 1024 * 1024 * 1024
+
+
+def calls_per_account(calls: int, accounts: int) -> int:
+    """How many of all `calls` one of several accounts may have: the others must get through while
+    it is stuck. 0: there is one alone, which may have all.
+    """
+    return max(1, calls // 2) if accounts > 1 else 0
 
 
 def connections_within(descriptors: int, calls: int) -> int:

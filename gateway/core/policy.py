@@ -58,6 +58,8 @@ class Rule:
     """In capitals. GET includes HEAD."""
     operations: tuple[str, ...] = ()
     """As the configuration has them; `Catalogue.select` reads them."""
+    real_token: bool = False
+    """It is about the real token, and about no call: see `core.token_rights`."""
 
     def has_method(self, method: str) -> bool:
         return (

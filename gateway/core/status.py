@@ -13,6 +13,7 @@ from gateway.core.account import Account, Holdoff, Minting
 from gateway.core.backoff import Budget
 from gateway.core.diagnosis import Chart, Diagnosis, Severity, diagnose
 from gateway.core.history import newest
+from gateway.core.lacks import told_lacks
 from gateway.core.posture import Posture, told
 from gateway.core.presence import Sighting
 from gateway.core.slots import Phase, Slot
@@ -292,6 +293,7 @@ def _account(chart: Chart, wall: float, totals: Mapping[str, int]) -> dict[str, 
             "left": max(0, int(account.budget.filled(chart.now).level)),
             "burst": int(Budget.BURST),
         },
+        "missing_scopes": told_lacks(chart.lacks, lambda moment: iso(moment + offset)),
         "totals": dict(totals),
     }
 

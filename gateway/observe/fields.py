@@ -79,6 +79,7 @@ ALLOWED: Final = frozenset(
         "problems",
         "limit",
         "most",
+        "scopes",
         # TLS for callers
         "names",
         "expires",

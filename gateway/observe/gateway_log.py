@@ -7,10 +7,12 @@ from typing import Final
 from structlog.typing import FilteringBoundLogger
 
 from gateway.core.diagnosis import ERRORS_ADVICE, errors_sentence
+from gateway.core.lacks import Lack
 from gateway.core.rate_use import Errors
 from gateway.observe.failure import describe
 from gateway.observe.throttle import Later, Throttle, call_later
 from gateway.observe.tls_log import TlsLog
+from gateway.ports import CallReport
 
 FAULTS_PERIOD = 1.0
 """Seconds between two lines about faults of the same kind."""
@@ -26,6 +28,8 @@ LIMITS_PERIOD = 10.0
 
 _REACHED: Final = {
     "calls": "{most:g} calls are in hand; further ones are refused",
+    "calls_per_account": "an account has as many calls in hand as it may; further ones of it are "
+    "refused",
     "connections": "{most:g} connections are open; for a new one an idle one is closed, or it is "
     "refused",
     "connections_per_caller": "a caller has {most:g} connections; for a new one an idle one of its "
@@ -178,6 +182,34 @@ class GatewayLog:
             message=f"A new token was asked for on the admin port. {then}",
             account=account,
             caller=caller,
+        )
+
+    def real_token_given(self, report: CallReport, account: str, generation: int) -> None:
+        """A caller got the account's real token from the emulated token endpoint."""
+        named = {"caller_name": report.caller_name} if report.caller_name else {}
+        self._log.warning(
+            "real_token_given",
+            message=f"A caller was given token {generation} of account {account} itself, by the "
+            f"rule {report.rule}.",
+            request_id=report.request_id,
+            caller=report.caller,
+            **named,
+            account=account,
+            generation=generation,
+            rule=report.rule,
+        )
+
+    def scope_missing(self, account: str, lack: Lack) -> None:
+        """Zoom refuses an operation, because the token lacks a scope."""
+        self._log.warning(
+            "scope_missing",
+            message=f"Zoom refuses {lack.operation}: the token lacks {lack.scope}. Add it to the "
+            "app in the Zoom Marketplace; it arrives with the next rotation, or with Rotate now.",
+            account=account,
+            method=lack.method,
+            route=lack.route,
+            scopes=lack.scopes,
+            generation=lack.generation,
         )
 
     def ca_file_unusable(self, sentence: str) -> None:

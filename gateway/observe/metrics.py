@@ -6,7 +6,7 @@ No metric holds a path, a query, a token or a secret.
 
 import os
 import platform
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from prometheus_client import (
@@ -32,7 +32,7 @@ from gateway.observe.pace_metrics import PaceMetrics
 from gateway.observe.paced import Paced
 from gateway.observe.rate_metrics import RateMetrics
 from gateway.observe.shared import Processes, Shared
-from gateway.observe.tally import BUCKETS, Tally
+from gateway.observe.tally import BUCKETS, UNKNOWN, Tally
 from gateway.observe.token_gauges import TokenGauges
 from gateway.ports import CallReport, ReplayOutcome
 
@@ -78,11 +78,18 @@ class _Families:
         )
         self.refusals = counter("token_refusals", "Refusals by Zoom.", "account", "cause")
         self.denied = counter("access_denied", "Calls that the access policy refused.", "reason")
+        self.lacking = counter("scope_refusals", "Calls without their scope.", "account")
+        self.lent = counter("real_tokens", "Real tokens given to callers.", "account")
         self.foreign = counter("token_foreign_mints", "Tokens others killed.", "account")
         self.handshakes = counter("tls_handshake_failures", "TLS handshakes that failed.")
         self.reloads = counter("tls_reloads", "Readings of changed TLS files.", "result")
         for result in (SUCCESS, FAILURE):
             self.reloads.labels(result)
+
+    def of_accounts(self) -> Iterator[Counter | Histogram]:
+        """Those whose first label is the account."""
+        yield from (self.requests, self.replays, self.mints, self.refusals, self.lacking)
+        yield from (self.lent, self.foreign, self.duration, self.upstream)
 
 
 class Metrics:
@@ -107,6 +114,8 @@ class Metrics:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # theirs
         self.registry = CollectorRegistry(auto_describe=False)
         counted = None if shared else self.registry
+        self._shared = shared
+        self._prepared: dict[str, list[SlotId]] = {}
         self._tally = Tally(shared=shared is not None)
         self.registry.register(self._tally)
         self._families = families = _Families(counted)
@@ -133,10 +142,18 @@ class Metrics:
     def prepare(self, accounts: Mapping[str, Iterable[SlotId]]) -> None:
         """A rate over a series that is born with its first event misses that event."""
         families = self._families
+        if self._shared is not None:
+            self._shared.accounts = {*accounts, UNKNOWN}
         for reason in DENIED:
             families.denied.labels(reason)
         for account, slots in accounts.items():
+            slots = [*slots]  # noqa: PLW2901  it may be read once alone
+            if self._prepared.get(account) == slots:
+                continue  # of a thousand, a reload mostly changes one
+            self._prepared[account] = slots
             families.foreign.labels(account)
+            families.lacking.labels(account)
+            families.lent.labels(account)
             for outcome in ReplayOutcome:
                 families.replays.labels(account, outcome.value)
             for cause in RefusalCause:
@@ -146,6 +163,23 @@ class Metrics:
                     families.mints.labels(account, slot.app, str(slot.index), reason.value, SUCCESS)
             self._tally.prepare(account)
             self.rates.prepare(account)
+
+    def forget(self, accounts: Collection[str]) -> None:
+        """These are not configured any more, and no call of them is in hand: their series end."""
+        if not accounts:
+            return
+        for name in accounts:
+            self._prepared.pop(name, None)
+        self._tally.forget(accounts)
+        self.rates.forget(accounts)
+        if self._shared is not None:
+            return
+        for family in (*self._families.of_accounts(), *self.rates.of_accounts()):
+            # The public way looks through all series for each account.
+            series: Iterable[Sequence[str]] = [*family._metrics]  # noqa: SLF001
+            for labels in series:
+                if labels[0] in accounts:
+                    family.remove(*labels)
 
     def show_fleet(self, sighting: Callable[[], Sighting]) -> None:
         """Tell of the other replicas, too, as they were seen last. At most once."""
@@ -171,6 +205,10 @@ class Metrics:
         account = self._tally.ended(report)
         if report.denied:
             self._families.denied.labels(report.denied).inc()
+        if report.lent is not None:
+            self._families.lent.labels(report.lent[0]).inc()
+        if report.lacking is not None:
+            self._families.lacking.labels(account).inc()
         if report.outcome is not None:
             self._families.replays.labels(account, report.outcome.value).inc()
         if report.throttling is not None:

@@ -1,6 +1,6 @@
 """Zoom's rate limits and errors as metrics, by account."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
@@ -54,6 +54,16 @@ class RateMetrics:
         """Show what alerts watch from the start."""
         for result in (SUCCESS, FAILURE):
             self._answers.labels(account, result)
+
+    def of_accounts(self) -> Iterator[Counter | Gauge]:
+        """Those whose first label is the account: all."""
+        yield from (self._limited, self._retries, self._answers)
+        yield from (self._limit, self._remaining, self._at)
+
+    def forget(self, accounts: Collection[str]) -> None:
+        """What these had counted so far is settled."""
+        self._counted = {one: had for one, had in self._counted.items() if one not in accounts}
+        self._shown = {one: at for one, at in self._shown.items() if one[0] not in accounts}
 
     def ended(self, account: str, throttling: Throttling) -> None:
         """A call met a rate limit."""

@@ -6,7 +6,7 @@ worker that died are removed by its parent: `forget`.
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +14,7 @@ from prometheus_client import Metric, ProcessCollector, values
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
+from gateway.observe.tally import UNKNOWN
 from gateway.observe.totals import NAMES
 
 DIRECTORY: Final = "PROMETHEUS_MULTIPROC_DIR"
@@ -32,6 +33,8 @@ class Shared(Collector):
 
     def __init__(self, directory: Path, worker: int) -> None:
         self._directory = directory
+        self.accounts: Collection[str] = ()
+        """Those that are shown."""
         os.environ[DIRECTORY] = str(directory)
         # What the library's documentation does for uWSGI, whose workers have numbers, too.
         values.ValueClass = values.MultiProcessValue(lambda: worker)  # type: ignore[no-untyped-call]
@@ -42,7 +45,15 @@ class Shared(Collector):
         # A file is created empty, and only then given its size.
         files = [str(one) for one in self._directory.glob("*.db") if _size(one)]
         merged: Iterable[Metric] = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
-        return merged
+        return map(self._without_strangers, merged)
+
+    def _without_strangers(self, metric: Metric) -> Metric:
+        """Files forget nothing: accounts that were taken away stay in them."""
+        known = self.accounts
+        metric.samples = [
+            one for one in metric.samples if (one.labels.get("account") or UNKNOWN) in known
+        ]
+        return metric
 
     def totals(self) -> Mapping[str, Mapping[str, int]]:
         """As `Totals.totals`, of all workers together."""

@@ -8,7 +8,7 @@ are settled when somebody wants to see them.
 import asyncio
 import threading
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram, Metric
@@ -91,6 +91,13 @@ class Tally(Collector):
                 _Times(self._durations.labels(account)),
                 _Times(self._upstream.labels(account)),
             )
+
+    def forget(self, accounts: Collection[str]) -> None:
+        """Count for these no more."""
+        self.settle()
+        self._series = {key: one for key, one in self._series.items() if key[0] not in accounts}
+        for name in accounts:
+            self._times.pop(name, None)
 
     def began(self) -> None:
         self._in_hand += 1

@@ -4,14 +4,15 @@ import re
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from gateway.core.caller_match import UNIX, name_pattern, network
+from gateway.core.caller_match import UNIX, CallerMatch, name_pattern, network
 from gateway.core.errors import ConfigurationError
 from gateway.core.keys import SHORTEST
 from gateway.core.policy import RESERVED
 from gateway.core.routes import METHODS
 from gateway.core.secret import Secret
-from gateway.models import AfterValidator, BeforeValidator, Field, field_validator
-from gateway.settings.kinds import FIELD_NAME, NAME, AccountName, Kind
+from gateway.core.token_rights import fits_anybody
+from gateway.models import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
+from gateway.settings.kinds import FIELD_NAME, NAME, AccountName, Kind, Switch
 from gateway.settings.secrets import (
     SecretFile,
     SecretText,
@@ -188,6 +189,16 @@ class CallerSettings(Section):
         default=None, description="Keys that the caller shows, by their names in `access.keys`."
     )
 
+    def match(self) -> CallerMatch:
+        """The same for the rules' own code."""
+        networks = self.networks or ()
+        return CallerMatch(
+            tuple(network(text) for text in networks if text != UNIX),
+            UNIX in networks,
+            tuple(map(name_pattern, self.certificates or ())),
+            frozenset(self.keys or ()),
+        )
+
 
 class AccessRule(Section):
     """One rule. Of the kinds that are given all must fit, each by one of its entries.
@@ -213,6 +224,29 @@ class AccessRule(Section):
         " `operation:meetings` where a name is both.",
     )
     callers: CallerSettings = CallerSettings()
+    real_token: Switch = Field(
+        default=False,
+        description="Makes this a rule about the real token alone, not about calls: with"
+        " `oauth.real_token`, the callers that it fits get it from the emulated token endpoint. It"
+        " allows, names `callers`, and has no `methods` or `operations`.",
+    )
+
+    @field_validator("real_token")
+    @classmethod
+    def _names_callers(cls, real: bool, info: ValidationInfo) -> bool:  # noqa: FBT001  the library's way
+        if not real:
+            return real
+        if info.data.get("action") == "deny":
+            raise ValueError("only allows: who is not named gets no real token")
+        if info.data.get("methods") or info.data.get("operations"):
+            raise ValueError("is about no call: take methods and operations out of this rule")
+        callers: CallerSettings | None = info.data.get("callers")
+        if callers is not None and fits_anybody(callers.match()):
+            raise ValueError(
+                "would give the token to anybody: name callers by keys, by certificates or by"
+                " networks that are not all addresses"
+            )
+        return real
 
 
 def _different(keys: dict[str, AccessKey]) -> dict[str, AccessKey]:

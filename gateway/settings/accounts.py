@@ -6,6 +6,7 @@ from gateway.core.credentials import AppCredentials
 from gateway.core.errors import ConfigurationError
 from gateway.models import AfterValidator, Field, field_validator
 from gateway.settings.kinds import AccountId, AppName, ClientId, Indexes, Kind
+from gateway.settings.limits import CountOrZero
 from gateway.settings.ratelimit import AccountRateLimitSettings
 from gateway.settings.secrets import (
     SecretFile,
@@ -83,3 +84,13 @@ class AccountSettings(Section):
         Kind("a list of at least one app"),
     ] = Field(description="The apps of the account. More apps mean more tokens side by side.")
     ratelimit: AccountRateLimitSettings = AccountRateLimitSettings()
+    calls: CountOrZero | None = Field(
+        default=None,
+        description="Calls of this account in hand at once, in place of"
+        " `limits.calls_per_account`. 0: no limit but `limits.calls`.",
+    )
+
+    @property
+    def identity(self) -> tuple[str, tuple[AppSettings, ...]]:
+        """What its tokens depend on: they stay as they are while nothing else changes."""
+        return self.account_id, self.apps

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gateway.settings.accounts import AccountSettings
 from gateway.settings.model import Settings
 from gateway.settings.section import Section
 
@@ -15,10 +14,6 @@ _LIVE: Final = frozenset({"allow_actions"})
 
 _APART: Final = frozenset({"lease", "on_outage"})
 """Keys of the store's section that are the token manager's, not the store's own."""
-
-
-_ABOUT_CALLS: Final = frozenset({"ratelimit"})
-"""Keys of an account that are about its calls: they change nothing of its tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +74,6 @@ def _kept(old: Section, new: Section) -> Section:
 def same_store(old: Settings, new: Settings) -> bool:
     """Whether the tokens lie in the same place, reached in the same way."""
     return not set(_differing(old.store, new.store)) - _APART
-
-
-def same_tokens(old: AccountSettings, new: AccountSettings) -> bool:
-    """Whether the account's tokens are minted in the same way."""
-    return not set(_differing(old, new)) - _ABOUT_CALLS
 
 
 def _differing(old: Section, new: Section) -> list[str]:

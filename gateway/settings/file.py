@@ -53,12 +53,13 @@ def read(path: Path) -> dict[str, Any]:
     Raises ConfigurationError: each problem names the file and, where there is one, the line.
     """
     try:
-        return _parse(_text(path))
+        return _parse(text_of(path))
     except ConfigurationError as error:
         raise ConfigurationError([f"{path}: {problem}" for problem in error.problems]) from None
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """The file as it stands. Raises ConfigurationError."""
     try:
         return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -70,12 +71,24 @@ def _text(path: Path) -> str:
 
 
 def _parse(text: str) -> dict[str, Any]:
+    tree = parse(text)
+    if isinstance(tree, dict):
+        return tree
+    raise ConfigurationError(
+        ["is empty: config/gateway.yaml shows every key"]
+        if tree is None
+        else ["must be a mapping of keys, such as listen: {port: 8080}"]
+    )
+
+
+def parse(text: str) -> Any:
+    """What stands in a document: a mapping, a list, a text, or None. Raises ConfigurationError."""
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
-        if not loader.problems and isinstance(node, yaml.MappingNode):
-            tree: dict[str, Any] = _set_keys(loader.construct_document(node), {})
-            return tree
+        if loader.problems:
+            raise ConfigurationError(loader.problems)
+        return None if node is None else _set_keys(loader.construct_document(node), {})
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise ConfigurationError([f"line {line}: a control character is not allowed"]) from None
@@ -83,11 +96,6 @@ def _parse(text: str) -> dict[str, Any]:
         raise ConfigurationError([f"{_place(error)}{_what(error)}"]) from None
     except RecursionError:
         raise ConfigurationError(["is nested too deeply, or holds itself by an alias"]) from None
-    if node is None:
-        loader.problems.append("is empty: config/gateway.yaml shows every key")
-    elif not loader.problems:
-        loader.problems.append("must be a mapping of keys, such as listen: {port: 8080}")
-    raise ConfigurationError(loader.problems)
 
 
 def _place(error: yaml.MarkedYAMLError) -> str:

@@ -15,6 +15,9 @@ CountOrZero = Annotated[int, Field(ge=0), Kind("a whole number, 0 or greater")]
 Connections = Annotated[
     Literal["auto"] | Count, Kind("auto, or a whole number of connections, 1 or greater")
 ]
+CallsPerAccount = Annotated[
+    Literal["auto"] | CountOrZero, Kind("auto, or a whole number, 0 or greater")
+]
 HeaderBytes = Annotated[
     int, Field(ge=1024, le=1_048_576), Kind("a number of bytes from 1024 to 1048576")
 ]
@@ -31,6 +34,13 @@ class LimitSettings(Section):
         description="Calls in hand at once, those that wait for a token included. Further ones get"
         " 503 `too_many_calls` at once. A call whose caller reads slowly takes up to 600 KiB of"
         " memory, so that 1000 fit into 1 GiB.",
+    )
+    calls_per_account: CallsPerAccount = Field(
+        default="auto",
+        description="Calls of one account in hand at once; further ones of it get 503"
+        " `too_many_calls`, while those of others go on. An account can have another number:"
+        " `accounts.NAME.calls`. `auto`: half of `calls` if there are several accounts. 0: no limit"
+        " but `calls`.",
     )
     connections: Connections = Field(
         default="auto",

@@ -9,6 +9,7 @@ from gateway.settings.accounts import AccountSettings
 from gateway.settings.kinds import AccountName, Kind
 from gateway.settings.limits import LimitSettings
 from gateway.settings.listen import AdminSettings, ListenSettings, overlap
+from gateway.settings.oauth import OAuthSettings
 from gateway.settings.ratelimit import RateLimitSettings
 from gateway.settings.section import Section
 from gateway.settings.store import StoreSettings
@@ -106,6 +107,7 @@ class Settings(BaseModel):
     admin: AdminSettings = AdminSettings()
     tls: TlsSettings = TlsSettings()
     access: AccessSettings = AccessSettings()
+    oauth: OAuthSettings = OAuthSettings()
     upstream: UpstreamSettings = UpstreamSettings()
     accounts: Annotated[
         dict[AccountName, AccountSettings], Kind("a mapping of account names to accounts")

@@ -21,10 +21,18 @@ _NO_JSON: Final = frozenset({"model_type", "tuple_type", "dict_type"})
 """Errors of a variable that should hold a list or a mapping, and is plain text."""
 
 
-def explain(error: ValidationError, environ: Mapping[str, str]) -> list[str]:
-    """A line for each problem that the model found, in the order of the keys."""
+def explain(
+    error: ValidationError, environ: Mapping[str, str], under: tuple[str, ...] = ()
+) -> list[str]:
+    """A line for each problem that the model found, in the order of the keys.
+
+    `under`: where the model stands, if it is not the whole configuration.
+    """
     found = error.errors(include_url=False, include_input=False)
-    lines = [_line(entry["type"], entry["loc"], entry.get("ctx", {}), environ) for entry in found]
+    lines = [
+        _line(entry["type"], (*under, *entry["loc"]), entry.get("ctx", {}), environ)
+        for entry in found
+    ]
     # Each branch of a union complains about the same value.
     return list(dict.fromkeys(lines))
 

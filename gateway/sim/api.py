@@ -10,7 +10,8 @@ from gateway.sim.exchange import Exchange
 from gateway.sim.mishaps import mishap, redirected, slowness
 from gateway.sim.operations import Call, Operation
 from gateway.sim.ratelimit import Draw
-from gateway.sim.refusals import judge, lacking_scopes, refuse
+from gateway.sim.refusals import judge, refuse
+from gateway.sim.scopes import lacking_scopes
 from gateway.sim.state import SimState
 
 OTHER = "other"
@@ -36,16 +37,17 @@ async def handle(state: SimState, exchange: Exchange) -> Answer:
         return answers.zoom_error(400, 300, checked.hard[0])
     if verdict.message or verdict.account_id is None:
         return refuse(state, verdict)
-    return _act(state, exchange, verdict.account_id, found)
+    return _act(state, exchange, (verdict.account_id, verdict.scope), found)
 
 
 def _act(
     state: SimState,
     exchange: Exchange,
-    account_id: str,
+    token: tuple[str, str],
     found: tuple[Operation, tuple[str, ...]] | None,
 ) -> Answer:
-    """Answer a call whose token is good."""
+    """Answer a call whose token is good: its account, and its scope."""
+    account_id, scope = token
     template = found[0].template if found else OTHER
     if answer := redirected(state, exchange, template):
         return answer
@@ -55,7 +57,7 @@ def _act(
     if found is None:
         return trouble.apply(answers.zoom_error(400, 2300, "This API endpoint is not recognized."))
     operation, segments = found
-    if missing := lacking_scopes(state, exchange, template):
+    if missing := lacking_scopes(state, exchange, template, scope):
         return trouble.apply(missing)
     user = segments[0] if operation.per_user else None
     ruling = state.limiter.take(Draw(account_id, operation.category, user), state.config)

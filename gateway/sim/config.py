@@ -73,6 +73,8 @@ class SimConfig:
     compress: Coding | None = None
     missing_scopes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Scopes that the app lacks, by operation: `{"GET /v2/users": ("user:read:…",)}`."""
+    required_scopes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Scopes of which a token needs one, by operation. A token has the `scope` of its mint."""
     refuse_with_400: tuple[str, ...] = ()
     """Operations that answer a bad token with 400 instead of 401: `"GET /v2/users"`."""
     api_url: str | None = None
@@ -82,7 +84,7 @@ class SimConfig:
 
     def __post_init__(self) -> None:
         parse_mode(self.mode)
-        for operation in (*self.missing_scopes, *self.refuse_with_400):
+        for operation in (*self.missing_scopes, *self.required_scopes, *self.refuse_with_400):
             parse_rule(operation)
         if self.token_life <= 0:
             raise ValueError("token_life must be more than 0")

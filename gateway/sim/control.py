@@ -18,6 +18,7 @@ CHANGEABLE: dict[str, reading.Reader] = {
     "index_allowed": reading.flag,
     "overlap": reading.flag,
     "missing_scopes": reading.scopes,
+    "required_scopes": reading.scopes,
     "refuse_with_400": reading.many(reading.text),
     "rate_plan": reading.choice("free", "pro", "business"),
     "rate_scale": reading.positive,

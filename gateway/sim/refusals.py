@@ -23,6 +23,8 @@ class Verdict:
     account_id: str | None
     message: str | None
     status: int = 401
+    scope: str = ""
+    """Of the token, if it is good."""
 
 
 def judge(state: SimState, exchange: Exchange, credential: str | None, template: str) -> Verdict:
@@ -44,7 +46,7 @@ def judge(state: SimState, exchange: Exchange, credential: str | None, template:
         return Verdict(None, EXPIRED, status)
     if standing is not Standing.LIVE or _refused_by_fault(state, place):
         return Verdict(None, INVALID, status)
-    return Verdict(token.account_id, None)
+    return Verdict(token.account_id, None, scope=token.scope)
 
 
 def refuse(state: SimState, verdict: Verdict, *, early: bool = False) -> Answer:
@@ -70,18 +72,6 @@ def refuse(state: SimState, verdict: Verdict, *, early: bool = False) -> Answer:
         headers,
         hang_up=early and not faults.drain,
     )
-
-
-def lacking_scopes(state: SimState, exchange: Exchange, template: str) -> Answer | None:
-    """Return the error of an operation whose scopes the app lacks."""
-    place = (exchange.method, exchange.path, template)
-    for operation, scopes in state.config.missing_scopes.items():
-        if scopes and parse_rule(operation).matches(*place):
-            form = state.board.faults.scope_error
-            listed = ", ".join(scopes)
-            message = f"Invalid access token, does not contain scopes:[{listed}]."
-            return answers.zoom_error(form.status, form.code, message)
-    return None
 
 
 def matches(rules: Iterable[PathRule], place: tuple[str, str, str]) -> bool:

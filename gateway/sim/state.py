@@ -49,7 +49,8 @@ class SimState:
         before = len(self.tokens.live(now))
         slot = (account.account_id, app.client_id, index)
         mode = parse_mode(self.config.mode)
-        token = self.tokens.mint(slot, mode, now, self.config.token_life)
+        life, scope = self.config.token_life, self.config.scope
+        token = self.tokens.mint(slot, mode, now, life, scope)
         self.ledger.mint(app.client_id, index, foreign=foreign)
         self.ledger.counts["superseded"] += before + 1 - len(self.tokens.live(now))
         return token

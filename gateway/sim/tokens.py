@@ -34,6 +34,7 @@ class Token:
     index: int
     issued_at: float
     expires_at: float
+    scope: str = ""
 
 
 def fingerprint(value: str) -> str:
@@ -48,7 +49,14 @@ class TokenBook:
         self._live: dict[str, Token] = {}
         self._dead: dict[str, Token] = {}
 
-    def mint(self, slot: tuple[str, str, int], mode: Mode, now: float, life: float) -> Token:
+    def mint(
+        self,
+        slot: tuple[str, str, int],
+        mode: Mode,
+        now: float,
+        life: float,
+        scope: str = "",
+    ) -> Token:
         """Issue a token for (account id, app, index) and kill what the mode says.
 
         The older tokens of the group are counted whether expired or not: an expired one is
@@ -62,7 +70,7 @@ class TokenBook:
             # Insertion order is issue order: the newest stand last.
             self._bury(rivals[: max(0, len(rivals) - mode.limit + 1)])
         value = _jwt_like(account_id, now + life)
-        token = Token(value, fingerprint(value), account_id, app, index, now, now + life)
+        token = Token(value, fingerprint(value), account_id, app, index, now, now + life, scope)
         self._live[value] = token
         self._forget_expired(now)
         return token

@@ -14,10 +14,9 @@ import os
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
-from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -29,6 +28,7 @@ from gateway.stores import presences
 from gateway.stores import record as rules
 from gateway.stores.disk import read_whole, replace_whole
 from gateway.stores.record import Record
+from gateway.stores.watching import Watch
 
 T = TypeVar("T")
 
@@ -48,12 +48,6 @@ up, and another process mostly holds it for less than a millisecond."""
 _REPLICAS: Final = "_replicas"
 """The file of those that are there; no account's name begins like that."""
 
-POLL: Final = 0.25
-"""Seconds between looks at a file that another process may write."""
-
-LOOK_EVERY: Final = 20
-"""Looks of which one reads the file though it seems to be the same."""
-
 
 class FileStore:
     """Implements `TokenStore`. `report` is told, in a sentence, of a file that was set aside."""
@@ -72,6 +66,7 @@ class FileStore:
         self._own_locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         """By account: what is under way together in this process need not poll for the file's."""
         self._threads = ThreadPoolExecutor(THREADS, "file store")
+        self._watch = Watch(self._look)
 
     async def read(self, account: str) -> Stored:
         return await self._run(account, lambda old: (old, old.stored(self._wall())))
@@ -115,15 +110,14 @@ class FileStore:
         return True
 
     async def changed(self, account: str, revision: Stamp) -> None:
-        seen: object = None
-        for turn in itertools.count():
-            trace = await self._in_thread(partial(self._trace, account))
-            # Now and then in any case: not every file system tells two quick writes apart.
-            if trace != seen or turn % LOOK_EVERY == 0:
-                if (await self.read(account)).revision != revision:
-                    return
-                seen = trace
-            await asyncio.sleep(POLL)
+        while True:
+            news = self._watch.news(account)
+            if (await self.read(account)).revision != revision:
+                return
+            await news.wait()
+
+    async def _look(self, accounts: Sequence[str]) -> Mapping[str, object]:
+        return await self._in_thread(lambda: {name: self._trace(name) for name in accounts})
 
     async def beat(self, presence: Presence) -> list[Presence]:
         return await self._in_thread(lambda: self._beat(presence))
@@ -134,6 +128,7 @@ class FileStore:
     async def close(self) -> None:
         """Who calls from now on, or waits for its turn, meets StoreUnavailableError."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+        await self._watch.close()
 
     def _beat(self, presence: Presence) -> list[Presence]:
         with self._locked(_REPLICAS):

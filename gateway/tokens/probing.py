@@ -165,6 +165,11 @@ class ProbeDesk:
             if fits and not begun.verdict.done():
                 begun.verdict.set_result(Finding.ALIVE)
 
+    def proven_at(self, token: Token) -> float:
+        """When the last call that was accepted with the token was sent; long ago if none was."""
+        proven, sent_at = self._proof
+        return sent_at if proven == token.value else float("-inf")
+
     def account_changed(self) -> None:
         """Who asked about a token that was replaced meanwhile need not wait."""
         for (token, _), begun in self._rounds.items():

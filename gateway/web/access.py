@@ -11,6 +11,7 @@ from gateway.core.errors import CallRefusedError
 from gateway.core.headers import CallerHeaders
 from gateway.core.keys import Keys, WrongKeyError
 from gateway.core.policy import DEFAULT, Decision, Group, Policy
+from gateway.core.token_rights import TokenRights
 from gateway.ports import CallReport
 from gateway.web.admit import Call
 from gateway.web.repeats import KnownHeader, Passed
@@ -43,6 +44,8 @@ class Access:
     keys: Callable[[], Keys]
     key_header: bytes
     former: frozenset[bytes] = frozenset()
+    tokens: TokenRights | None = None
+    """Who may have the real token; None: nobody."""
 
     def check(
         self, call: Call, caller: Caller, report: CallReport, known: KnownHeader | None = None
@@ -73,6 +76,8 @@ class Access:
             # The body may name another account: see `check_account`.
             account = call.account.name if call.selected else None
             decision = policy.may_call(caller, key, account)
+            if not decision.allowed and self._lends(caller, key, account):
+                return
         else:
             group = policy.group(caller, key, call.account.name)
             decision = _decision(policy, group, call)
@@ -86,7 +91,23 @@ class Access:
         """The same, for what is answered here, once it is known which account it is about."""
         if self.policy is not None:
             key = self._key(self.keys(), call.headers, report)
-            _heed(self.policy.may_call(caller, key, account), report)
+            if not self._lends(caller, key, account):
+                _heed(self.policy.may_call(caller, key, account), report)
+
+    def lending_rule(
+        self, call: Call, caller: Caller, report: CallReport, account: str
+    ) -> str | None:
+        """The rule that lets the caller have the account's real token; None: none does.
+
+        Raises CallRefusedError for a wrong key.
+        """
+        if self.tokens is None:
+            return None
+        key = self._key(self.keys(), call.headers, report)
+        return self.tokens.rule_for(caller, key, account)
+
+    def _lends(self, caller: Caller, key: str | None, account: str | None) -> bool:
+        return self.tokens is not None and self.tokens.rule_for(caller, key, account) is not None
 
     def _key(self, known: Keys, headers: CallerHeaders, report: CallReport) -> str | None:
         if not known:

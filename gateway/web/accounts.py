@@ -1,12 +1,13 @@
 """The accounts that calls can be made with."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from gateway.core.endpoint import Endpoint
 from gateway.core.errors import CallRefusedError
-from gateway.ports import CallTokens, Tokens
+from gateway.ports import CallTokens, Loan, Tokens
+from gateway.web.meters import Hand
 from gateway.web.origins import Api
 from gateway.web.pacing import Pacer
 
@@ -30,6 +31,10 @@ class AccountContext:
     api: Api | None = None
     retries: int = 0
     pacer: Pacer | None = None
+    lend: Callable[[], Awaitable[Loan]] | None = None
+    """Gives the real token; raises TokenUnavailableError. None: nobody may have it."""
+    hand: Hand | None = None
+    """Its share of the calls in hand; None: it may have all."""
 
 
 class _NoTokens:

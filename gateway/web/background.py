@@ -1,4 +1,4 @@
-"""What goes on behind the callers' backs."""
+"""Refusals of calls that cannot be sent again, reported behind their callers' backs."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -8,35 +8,33 @@ from gateway.web.limits import BACKGROUND
 
 
 class Background:
-    """Tasks that nobody waits for. `unhandled` is told what they raise."""
-
-    __slots__ = ("_tasks", "_unhandled")
+    """Tells the token manager for the good of other calls, while this one goes on."""
 
     def __init__(self, unhandled: Callable[[BaseException], None]) -> None:
-        self._tasks: set[asyncio.Task[None]] = set()
+        """`unhandled` is told of errors that nobody expected."""
         self._unhandled = unhandled
+        self._tasks: set[asyncio.Task[None]] = set()
 
-    def add(self, work: Coroutine[Any, Any, object]) -> None:
-        """Begin it, unless there is too much of it already."""
+    def tell(self, reporting: Coroutine[Any, Any, object]) -> None:
         if len(self._tasks) >= BACKGROUND:
-            work.close()
+            reporting.close()
             return
-        task = asyncio.create_task(_discard(work))
+        task = asyncio.create_task(_discard(reporting))
         self._tasks.add(task)
-        task.add_done_callback(self._done)
+        task.add_done_callback(self._told)
+
+    def _told(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._unhandled(error)
 
     async def close(self) -> None:
-        """End all of it."""
+        """End what goes on."""
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _done(self, task: "asyncio.Task[None]") -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._unhandled(error)
 
-
-async def _discard(work: Coroutine[Any, Any, object]) -> None:
-    await work
+async def _discard(waiting: Coroutine[Any, Any, object]) -> None:
+    await waiting

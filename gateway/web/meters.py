@@ -1,8 +1,31 @@
 """How much of its limits a process uses, and how often each was reached."""
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
 
+from gateway.core.errors import CallRefusedError
 from gateway.core.limits import Limits
+
+
+class Hand:
+    """The calls of one account in hand, and how many there may be."""
+
+    __slots__ = ("calls", "most")
+
+    def __init__(self, most: int) -> None:
+        self.calls = 0
+        self.most = most
+
+    def take(self, account: str) -> None:
+        """One more. Raises CallRefusedError."""
+        if self.calls >= self.most:
+            raise CallRefusedError(
+                503,
+                "too_many_calls",
+                f"The account {account} has {self.most} calls in hand; nothing was sent.",
+                limit="calls_per_account",
+            )
+        self.calls += 1
 
 
 class Meters:
@@ -12,7 +35,16 @@ class Meters:
     `starved` that no file descriptor was free.
     """
 
-    __slots__ = ("_told", "calls", "connections", "kept_disk", "kept_memory", "refused", "starved")
+    __slots__ = (
+        "_hands",
+        "_told",
+        "calls",
+        "connections",
+        "kept_disk",
+        "kept_memory",
+        "refused",
+        "starved",
+    )
 
     def __init__(
         self,
@@ -29,8 +61,20 @@ class Meters:
         """Bytes of bodies in memory."""
         self.kept_disk = 0
         """Bytes of bodies in files."""
+        self._hands: Mapping[str, Hand] = {}
         self.refused = {"calls": 0, "connections": 0}
         """What came and was turned away by a limit that is everybody's."""
+
+    def hands(self, most: Mapping[str, int]) -> Mapping[str, Hand]:
+        """Of the accounts of a configuration that may have so many calls; 0: no limit, no hand.
+
+        What a former configuration's calls of them have in hand counts on.
+        """
+        hands = {name: self._hands.get(name) or Hand(count) for name, count in most.items()}
+        for name, hand in hands.items():
+            hand.most = most[name] or sys.maxsize
+        self._hands = hands
+        return {name: hand for name, hand in hands.items() if most[name]}
 
     def reached(self, limit: str) -> None:
         """A call or connection was refused or ended, or a body not kept, because of `limit`."""

@@ -1,12 +1,14 @@
 """The emulated token endpoint: clients that insist on fetching a token get a placeholder.
 
+Those whom a rule names for it get the real one: see docs/real-token.md.
+
 Whatever credentials they send, in whatever form: S2S clients put grant and credentials into
 the query, a form, Basic or nowhere, some send an empty JSON body. Nothing of it reaches Zoom.
 """
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -14,11 +16,12 @@ from gateway.core.errors import CallRefusedError
 from gateway.core.headers import Field
 from gateway.core.host_routes import api_beside
 from gateway.core.target import PLACEHOLDER, Emulated
-from gateway.web.access import Access
-from gateway.web.accounts import DEFAULT, AccountContext, Accounts
+from gateway.ports import CallReport, Loan
+from gateway.web.accounts import DEFAULT, AccountContext
 from gateway.web.admit import Call
 from gateway.web.errors import MethodRefusedError
 from gateway.web.limits import STUB_BODY
+from gateway.web.proxy_parts import ProxyParts
 from gateway.web.request import CallerBody, Request
 from gateway.web.visit import Visit
 
@@ -44,12 +47,12 @@ _SHOWN_ID: Final = 64
 class OAuthStub:
     """Answers `/oauth/token` and `/oauth/revoke`."""
 
-    def __init__(
-        self, accounts: Accounts, access: Access, unknown_account_id: Callable[[str], None]
-    ) -> None:
-        self._accounts = accounts
-        self._access = access
-        self._unknown_account_id = unknown_account_id
+    def __init__(self, parts: ProxyParts) -> None:
+        self._accounts = parts.accounts
+        self._access = parts.access
+        self._unknown_account_id = parts.hooks.unknown_account_id
+        self._api_url = f"https://{parts.origin.host.decode()}"
+        """Zoom's, for a real token whose answer named none."""
 
     async def answer(self, visit: Visit, call: Call) -> tuple[list[Field], bytes]:
         """Give the header fields and the body of a 200. Raises CallRefusedError."""
@@ -64,8 +67,26 @@ class OAuthStub:
         account = self._account(call, parameters.get("account_id", ""))
         peer = visit.request.wire.peer
         self._access.check_account(call, peer, visit.report, account.name)
-        document = self._token(visit.request, call, account, parameters)
+        rule = self._access.lending_rule(call, peer, visit.report, account.name)
+        if rule is not None and account.lend is not None:
+            document = await self._real_token(visit.report, account.name, rule, account.lend)
+        else:
+            document = self._token(visit.request, call, account, parameters)
         return _FIELDS, json.dumps(document).encode()
+
+    async def _real_token(
+        self, report: CallReport, account: str, rule: str, lend: Callable[[], Awaitable[Loan]]
+    ) -> dict[str, str | int]:
+        """The one place that lets a token out. Raises TokenUnavailableError."""
+        token, left = await lend()
+        report.rule, report.lent = rule, (account, token.generation)
+        return {
+            "access_token": token.value.reveal(),
+            "token_type": "bearer",
+            "expires_in": max(1, int(left)),
+            "scope": token.scope,
+            "api_url": token.api_url or self._api_url,
+        }
 
     def _token(
         self, request: Request, call: Call, account: AccountContext, parameters: dict[str, str]

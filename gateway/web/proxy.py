@@ -82,7 +82,7 @@ class Proxy:
         self._admission = Admission(
             parts.accounts, parts.endpoint_of, parts.origin, parts.elsewhere.origin, parts.mark
         )
-        self._stub = OAuthStub(parts.accounts, parts.access, parts.hooks.unknown_account_id)
+        self._stub = OAuthStub(parts)
         self._background = Background(parts.hooks.unhandled)
         self._quiet: asyncio.Event = asyncio.Event()
         self._quiet.set()
@@ -202,6 +202,8 @@ class Proxy:
         try:
             if isinstance(call, Exception):
                 raise call  # noqa: TRY301  one place turns errors into answers
+            if call.account.hand is not None:
+                visit.take(call.account.hand, call.account.name)
             if call.target.emulated is None:
                 await self._forward(visit, call)
             else:
@@ -225,6 +227,8 @@ class Proxy:
     def _end(self, visit: Visit) -> None:
         self.meters.calls -= 1
         self.inflight -= 1
+        if visit.hand is not None:
+            visit.hand.calls -= 1
         if not self.inflight:
             self._quiet.set()
         report, answer = visit.report, visit.answer
@@ -303,6 +307,7 @@ class Proxy:
                 # Zoom may have refused the call on its head alone, and left its body unread: what
                 # is sent next on that connection would be taken for the body.
                 verdict = await received.judge(let_go=call.body is None)
+                report.lacking = received.lacking
             if not verdict.refuses:
                 if verdict is Verdict.ACCEPTED:
                     tokens.accepted(token)
@@ -365,8 +370,7 @@ class Proxy:
             return None
         if not visit.can_replay():
             report.outcome = ReplayOutcome.IMPOSSIBLE
-            # For the good of other calls; this one does not wait for it.
-            self._background.add(tokens.better(refused, expired=expired))
+            self._background.tell(tokens.better(refused, expired=expired))
             return None
         report.outcome = ReplayOutcome.FAILED  # if the call ends while we wait
         waited = report.token_wait

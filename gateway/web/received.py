@@ -6,6 +6,7 @@ from typing import Final
 
 from gateway.core.errors import UpstreamBrokenError, UpstreamError
 from gateway.core.headers import AnswerHeaders, Field, read_answer
+from gateway.core.scopes import lacking
 from gateway.core.verdict import BODY_LIMIT, Verdict, classify, classify_head, decode_body
 from gateway.ports import UpstreamAnswer
 from gateway.web.answer import Answer
@@ -31,10 +32,13 @@ class Received:
         "_whole",
         "closed",
         "headers",
+        "lacking",
         "status",
     )
 
     headers: AnswerHeaders
+    lacking: tuple[str, ...] | None
+    """There once its body was judged: the scopes of which Zoom misses one; None: it does not."""
 
     def __init__(self, answer: UpstreamAnswer) -> None:
         self._answer = answer
@@ -74,7 +78,9 @@ class Received:
         else:
             self._peeked.append(body)
             self._whole = True
-        return decode_body(self.headers.content_encoding, body)
+        decoded = decode_body(self.headers.content_encoding, body)
+        self.lacking = lacking(self.status, decoded)
+        return decoded
 
     def passed_on(self, answer: Answer, fields: Sequence[Field]) -> bool:
         """Give it to the caller if all of it is there, with our `fields` added; say whether.

@@ -10,6 +10,7 @@ from gateway.core.trace import Steps
 from gateway.ports import CallReport, ReplayOutcome, RetryOutcome, UpstreamRequest
 from gateway.web.answer import Answer
 from gateway.web.errors import Problem, error_answer, reason
+from gateway.web.meters import Hand
 from gateway.web.pacing import Pacer
 from gateway.web.received import Received
 from gateway.web.request import CallerBody, Request
@@ -35,6 +36,13 @@ class Visit:
     """Who gives the call its turns; None: it goes as it comes."""
     steps: Steps | None = None
     """Where the call's steps are recorded; None: they are not."""
+    hand: Hand | None = None
+    """What the call has taken of its account's share."""
+
+    def take(self, hand: Hand, account: str) -> None:
+        """Raises CallRefusedError."""
+        hand.take(account)
+        self.hand = hand
 
     def can_replay(self) -> bool:
         """Tell whether the call can be sent again; a body that streams on may outgrow it."""

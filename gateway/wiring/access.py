@@ -1,12 +1,12 @@
 """Who may call what, and by which names, as the settings say."""
 
-from ipaddress import IPv4Network, IPv6Network
+from collections.abc import Sequence
 
-from gateway.core.caller_match import UNIX, CallerMatch, name_pattern, network
 from gateway.core.hosts import HostNames
 from gateway.core.keys import Keys
 from gateway.core.policy import Policy, Rule
 from gateway.core.shapes import Shapes
+from gateway.core.token_rights import TokenRights
 from gateway.settings import Settings, load_operations
 from gateway.settings.access_rules import AccessRule
 from gateway.web.sources import Sources
@@ -33,34 +33,37 @@ def policy(settings: Settings, shapes: Shapes) -> Policy | None:
 def access_policy(settings: Settings, shapes: Shapes | None = None) -> Policy:
     """What the rules say, even if that is nothing."""
     access = settings.access
+    return policy_of(access.rules, shapes, default_allows=access.default == "allow")
+
+
+def policy_of(
+    rules: Sequence[AccessRule], shapes: Shapes | None = None, *, default_allows: bool
+) -> Policy:
     return Policy(
-        [rule(one) for one in access.rules],
-        default_allows=access.default == "allow",
-        operations=load_operations() if access.rules else (),
+        [rule(one) for one in rules if not one.real_token],
+        default_allows=default_allows,
+        operations=load_operations() if rules else (),
         shapes=shapes,
     )
 
 
 def rule(settings: AccessRule) -> Rule:
-    callers = settings.callers
-    networks = tuple(callers.networks or ())
     return Rule(
         settings.name,
         settings.action == "allow",
-        CallerMatch(
-            _networks(networks),
-            UNIX in networks,
-            tuple(map(name_pattern, callers.certificates or ())),
-            frozenset(callers.keys or ()),
-        ),
+        settings.callers.match(),
         frozenset(settings.accounts or ()),
         frozenset(settings.methods or ()),
         tuple(settings.operations or ()),
+        settings.real_token,
     )
 
 
-def _networks(texts: tuple[str, ...]) -> tuple[IPv4Network | IPv6Network, ...]:
-    return tuple(network(text) for text in texts if text != UNIX)
+def token_rights(settings: Settings) -> TokenRights | None:
+    """Who may have the real token; None: nobody."""
+    if not settings.oauth.real_token:
+        return None
+    return TokenRights([rule(one) for one in settings.access.rules])
 
 
 def keys(settings: Settings) -> Keys:

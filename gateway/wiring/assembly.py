@@ -4,6 +4,7 @@ import random
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 from gateway.core.errors import StoreError
 from gateway.core.loops import LoopMark
@@ -13,8 +14,9 @@ from gateway.core.routes import Endpoints
 from gateway.core.status import Replica
 from gateway.ports import Clock, Observer, Prober, TokenStore
 from gateway.settings import AccountSettings, Settings
-from gateway.settings.changes import same_store, same_tokens
+from gateway.settings.changes import same_store
 from gateway.tokens.heartbeat import Heartbeat
+from gateway.tokens.lending import lend
 from gateway.tokens.manager import ManagerParts, TokenManager
 from gateway.tokens.probing import ProbeTarget
 from gateway.web.access import Access
@@ -24,7 +26,7 @@ from gateway.web.meters import Allowance, Meters
 from gateway.web.pacing import PaceHooks
 from gateway.web.proxy import Proxy
 from gateway.web.proxy_parts import Hooks, ProxyParts
-from gateway.wiring.access import host_names, policy, sources
+from gateway.wiring.access import host_names, policy, sources, token_rights
 from gateway.wiring.apis import AccountApi, Apis
 from gateway.wiring.credentials import credentials_print, identities
 from gateway.wiring.key_files import KeyFiles
@@ -95,7 +97,7 @@ class Assembly:
     ) -> None:
         self.settings = settings
         self._commons = commons
-        self.limits = limits_of(settings.limits)
+        self.limits = limits_of(settings.limits, len(settings.accounts))
         self.outward: Outward
         self.upstream: HttpUpstream
         self.apis: Apis
@@ -139,7 +141,7 @@ class Assembly:
         known = former.keepers if former and _alike(former.settings, settings) else {}
         self.keepers: dict[str, Keeper] = {
             name: known[name]
-            if name in known and same_tokens(known[name].settings, account)
+            if name in known and known[name].settings.identity == account.identity
             else self._keeper(name, account)
             for name, account in settings.accounts.items()
         }
@@ -207,6 +209,12 @@ class Assembly:
 
     def _proxy_parts(self) -> ProxyParts:
         commons = self._commons
+        hands = commons.meters.hands(
+            {
+                name: self.limits.calls_per_account if one.calls is None else one.calls
+                for name, one in self.settings.accounts.items()
+            }
+        )
         return ProxyParts(
             accounts=Accounts(
                 AccountContext(
@@ -215,8 +223,10 @@ class Assembly:
                     keeper.settings.account_id,
                     keeper.manager.scope,
                     keeper.api,
-                    pacer=self.pacing.pacers.get(name),
-                    retries=_retries(self.settings, name),
+                    _retries(self.settings, name),
+                    self.pacing.pacers.get(name),
+                    partial(lend, keeper.manager) if self.settings.oauth.real_token else None,
+                    hands.get(name),
                 )
                 for name, keeper in self.keepers.items()
             ),
@@ -234,6 +244,7 @@ class Assembly:
                 self.key_files.current,
                 self.key_field,
                 self.key_fields,
+                token_rights(self.settings),
             ),
             limits=self.limits,
             meters=commons.meters,

@@ -6,8 +6,7 @@ import secrets
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from structlog.typing import FilteringBoundLogger
 
@@ -25,6 +24,7 @@ from gateway.observe.fanout import Fanout
 from gateway.observe.gateway_log import GatewayLog
 from gateway.observe.history import History
 from gateway.observe.metrics import Metrics
+from gateway.observe.missing_scopes import MissingScopes
 from gateway.observe.rate_watch import RateWatch
 from gateway.observe.shared import Shared
 from gateway.observe.totals import Totals
@@ -40,26 +40,18 @@ from gateway.wiring.assembly import Assembly, Commons
 from gateway.wiring.certificates import Certificates, TlsNews
 from gateway.wiring.credentials import slots
 from gateway.wiring.in_use import InUse
-from gateway.wiring.itself import found_at, replica
 from gateway.wiring.lines import Lines
 from gateway.wiring.loops import refuse_loops
+from gateway.wiring.operations import scopes_needed
 from gateway.wiring.outward import Outward
 from gateway.wiring.pacing import pace_hooks
 from gateway.wiring.posture import posture
+from gateway.wiring.replica import Worker, found_at, replica
 from gateway.wiring.traces import Traces
 from gateway.zoom.own import OwnListeners
 
 _LAST: Final = 10.0
 """Seconds for parts of former configurations to be closed, once no call needs them."""
-
-
-class Worker(NamedTuple):
-    """One of several processes that are one gateway."""
-
-    number: int
-    """From 1; the process that replaces it has the same."""
-    metrics: Path
-    """The directory where they count together."""
 
 
 class Gateway:
@@ -70,7 +62,7 @@ class Gateway:
     ) -> None:
         self._clock = SystemClock()
         self._lines = Lines(log, settings.log.sample)
-        self._replica = replica(self._clock.now(), worker and worker.number)
+        self._replica = replica(self._clock.now(), worker)
         self._gate = ReadinessGate()
         self._totals = Totals()
         self._shared = Shared(worker.metrics, worker.number) if worker else None
@@ -93,6 +85,7 @@ class Gateway:
         )
         self._metrics.rates.uses, self._metrics.rates.told = self._rates.uses, self._rates.told
         self._own = OwnListeners()
+        self._scopes = MissingScopes(self._clock.now, scopes_needed, self._lines.scope_missing)
         self._commons = self._make_commons(first=worker is None or worker.number == 1)
         self._address = ""
         """Of the proxy, for other machines: `host:port` or `unix:/path`."""
@@ -120,6 +113,7 @@ class Gateway:
             self._rates,
             self._lines,
             self._traces,
+            self._scopes,
             defect=self._lines.defect,
         )
         return Commons(
@@ -180,8 +174,10 @@ class Gateway:
         return self._assembly.settings
 
     def charts(self) -> Mapping[str, Chart]:
-        keepers = self._assembly.keepers
-        return self._rates.marked({name: one.manager.chart() for name, one in keepers.items()})
+        keepers, onto = self._assembly.keepers, self._scopes.onto
+        return self._rates.marked(
+            {name: onto(name, one.manager.chart()) for name, one in keepers.items()}
+        )
 
     def readiness(self) -> Readiness:
         return self._judge(self.charts())
@@ -352,6 +348,8 @@ class Gateway:
     async def _retire(self, former: Assembly) -> None:
         await self._proxy.retire(former.proxy)
         self._living.remove(former)
+        lasting = {name for one in self._living for name in one.keepers}
+        self._metrics.forget(former.keepers.keys() - lasting)
         await self._close(former, {id(part) for one in self._living for part in one.parts()})
 
     async def _close(self, former: Assembly, kept: set[int]) -> None:

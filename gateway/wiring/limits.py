@@ -2,13 +2,15 @@
 
 import sys
 
-from gateway.core.limits import Limits, connections_within
+from gateway.core.limits import Limits, calls_per_account, connections_within
 from gateway.settings import LimitSettings
 
 
-def limits_of(settings: LimitSettings) -> Limits:
-    """`auto` becomes what the process's file descriptors allow now."""
+def limits_of(settings: LimitSettings, accounts: int = 1) -> Limits:
+    """`auto` becomes what the process's file descriptors, and so many accounts, allow now."""
     values = settings.model_dump()
+    if settings.calls_per_account == "auto":
+        values["calls_per_account"] = calls_per_account(settings.calls, accounts)
     if settings.connections == "auto":
         values["connections"] = connections_within(descriptors(), settings.calls)
     return Limits(**values)

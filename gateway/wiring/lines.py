@@ -3,6 +3,7 @@
 from structlog.typing import FilteringBoundLogger
 
 from gateway.core.events import TokenEvent
+from gateway.core.lacks import Lack
 from gateway.core.rate_use import Errors
 from gateway.observe.access_log import AccessLog
 from gateway.observe.gateway_log import GatewayLog
@@ -24,6 +25,8 @@ class Lines(Observer):
 
     def call_ended(self, report: CallReport) -> None:
         self._calls.call_ended(report)
+        if report.lent is not None:
+            self.gateway.real_token_given(report, *report.lent)
 
     def token_event(self, account: str, event: TokenEvent) -> None:
         self._tokens.token_event(account, event)
@@ -39,6 +42,9 @@ class Lines(Observer):
 
     def spans_lost(self, reason: str) -> None:
         self.gateway.spans_lost(reason)
+
+    def scope_missing(self, account: str, lack: Lack) -> None:
+        self.gateway.scope_missing(account, lack)
 
     def ca_file_unusable(self, sentence: str) -> None:
         self.gateway.ca_file_unusable(sentence)

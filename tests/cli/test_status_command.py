@@ -416,3 +416,33 @@ def test_where_the_admin_listener_is(
 
 def test_a_file_that_is_not_there_is_passed_over(tmp_path: Path) -> None:
     assert admin_url({"ZOOM_GATEWAY_CONFIG": str(tmp_path / "no")}) == "http://127.0.0.1:9090"
+
+
+def many(count: int) -> dict[str, Any]:
+    charts = {f"account-{number}": healthy() for number in range(count)}
+    charts["broken"] = tokenless()
+    readiness = ReadinessGate().look(charts, set(charts), {"account-0"})
+    replica = Replica("gw", "1", 1, NOW)
+    return snapshot(charts, readiness, replica, NOW, WALL)
+
+
+def test_of_many_accounts_the_worst_are_shown(gateway: Gateway) -> None:
+    gateway.says(many(1000))
+    printed = CliRunner().invoke(status, ["--url", gateway.url]).output
+    assert printed.index("account broken: failing") < printed.index("account account-0: ok")
+    assert printed.count("\naccount ") == 12
+    assert "989 more accounts: 989 ok. --account NAME shows one." in printed
+
+
+def test_one_account_of_many(gateway: Gateway) -> None:
+    gateway.says(many(20))
+    found = CliRunner().invoke(status, ["--url", gateway.url, "--account", "account-17"])
+    assert "account account-17: ok" in found.output
+    assert found.output.count("\naccount ") == 1
+    assert "more accounts" not in found.output
+    options = ["--url", gateway.url, "--json", "--account", "account-3"]
+    body = json.loads(CliRunner().invoke(status, options).output)
+    assert [one["name"] for one in body["accounts"]] == ["account-3"]
+    unknown = CliRunner().invoke(status, ["--url", gateway.url, "--account", "nobody"])
+    assert unknown.exit_code == 2
+    assert "no account nobody" in unknown.output

@@ -8,9 +8,18 @@ import pytest
 
 from gateway.core.account import Account, Holdoff
 from gateway.core.course import relate
-from gateway.core.diagnosis import Chart, Diagnosis, Severity, diagnose, ended, holdoff_sentence
+from gateway.core.diagnosis import (
+    LACKS_SHOWN,
+    Chart,
+    Diagnosis,
+    Severity,
+    diagnose,
+    ended,
+    holdoff_sentence,
+)
 from gateway.core.errors import NEEDS_OPERATOR, MintFailure
 from gateway.core.events import MintFailed
+from gateway.core.lacks import Lack
 from gateway.core.rate_use import HOUR, RECENT, Errors
 from gateway.core.slots import Slot, promote, refuse
 from gateway.core.token import Cause
@@ -246,6 +255,26 @@ def test_a_high_error_ratio_is_a_warning(minutes: int, span: str) -> None:
     assert found.sentence == (
         f"Zoom answered 61 of 200 requests of the last {span} with errors (30 %)."
     )
+
+
+def test_operations_without_their_scope_are_notices() -> None:
+    def lack(number: int, *scopes: str) -> Lack:
+        return Lack("GET", f"/v2/{number}", scopes, 90.0 + number, 99.0, 1, 1, 90.0)
+
+    account = minted(an_account())
+    found = diagnose(chart(account, lacks=(lack(1, "a:b", "a:b:admin"), lack(0))))
+    assert [one.sentence for one in found] == [
+        "Zoom refuses GET /v2/1: the token lacks the scope a:b:admin.",
+        "Zoom refuses GET /v2/0: the token lacks a scope that Zoom does not name.",
+    ]
+    assert [(one.code, one.severity, one.since) for one in found] == [
+        ("scope_missing", Severity.NOTICE, 91.0),
+        ("scope_missing", Severity.NOTICE, 90.0),
+    ]
+    assert "Add the scope a:b:admin to the app" in found[0].advice
+    found = diagnose(chart(account, lacks=tuple(map(lack, range(LACKS_SHOWN + 2)))))
+    assert len(found) == LACKS_SHOWN + 1
+    assert found[-1].sentence.startswith("2 more operations are refused")
 
 
 def test_the_worst_comes_first() -> None:

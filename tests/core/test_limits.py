@@ -1,6 +1,6 @@
 import pytest
 
-from gateway.core.limits import Limits, connections_within
+from gateway.core.limits import Limits, calls_per_account, connections_within
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,10 @@ def test_limits_that_nobody_set() -> None:
     assert limits.calls < limits.connections
     assert limits.connections_per_caller == 0
     assert limits.kept_memory < limits.kept_disk
+
+
+@pytest.mark.parametrize(
+    ("calls", "accounts", "most"), [(1000, 1, 0), (1000, 2, 500), (1, 2, 1), (3, 900, 1)]
+)
+def test_one_of_several_accounts_has_half(calls: int, accounts: int, most: int) -> None:
+    assert calls_per_account(calls, accounts) == most

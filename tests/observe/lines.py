@@ -26,6 +26,7 @@ from gateway.core.events import (
     Switched,
     TokenEvent,
 )
+from gateway.core.lacks import Lack
 from gateway.core.rate_use import Errors
 from gateway.core.ratelimit import Kind, Limited
 from gateway.core.token import Cause
@@ -113,7 +114,9 @@ def calls() -> list[CallReport]:
     limited.generation, limited.bytes_out, limited.key = 6, 96, "reports"
     story = Limited("medium", Kind.PER_SECOND, None)
     limited.throttling = Throttling([story, story], 1, RetryOutcome.LIMITED)
-    return [good, replayed, traced, failed, denied, known, unreached, fetched, limited]
+    lacking = CallReport("1c0ffee2", "10.1.4.17", "default", "GET", "/v2/users", 400, 0.1, 0.1, 0.0)
+    lacking.generation, lacking.bytes_out, lacking.lacking = 6, 98, ("user:read:list_users:admin",)
+    return [good, replayed, traced, failed, denied, known, unreached, fetched, limited, lacking]
 
 
 def chosen_call() -> CallReport:
@@ -148,6 +151,11 @@ def write_all(log: FilteringBoundLogger) -> None:
     gateway.spans_lost("ConnectionError")
     gateway.no_replay_directory(None, 1_048_576, OSError(errno.EROFS, "Read-only file system"))
     gateway.rotation_requested("default", "10.1.4.17", began=True)
+    borrower = calls()[5]
+    borrower.rule = "socket"
+    gateway.real_token_given(borrower, "default", 5)
+    scopes = ("user:read:list_users:admin",)
+    gateway.scope_missing("default", Lack("GET", "/v2/users", scopes, 0.0, 0.0, 1, 5, 0.0))
     gateway.body_not_kept(OSError(errno.ENOSPC, "No space left on device"))
     gateway.limit_reached("calls", 1000)
     gateway.limit_reached("keepalive_timeout", 620.0)  # no line
@@ -169,15 +177,18 @@ def write_all(log: FilteringBoundLogger) -> None:
     gateway.reloaded(["token", "accounts.sales"])
     gateway.reload_failed(["token.rotate_at: must be auto, or a share of the life"])
     gateway.restart_needed(["listen.port"])
-    workers = WorkersLog(log)
+    write_of_workers(WorkersLog(log))
+    gateway.draining("SIGTERM", 3)
+    gateway.stopped(0)
+    gateway.stopped(2)
+
+
+def write_of_workers(workers: WorkersLog) -> None:
     workers.started(2, 4711)
     workers.died(2, 4711, -9, "", 0.0)
     workers.died(2, 4712, 1, "", 2.0)
     workers.died(2, 0, 1, "Cannot allocate memory", 4.0)
     workers.killed(2, 4713)
-    gateway.draining("SIGTERM", 3)
-    gateway.stopped(0)
-    gateway.stopped(2)
 
 
 def never(*_: object) -> None:

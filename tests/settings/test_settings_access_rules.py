@@ -254,3 +254,30 @@ def test_the_environment_changes_single_keys_of_the_files_rules() -> None:
     ]
     whole = of_environment(text, RULES='[{"name": "other"}]').access.rules
     assert [one.name for one in whole] == ["other"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "line"),
+    [
+        ({}, "would give the token to anybody"),
+        ({"callers": {}}, "would give the token to anybody"),
+        ({"callers": {"networks": ["::/0", "10.0.0.0/8"]}}, "would give the token to anybody"),
+        (
+            {"callers": {"networks": ["0.0.0.0/1", "128.0.0.0/1"]}},
+            "would give the token to anybody",
+        ),
+        ({"callers": {"networks": ["unix"]}, "action": "deny"}, "only allows"),
+        ({"callers": {"networks": ["unix"]}, "methods": ["GET"]}, "is about no call"),
+        ({"callers": {"networks": ["unix"]}, "operations": ["user"]}, "is about no call"),
+    ],
+)
+def test_the_real_token_is_for_callers_who_are_named(rule: dict[str, object], line: str) -> None:
+    found = problem(with_rule({**rule, "real_token": True}))
+    assert found.startswith(f"access.rules[0].real_token: {line}")
+
+
+def test_a_rule_for_the_real_token() -> None:
+    text = with_rule({"real_token": True, "callers": {"networks": ["10.0.0.0/8"]}})
+    [rule] = settings(text).access.rules
+    assert rule.real_token
+    assert not settings(text).oauth.real_token

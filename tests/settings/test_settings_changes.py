@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from gateway.settings import load
-from gateway.settings.changes import applicable, changes, same_store, same_tokens
+from gateway.settings.changes import applicable, changes, same_store
 from tests.stores.certificates import Authority, Issued
 
 BASE = {
@@ -50,12 +50,12 @@ def test_changes_are_named_in_the_order_of_the_configuration(
 
 
 def test_what_is_about_calls_alone_leaves_tokens_as_they_are() -> None:
-    def default(**variables: str) -> Any:
-        return settings(**variables).accounts["default"]
+    def identity(**variables: str) -> Any:
+        return settings(**variables).accounts["default"].identity
 
-    assert same_tokens(default(), default(ACCOUNTS__DEFAULT__RATELIMIT__RETRY="3"))
-    assert not same_tokens(default(), default(ACCOUNTS__DEFAULT__APPS__0__CLIENT_SECRET="new"))
-    assert not same_tokens(default(), default(ACCOUNTS__DEFAULT__ACCOUNT_ID="new"))
+    assert identity() == identity(ACCOUNTS__DEFAULT__RATELIMIT__RETRY="3")
+    assert identity() != identity(ACCOUNTS__DEFAULT__APPS__0__CLIENT_SECRET="new")
+    assert identity() != identity(ACCOUNTS__DEFAULT__ACCOUNT_ID="new")
 
 
 def test_accounts_that_come_or_go_are_changes() -> None:

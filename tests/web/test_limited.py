@@ -12,11 +12,15 @@ import pytest
 
 from gateway.core import ratelimit
 from gateway.core.errors import UpstreamConnectError
+from gateway.core.keys import DEFAULT_FIELD, Keys
 from gateway.core.limits import Limits
+from gateway.core.policy import Policy
 from gateway.core.ratelimit import Kind, Limited
+from gateway.core.secret import Secret
 from gateway.core.token import Token
 from gateway.ports import CallReport, ReplayOutcome, RetryOutcome, Throttling
 from gateway.web import received
+from gateway.web.access import Access
 from gateway.web.accounts import AccountContext
 from tests.core.test_ratelimit import AT_ONCE, DAY, SECONDS, USER
 from tests.support.listening import KIB, Listening, listening, until
@@ -261,3 +265,18 @@ async def test_what_an_answer_tells_of_a_limit_is_reported() -> None:
     assert first.told is not None
     assert first.told[b"x-ratelimit-remaining"] == b"7"
     assert (second.told, second.throttling) == (None, None)
+
+
+@pytest.mark.parametrize("policy", [None, Policy([], default_allows=True, operations=())])
+async def test_the_name_of_the_key_is_reported_for_repeated_calls_too(
+    policy: Policy | None,
+) -> None:
+    keys = Keys({"crm": Secret("a-key-of-some-length-7d1f")})
+    access = Access(policy, lambda: keys, DEFAULT_FIELD)
+    shown = DEFAULT_FIELD + b": a-key-of-some-length-7d1f"
+    async with listening(access=access) as running, await running.caller() as caller:
+        for path in (b"/v2/a", b"/v2/a", b"/v2/a", b"/v2/b"):
+            assert (await caller.call(request(path, shown))).status == 200
+        reports = await running.reports.get(4)
+    assert [report.key for report in reports] == ["crm"] * 4
+    assert [report.who for report in reports] == ["crm"] * 4

@@ -10,8 +10,10 @@ import pytest
 
 from gateway.core.limits import Limits
 from gateway.settings.tls import TlsSettings
+from gateway.web.accounts import AccountContext
 from gateway.web.connection import Connection
 from gateway.web.listener import Tls
+from gateway.web.meters import Meters
 from gateway.web.tls import Context
 from tests.settings.certificates import make_ca
 from tests.support.listening import KIB, Listening, listening, until
@@ -28,6 +30,41 @@ def waiting(go: asyncio.Event, count: int) -> ScriptedUpstream:
 
 
 # Calls.
+
+
+async def test_an_account_that_is_stuck_leaves_room_for_the_others() -> None:
+    go = asyncio.Event()
+    meters = Meters()
+    hands = meters.hands({"eu": 1, "us": 0})
+    assert set(hands) == {"eu"}
+    eu = AccountContext("eu", ScriptedTokens(), "acc-eu", hand=hands["eu"])
+    us = AccountContext("us", ScriptedTokens(), "acc-us", hand=hands.get("us"))
+    async with (
+        listening(waiting(go, 1), accounts=[eu, us]) as running,
+        await running.caller() as first,
+        await running.caller() as second,
+    ):
+        await first.send(request(b"/@eu/v2/users/me"))
+        await until(lambda: running.meters.calls == 1)
+        for _ in range(2):
+            heard = await second.call(request(b"/@eu/v2/users/me"))
+            assert (heard.status, heard.slug) == (503, "too_many_calls")
+            assert int(heard.one(b"retry-after")) >= 1
+            for other in (b"/@us/v2/users/me", b"/v2/users/me"):
+                assert (await second.call(request(other))).status == 200
+        assert running.reached == ["calls_per_account"] * 2
+        # Another configuration: what is in hand counts on.
+        assert meters.hands({"eu": 2})["eu"] is hands["eu"]
+        assert (await second.call(request(b"/@eu/v2/users/me"))).status == 200
+        assert meters.hands({"eu": 0}) == {}
+        assert meters.hands({"eu": 1})["eu"].calls == 1
+        assert (await second.call(request(b"/@eu/v2/users/me"))).slug == "too_many_calls"
+        go.set()
+        assert (await first.hear()).status == 200
+        assert (await second.call(request(b"/@eu/v2/users/me"))).status == 200
+    assert hands["eu"].calls == 0
+    assert meters.hands({}) == {}
+    assert meters.hands({"eu": 1})["eu"] is not hands["eu"]
 
 
 async def test_one_call_too_many_is_refused_at_once_and_the_connection_goes_on() -> None:

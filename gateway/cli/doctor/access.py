@@ -1,13 +1,12 @@
 """What the access rules come to: who may use what, rules that do nothing, and missing scopes."""
 
-import contextlib
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from ipaddress import ip_address
 from typing import Any, Final
 
 from gateway import wiring
+from gateway.cli.doctor import real_token
 from gateway.cli.doctor.case import Case
 from gateway.cli.doctor.codes import Code
 from gateway.cli.doctor.findings import Finding, Level
@@ -18,7 +17,7 @@ from gateway.core.policy import Policy
 from gateway.core.rights import Profile, profiles, rights, shadowed
 from gateway.core.routes import Operation
 from gateway.settings import Settings, load_operations
-from gateway.settings.access_rules import CallerSettings
+from gateway.settings.access_rules import AccessRule, CallerSettings
 
 _ELSEWHERE: Final = PREFIX.decode("ascii")
 """Begins the paths of Zoom's other hosts, which are in no table."""
@@ -36,9 +35,9 @@ Access = tuple[str, str, list[Operation]]
 async def rules(case: Case, *, listing: bool) -> AsyncIterator[Finding]:
     """Says nothing where everybody may call everything and nobody shows a key."""
     access = case.settings.access
-    for finding in _keys(case.settings):
+    for finding in (*_keys(case.settings), *real_token.findings(case.settings)):
         yield finding
-    if not access.rules and access.default == "allow":
+    if not _of_calls(case.settings) and access.default == "allow":
         return
     policy = wiring.access_policy(case.settings)
     found = (
@@ -54,7 +53,7 @@ async def rules(case: Case, *, listing: bool) -> AsyncIterator[Finding]:
 
 async def scopes(case: Case, *, listing: bool) -> AsyncIterator[Finding]:
     """Which of what callers may use the app may not; known once there was a token."""
-    if not case.settings.access.rules:
+    if not _of_calls(case.settings):
         return
     policy = wiring.access_policy(case.settings)
     for account, granted in case.scopes.items():
@@ -69,9 +68,14 @@ async def scopes(case: Case, *, listing: bool) -> AsyncIterator[Finding]:
                 yield _lacking(who, account, lacking, classic, listing=listing)
 
 
+def _of_calls(settings: Settings) -> list[AccessRule]:
+    """The rules that are about calls."""
+    return [one for one in settings.access.rules if not one.real_token]
+
+
 def _rights(settings: Settings, policy: Policy, accounts: Sequence[str] = ()) -> Iterator[Access]:
     operations = load_operations()
-    apart = any(one.accounts for one in settings.access.rules)
+    apart = any(one.accounts for one in _of_calls(settings))
     names = list(accounts) or (
         list(settings.accounts) if apart else [next(iter(settings.accounts))]
     )
@@ -84,20 +88,10 @@ def _rights(settings: Settings, policy: Policy, accounts: Sequence[str] = ()) ->
 
 def _who(settings: Settings, profile: Profile) -> str:
     if profile.rule is None:
-        named = any(one.callers != CallerSettings() for one in settings.access.rules)
+        named = any(one.callers != CallerSettings() for one in _of_calls(settings))
         return "All other callers" if named else "All callers"
     rule = next(one for one in settings.access.rules if one.name == profile.rule.name)
-    callers = rule.callers
-    parts = [
-        f"{words} {' or '.join(values)}"
-        for words, values in (
-            ("from", callers.networks),
-            ("with the certificate", callers.certificates),
-            ("with the key", callers.keys),
-        )
-        if values
-    ]
-    return f"Callers {' and '.join(parts)}"
+    return real_token.words(rule.callers)
 
 
 def _may(who: str, where: str, allowed: list[Operation], *, listing: bool) -> Finding:
@@ -193,19 +187,11 @@ def _never(settings: Settings, policy: Policy) -> Iterator[Finding]:
                 yield Finding(code, Level.WARNING, about, sentence, advice, {"rule": rule.name})
 
 
-def _loopback(settings: Settings) -> bool:
-    """Whether nothing of what callers send is on a network."""
-    listen = settings.listen
-    with contextlib.suppress(ValueError):
-        return listen.socket is not None or ip_address(listen.host).is_loopback
-    return listen.host.lower().removesuffix(".") == "localhost"
-
-
 def _no_network(settings: Settings, callers: CallerSettings) -> bool:
     networks = [one for one in callers.networks or () if one != UNIX]
     if settings.listen.socket is not None:
         return bool(networks)
-    return _loopback(settings) and any(
+    return real_token.is_loopback(settings) and any(
         not one.startswith(("127.", "::1", "0.0.0.0/0", "::/0")) for one in networks
     )
 
@@ -243,7 +229,7 @@ _UNREACHED: Final[tuple[tuple[Code, str, str, Callable[[Settings, CallerSettings
 
 def _idle(settings: Settings, policy: Policy) -> Iterator[Finding]:
     access = settings.access
-    if access.default == "deny" and all(one.action == "deny" for one in access.rules):
+    if access.default == "deny" and all(one.action == "deny" for one in _of_calls(settings)):
         yield Finding(
             Code.ACCESS_DENIES_ALL,
             Level.WARNING,
@@ -258,7 +244,7 @@ def _idle(settings: Settings, policy: Policy) -> Iterator[Finding]:
             "access.default",
             "The rules do nothing: they allow, and so does access.default.",
             "Say access.default: deny, so that what they do not allow is refused.",
-            {"rules": [one.name for one in settings.access.rules]},
+            {"rules": [one.name for one in _of_calls(settings)]},
         )
 
 
@@ -274,7 +260,7 @@ def _keys(settings: Settings) -> Iterator[Finding]:
             f"No rule is about the key{'s' * (len(unused) > 1)} {', '.join(unused)}.",
             details={"keys": unused},
         )
-    if keys and not settings.tls.on and not _loopback(settings):
+    if keys and not settings.tls.on and not real_token.is_loopback(settings):
         yield Finding(
             Code.KEYS_IN_CLEAR,
             Level.WARNING,

@@ -27,6 +27,10 @@ class Code(StrEnum):
     ACCESS_RIGHTS = "access_rights"
     ACCESS_SCOPES = "access_scopes"
     ACCESS_SCOPES_UNCLEAR = "access_scopes_unclear"
+    WANTED_SCOPES_HELD = "wanted_scopes_held"
+    WANTED_SCOPES_LACKING = "wanted_scopes_lacking"
+    WANTED_SCOPES_UNDECIDED = "wanted_scopes_undecided"
+    WANTED_SCOPES_UNKNOWN = "wanted_scopes_unknown"
     RULES_IDLE = "rules_idle"
     RULE_PATHS_UNKNOWN = "rule_paths_unknown"
     RULE_SHADOWED = "rule_shadowed"
@@ -34,6 +38,10 @@ class Code(StrEnum):
     RULE_CERTIFICATES_UNSEEN = "rule_certificates_unseen"
     RULE_SOCKET_UNUSED = "rule_socket_unused"
     ACCESS_DENIES_ALL = "access_denies_all"
+    REAL_TOKEN = "real_token"  # noqa: S105  the name of a finding
+    REAL_TOKEN_OFF = "real_token_off"  # noqa: S105  the name of a finding
+    REAL_TOKEN_UNUSED = "real_token_unused"  # noqa: S105  the name of a finding
+    REAL_TOKEN_IN_CLEAR = "real_token_in_clear"  # noqa: S105  the name of a finding
     KEYS_UNUSED = "keys_unused"
     KEYS_IN_CLEAR = "keys_in_clear"
 

@@ -16,6 +16,7 @@ from gateway.cli.doctor import (
     listeners,
     minting,
     store,
+    wanted,
     zoom,
 )
 from gateway.cli.doctor.case import Case
@@ -60,8 +61,10 @@ def examine(case: Case, wish: Wish, deadline: Deadline, told: Told) -> None:
             runner.run(run([section], deadline))
             told(section)
         after = Section("Scopes", [partial(access.scopes, case, listing=wish.rules)])
-        runner.run(run([after], deadline))
+        asked = Section("Scopes wanted", [partial(wanted.scopes, case, wish.accounts)])
+        runner.run(run([after, asked], deadline))
         told(after)
+        told(asked)
 
 
 def _harmless(case: Case, wish: Wish) -> list[Section]:

@@ -20,6 +20,7 @@ from gateway.cli.doctor.zoom import SKEW
 from gateway.core.document import decode
 from gateway.core.errors import GatewayError, StoreContentError, StoreError
 from gateway.core.presence import Presence
+from gateway.core.scopes import scopes_of
 from gateway.core.status import span
 from gateway.ports import Stored, TokenStore
 from gateway.settings import AccountSettings
@@ -173,11 +174,15 @@ async def _document(
     except StoreError as error:
         yield _failed(error)
         return
-    active = chart.usable(stored.now)
+    now = stored.now
+    active = chart.usable(now)
     token, details = "no token in use", {"format": stored.document.get("format")}
     if active is not None:
         case.live.append(name)
-        age, left = stored.now - active.issued_at, active.expires_at - stored.now
+        usable = [slot.token for slot in chart.slots if slot.token and slot.token.usable(now)]
+        # Any of them may be the one that a call goes with.
+        case.stored[name] = frozenset.intersection(*(scopes_of(one.scope) for one in usable))
+        age, left = now - active.issued_at, active.expires_at - now
         token = f"token {active.generation}, minted {span(age)} ago by {active.minter}"
         token += f", good for {span(left)}"
         details |= {"generation": active.generation, "age_ms": milliseconds(age)}

@@ -264,3 +264,29 @@ async def test_scopes_that_the_token_lacks(sim: str) -> None:
     assert found.exit_code == 0
     found = await check("--mint", **credentials(sim))
     assert found.lacks("access_scopes")
+
+
+async def test_who_gets_the_real_token(dead: dict[str, str], certified: dict[str, str]) -> None:
+    rule = {"name": "socket", "real_token": True, "callers": {"keys": ["reports"]}}
+    on = {"ZOOM_GATEWAY_OAUTH__REAL_TOKEN": "true"}
+    found = await check(**dead, **access(rule, default="allow"))
+    off = found.one("real_token_off")
+    assert (off["level"], off["details"]) == ("notice", {"rules": ["socket"]})
+    assert found.lacks("real_token", "rules_idle", "access_rights", "keys_unused")
+    found = await check(**dead, **access(rule), **on)
+    told = found.one("real_token")
+    assert told["sentence"] == (
+        "Callers with the key reports get the real token of every account, with all that the app "
+        "may do (rule socket)."
+    )
+    assert told["level"] == "notice"
+    assert found.one("access_denies_all")
+    assert found.lacks("real_token_in_clear", "real_token_off", "real_token_unused")
+    everywhere = {**on, "ZOOM_GATEWAY_LISTEN__HOST": "0.0.0.0"}
+    found = await check(**dead, **access(REPORTS, rule), **everywhere)
+    assert found.one("real_token_in_clear")["level"] == "warning"
+    found = await check(**dead, **access(REPORTS, rule), **everywhere, **certified)
+    assert found.lacks("real_token_in_clear")
+    found = await check(**dead, **access(REPORTS), **on)
+    assert found.one("real_token_unused")["level"] == "warning"
+    assert (await check(**dead)).lacks("real_token", "real_token_off", "real_token_unused")
