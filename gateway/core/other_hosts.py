@@ -8,12 +8,14 @@ import re
 from typing import Final, NamedTuple
 
 from gateway.core.errors import CallRefusedError
-from gateway.core.spelling import leniently, may_hold, readings
+from gateway.core.spelling import leniently, may_hold, readings, segments_of
 from gateway.core.zoom_hosts import address, canonical
 
 PREFIX: Final = b"/_hosts/"
 
 SEGMENT: Final = PREFIX.strip(b"/")
+
+_WORD: Final = SEGMENT.decode("ascii")
 
 _MAYBE: Final = re.compile(rb"_hosts|%", re.IGNORECASE)
 
@@ -60,9 +62,14 @@ def _may_be_read_as_named(path: bytes) -> bool:
     if not may_hold(path, SEGMENT):
         return False
     found = readings(path.decode("latin-1"))
-    return found is None or any(
-        leniently(one.encode("utf-8", "replace"))[:1] == (SEGMENT,) for one in found
-    )
+    return found is None or any(map(_begins_with_it, found))
+
+
+def _begins_with_it(reading: str) -> bool:
+    """With dots resolved or not: `/_hosts/..` is nothing's path, or this one's."""
+    if segments_of(reading.lower())[:1] == [_WORD]:
+        return True
+    return leniently(reading.encode("utf-8", "replace"))[:1] == (SEGMENT,)
 
 
 def _unclear() -> CallRefusedError:

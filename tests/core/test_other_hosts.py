@@ -150,6 +150,8 @@ PIECES = st.lists(
 
 @given(st.sampled_from([b"/", b"/_hosts/", b"/_hosts"]), PIECES)
 @example(b"/_hosts/", b"zoom.us:443/x")
+@example(b"/_hosts/", b"..;")
+@example(b"/_hosts/", b"%2e%2e")
 def test_a_host_that_is_read_is_the_one_that_stands_there(front: bytes, rest: bytes) -> None:
     """An oracle of its own: nothing but letters, digits, dots and hyphens up to the next slash."""
     raw = front + rest
