@@ -45,8 +45,9 @@ def _read(host: bytes) -> Route:
 
 
 def named(host: bytes) -> str | None:
-    """The name in a `Host` field, in its canonical form and without the port."""
-    return canonical(host.strip().partition(b":")[0].decode("latin-1"))
+    """The name in a `Host` field, in its canonical form and without the port; None: it has none."""
+    name, _, port = host.strip().partition(b":")
+    return canonical(name.decode("latin-1")) if port.isdigit() or not port else None
 
 
 def api_beside(host: bytes) -> str | None:
@@ -58,6 +59,6 @@ def api_beside(host: bytes) -> str | None:
     if name is None or not is_zooms(name):
         return None
     domain = next(one for one in ZOOMS if name == one or name.endswith(f".{one}"))
-    port = host.strip().partition(b":")[2].decode("latin-1")
-    shown = f":{port}" if port.isdecimal() and port != "443" else ""
+    port = host.strip().partition(b":")[2].decode("ascii")
+    shown = f":{port}" if port not in {"", "443"} else ""
     return f"https://api.{domain}{shown}"

@@ -149,3 +149,16 @@ def test_an_origin_that_is_trusted_may_whatever_its_site() -> None:
     two = (b"http://localhost:3000", b"http://evil.example")
     assert cross_site((), two, b"localhost:8080", trusted)
     assert cross_site((b"cross-site",), (), b"localhost:8080", trusted)
+
+
+@pytest.mark.parametrize(
+    "host", [b"api.zoom.us", b"ZOOM.us:443", b"us02web.zoom.us.", b"zoomgov.com"]
+)
+def test_zooms_own_names_are_let_in_where_callers_are_sent_here_by_them(host: bytes) -> None:
+    assert HostNames(zooms=True).allow(host)
+    assert not HostNames().allow(host)
+
+
+@pytest.mark.parametrize("host", [b"zoom.us.evil.example", b"notzoom.us", b"evil.example@zoom.us"])
+def test_no_name_that_only_looks_like_zooms_is(host: bytes) -> None:
+    assert not HostNames(zooms=True).allow(host)
