@@ -62,7 +62,8 @@ RATES: Final[tuple[Panel, ...]] = (
     lines(
         "Used of the limits, where calls are paced",
         "percentunit",
-        "By the fleet, where ratelimit.pace is set. Near 100 %: calls wait for their turn.",
+        "By the fleet, where ratelimit.pace is set. Bad: always near 100 %, as calls wait for"
+        " their turn.",
         (
             f"max by (account, category) ({select('pace_used_ratio')})",
             "{{account}}: {{category}}",
