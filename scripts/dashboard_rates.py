@@ -69,6 +69,19 @@ RATES: Final[tuple[Panel, ...]] = (
             "{{account}}: {{category}}",
         ),
     ),
+    lines(
+        "Waits of calls for their turn",
+        "s",
+        "Of those that had to wait. Bad: near ratelimit.pace_wait.",
+        *(
+            (
+                f"histogram_quantile({share}, sum by (le)"
+                f" (rate({select('pace_wait_seconds_bucket')}{RATE})))",
+                name,
+            )
+            for share, name in ((0.5, "median"), (0.99, "99 %"))
+        ),
+    ),
     stack(
         "Calls without a turn",
         "reqps",
