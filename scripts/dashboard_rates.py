@@ -18,6 +18,9 @@ _LEFT: Final = (
 )
 
 
+_WAITS: Final = f"sum by (le) (rate({select('pace_wait_seconds_bucket')}{RATE}))"
+
+
 def _share(window: str) -> str:
     answers = f"sum by (account) (increase({select('zoom_answers_total')}[{window}]))"
     failed = f"sum by (account) (increase({select('zoom_answers_total', _FAILED)}[{window}]))"
@@ -75,8 +78,7 @@ RATES: Final[tuple[Panel, ...]] = (
         "Of those that had to wait. Bad: near ratelimit.pace_wait.",
         *(
             (
-                f"histogram_quantile({share}, sum by (le)"
-                f" (rate({select('pace_wait_seconds_bucket')}{RATE})))",
+                f"histogram_quantile({share}, {_WAITS})",
                 name,
             )
             for share, name in ((0.5, "median"), (0.99, "99 %"))
