@@ -18,6 +18,9 @@ _LEFT: Final = (
 )
 
 
+_WAITS: Final = f"sum by (le) (rate({select('pace_wait_seconds_bucket')}{RATE}))"
+
+
 def _share(window: str) -> str:
     answers = f"sum by (account) (increase({select('zoom_answers_total')}[{window}]))"
     failed = f"sum by (account) (increase({select('zoom_answers_total', _FAILED)}[{window}]))"
@@ -62,10 +65,23 @@ RATES: Final[tuple[Panel, ...]] = (
     lines(
         "Used of the limits, where calls are paced",
         "percentunit",
-        "By the fleet, where ratelimit.pace is set. Near 100 %: calls wait for their turn.",
+        "By the fleet, where ratelimit.pace is set. Bad: always near 100 %, as calls wait for"
+        " their turn.",
         (
             f"max by (account, category) ({select('pace_used_ratio')})",
             "{{account}}: {{category}}",
+        ),
+    ),
+    lines(
+        "Waits of calls for their turn",
+        "s",
+        "Of those that had to wait. Bad: near ratelimit.pace_wait.",
+        *(
+            (
+                f"histogram_quantile({share}, {_WAITS})",
+                name,
+            )
+            for share, name in ((0.5, "median"), (0.99, "99 %"))
         ),
     ),
     stack(

@@ -6,6 +6,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
+REASONS: Final = ("late", "full", "day")
+"""Why a call got no turn."""
+
 
 class PaceMetrics:
     """`category` is the lane: a category, or that of a product with limits of its own."""

@@ -14,6 +14,7 @@ from gateway.core.slots import Phase
 from gateway.core.token import Cause
 from gateway.observe.limit_metrics import NAMES
 from gateway.observe.metrics import DENIED, FAILURE, PREVIOUS_SECRET, SUCCESS, Metrics
+from gateway.observe.pace_metrics import REASONS
 from gateway.ports import ReplayOutcome, RetryOutcome
 from tests.observe.charts import A0, WALL, fleet, healthy
 from tests.observe.lines import EVERY, calls
@@ -23,7 +24,7 @@ TARGET = {"cluster", "namespace", "job", "instance"}
 
 VALUES = {
     "outcome": {one.value for one in (*ReplayOutcome, *RetryOutcome)},
-    "reason": {one.value for one in Cause} | set(DENIED),
+    "reason": {one.value for one in Cause} | set(DENIED) | set(REASONS),
     "result": {one.value for one in MintFailure} | {SUCCESS, PREVIOUS_SECRET, FAILURE},
     "cause": {one.value for one in RefusalCause},
     "phase": {one.name.lower() for one in Phase},
@@ -52,6 +53,9 @@ def registry() -> Metrics:
     use.failed(1, 0)
     metrics.rates.uses = lambda: [("default", use)]
     metrics.rates.told = lambda: [("default", Told("light", Kind.DAILY, 6000, 5893), WALL)]
+    metrics.pace.waited("default", "light", 0.2)
+    metrics.pace.refused("default", "light", "late")
+    metrics.pace.used("default", "light", 0.97)
     metrics.refresh()
     return metrics
 

@@ -16,6 +16,7 @@ from gateway.observe.fields import ALLOWED, ALWAYS
 from gateway.observe.limit_metrics import NAMES
 from gateway.observe.logs import configure
 from gateway.observe.metrics import DENIED, FAILURE, PREVIOUS_SECRET, SUCCESS
+from gateway.observe.pace_metrics import REASONS
 from gateway.ports import ReplayOutcome, RetryOutcome
 from tests.observe.charts import WALL
 from tests.observe.lines import write_all
@@ -77,7 +78,7 @@ def test_every_metric_is_documented_and_no_other() -> None:
         ("outcome", {one.value for one in (*ReplayOutcome, *RetryOutcome)}),
         ("category", {*CATEGORIES, UNKNOWN_CATEGORY}),
         ("type", {one.value for one in Kind}),
-        ("reason", {one.value for one in Cause} | set(DENIED)),
+        ("reason", {one.value for one in Cause} | set(DENIED) | set(REASONS)),
         ("result", {one.value for one in MintFailure} | {SUCCESS, PREVIOUS_SECRET, FAILURE}),
         ("cause", {one.value for one in RefusalCause}),
         ("phase", {one.name.lower() for one in Phase}),

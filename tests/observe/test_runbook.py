@@ -134,7 +134,8 @@ def slugs() -> set[str]:
     """What `X-Zoom-Gateway-Error` may say."""
     found = set()
     for file in ("core/errors.py", "web/spool.py"):
-        found |= set(re.findall(r'slug\b.* = "(\w+)"', (ROOT / "gateway" / file).read_text()))
+        text = (ROOT / "gateway" / file).read_text()
+        found |= set(re.findall(r'(?:slug\b.* = |__init__\(\d{3}, )"(\w+)"', text))
     for page in (ROOT / "gateway" / "web").glob("*.py"):
         said = r'(?:CallRefusedError|Problem)\(\s*\d{3},\s*"(\w+)"'
         found |= set(re.findall(said, page.read_text()))
