@@ -4,10 +4,10 @@ No foreign object or exception crosses these lines: an adapter takes and gives t
 of `gateway.core` and raises the exceptions of `gateway.core.errors`.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from gateway.core.endpoint import Endpoint
 from gateway.core.events import TokenEvent
@@ -134,6 +134,26 @@ class Stored:
     fence: Stamp = NOTHING
 
 
+class Claim(NamedTuple):
+    """Who wants the lease, for how many seconds, and the tag that its fence is to have."""
+
+    owner: str
+    ttl: float
+    tag: str
+
+
+class Seizure(NamedTuple):
+    """A lease, if it could be had, and the new revision, if a document was written with it."""
+
+    lease: Lease | None
+    written: Stamp | None = None
+
+
+Compose = Callable[[Stamp], "dict[str, Any] | None"]
+"""Gives the document to write under the lease with that fence; None: nothing is to be written. It
+is pure, and may be called on any thread."""
+
+
 class TokenStore(Protocol):
     """Where the replicas share an account's tokens.
 
@@ -149,15 +169,26 @@ class TokenStore(Protocol):
         *,
         revision: Stamp,
         fence: Stamp | None = None,
+        ends: bool = False,
     ) -> Stamp | None:
         """Replace the document if its revision is still `revision`. Gives the new one, or None.
 
         With a `fence`, only if that is also the newest one given out, too: a holder whose
-        lease was taken over publishes nothing.
+        lease was taken over publishes nothing. `ends`: the lease of that fence is given back
+        with the write.
         """
 
     async def acquire(self, account: str, owner: str, ttl: float) -> Lease | None:
         """Take the lease for `ttl` seconds, or None while another holds it."""
+
+    async def seize(
+        self, account: str, claim: Claim, *, revision: Stamp, compose: Compose
+    ) -> Seizure:
+        """Take the lease, and write under it at once if the revision is still `revision`.
+
+        Where it is another, or `compose` gives nothing, the lease is taken alone. If it fails, the
+        document may have been written all the same.
+        """
 
     async def renew(self, lease: Lease, ttl: float) -> bool: ...
 

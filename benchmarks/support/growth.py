@@ -4,13 +4,16 @@ import contextlib
 import itertools
 import resource
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from benchmarks.support import configs
-from benchmarks.support.machine import cores, running
+from benchmarks.support import stage as stages
+from benchmarks.support.machine import START, cores, running
+from benchmarks.support.refusals import MANY as MANY_UNDER_WAY
 from benchmarks.support.refusals import refused, refusing
 from benchmarks.support.stage import Change, Serving, Stage, answered, gateway
 from benchmarks.support.wrk import USUAL, Measured, Shape, begun, ended, loaded
@@ -21,6 +24,8 @@ FEW: Final = 4
 """Connections of calls with large bodies, so that what is kept of them has room."""
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
+IDLE: Final = 2
+"""Connections that are open though no load runs: whoever asks how many there are has one."""
 
 Point = tuple[float, Callable[[float], Measured]]
 """Where on the axis, and how to load for so many seconds."""
@@ -52,12 +57,22 @@ def connections(stage: Stage, stack: contextlib.ExitStack) -> list[Point]:
 
     served = stack.enter_context(gateway(stage, "connections", change))
 
-    def point(count: int) -> Callable[[float], Measured]:
-        load = _load(served, replace(USUAL, connections=count))
-        # Long enough that making the connections does not show.
-        return lambda seconds: load(seconds * max(1.0, count / 1024))
+    def point(number: int) -> Callable[[float], Measured]:
+        shape = replace(USUAL, connections=number)
 
-    return [(float(count), point(count)) for count in (1, 8, 32, 128, 512, 1024, MANY)]
+        def load(seconds: float) -> Measured:
+            # Long enough that making the connections does not show; and their end is not measured
+            # with the next load.
+            found = _load(served, shape)(seconds * max(1.0, number / 1024))
+            end = time.monotonic() + START
+            while stages.count(served.admin, "zoom_gateway_open_connections") > IDLE:
+                served.process.must_live(end)
+                time.sleep(0.1)
+            return found
+
+        return load
+
+    return [(float(number), point(number)) for number in (1, 8, 32, 128, 512, 1024, MANY)]
 
 
 def fields(stage: Stage, stack: contextlib.ExitStack) -> list[Point]:
@@ -106,8 +121,8 @@ def refusals(stage: Stage, stack: contextlib.ExitStack) -> list[Point]:
             # stored with the tokens.
             del seconds
             with refusing(stage, f"refusals-{next(numbers)}") as (served, api):
-                refused(served, api, 0.0)
-                return refused(served, api, share).measured
+                refused(served, api, 0.0, MANY_UNDER_WAY)
+                return refused(served, api, share, MANY_UNDER_WAY).measured
 
         return load
 

@@ -30,7 +30,7 @@ def starting(
 
 def _imported() -> float:
     begun = time.monotonic()
-    child = spawned((sys.executable, "-c", f"import {LIBRARIES}"), cores().proxy)
+    child = spawned((sys.executable, "-c", f"import {LIBRARIES}"), cores().every)
     output = child.communicate(timeout=START)[0]
     if child.returncode:
         raise RuntimeError(output.decode())
@@ -41,7 +41,7 @@ def _started(stage: Stage) -> float:
     ports = free_port(), free_port()
     file = configured(stage, stage.folder / "starting", ports)
     begun = time.monotonic()
-    with running((*GATEWAY, "serve", "--config", file), cores().proxy) as process:
+    with running((*GATEWAY, "serve", "--config", file), cores().every) as process:
         while not _serves(ports[0]):
             process.must_live(begun + START)
             time.sleep(POLL)

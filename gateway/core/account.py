@@ -185,6 +185,8 @@ def _outlived(account: Account, slot: Slot) -> bool:
 
 def spare(account: Account, now: float) -> Slot | None:
     """A token of another slot that has not expired and was not refused."""
+    if not any(slot.phase is Phase.SPARE for slot in account.slots):
+        return None
     among = [slot.id for slot in account.slots if not _outlived(account, slot)]
     return machine.spare(account.slots, now, among)
 

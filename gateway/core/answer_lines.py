@@ -91,10 +91,14 @@ class AnswerLines:
         fields = KnownFields()
         passed: list[bytes] = []
         values: dict[bytes, bytes] = {}
+        common = True
         for line in lines:
-            found = known(line) or look_at(line)
+            found = known(line)
             if found is None:
-                return None
+                common = False
+                found = look_at(line)
+                if found is None:
+                    return None
             field, goes_on, read = found
             fields.append(field)
             if goes_on is not None:
@@ -107,6 +111,7 @@ class AnswerLines:
         length = get(b"content-length")
         if length is None:
             return None
+        fields.common = common
         fields.read = AnswerHeaders(
             passed,
             int(length),

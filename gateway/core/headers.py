@@ -5,7 +5,7 @@ names. Ours are put in last, so that nothing a caller names there can strip them
 replace the caller's: set, never added.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Final, NamedTuple
 
@@ -13,6 +13,7 @@ from gateway.core.errors import CallRefusedError, UpstreamBrokenError
 from gateway.core.fates import Fate, Fates
 from gateway.core.keys import DEFAULT_FIELD
 from gateway.core.lengths import is_plain, number
+from gateway.core.repeated import Repeated, Varied
 
 Field = tuple[bytes, bytes]
 
@@ -121,6 +122,24 @@ def dropping(*key_headers: bytes) -> Fates:
 
 
 _USUAL: Final = dropping()
+
+VARIES: Final = _TRACE | {b"x-request-id"}
+"""What is read of a call and says no more than which one it is."""
+
+_FIXED: Final = (b"content-", b"sec-", b"x-forwarded-")
+
+
+def may_vary(name: bytes) -> bool:
+    """Whether a field of this name (in lower case) says nothing but to Zoom, or who a call is.
+
+    Nothing that is found out about the rest of a header depends on its value. What shows keys is
+    not known here.
+    """
+    if name in VARIES:
+        return True
+    return not (name in _REQUEST_DROPPED or name in _LOOKED_AT or name.startswith(_FIXED))
+
+
 ANSWERED: Final = Fates(_ANSWER_DROPPED, _ANSWER_LOOKED_AT)
 """The fates of an answer's fields."""
 
@@ -137,23 +156,6 @@ class CallerHeaders(NamedTuple):
 
     def values(self, name: bytes) -> Sequence[bytes]:
         return self.special.get(name, _NONE)
-
-
-class Repeated(list[Field]):
-    """Fields that many calls share; shows none of them."""
-
-    __slots__ = ("encoded", "signed", "token")
-
-    def __init__(self, fields: Iterable[Field]) -> None:
-        super().__init__(fields)
-        self.encoded = b""
-        """How they were written the last time, by who writes them."""
-        self.token = ""
-        self.signed: Repeated | None = None
-        """The same with `token`, the last one that they went out with."""
-
-    def __repr__(self) -> str:
-        return f"<{len(self)} fields>"
 
 
 class AnswerHeaders(NamedTuple):
@@ -179,9 +181,11 @@ class AnswerHeaders(NamedTuple):
 class KnownFields(list[Field]):
     """An answer's fields, of which it is known already what `read_answer` makes of them."""
 
-    __slots__ = ("read",)
+    __slots__ = ("common", "read")
 
     read: AnswerHeaders
+    common: bool
+    """Whether each of them may be remembered as it is."""
 
 
 def read_caller(
@@ -261,8 +265,13 @@ def authorized(fields: Sequence[Field], token: str) -> list[Field]:
     """Add the token, last. Raises ValueError if it could end the field."""
     if type(fields) is Repeated:
         if fields.signed is None or fields.token != token:
-            fields.signed, fields.token = Repeated(authorized([*fields], token)), token
+            signed = authorized([*fields], token)
+            fields.signed, fields.token = Repeated(signed, fields.spots), token
         return fields.signed
+    if type(fields) is Varied:
+        shared = authorized(fields.base, token)
+        assert type(shared) is Repeated  # noqa: S101  # as the base is
+        return shared.varied(fields.values)
     value = b"Bearer " + token.encode("ascii")
     _refuse_breaks(value)
     return [*fields, (b"Authorization", value)]

@@ -39,19 +39,18 @@ class Reading:
 class Pace:
     """One account's. Moments are seconds on a clock that never goes back."""
 
-    __slots__ = ("_bucket", "_counts", "_first")
+    __slots__ = ("_bucket", "_counts", "_end", "_first", "_start")
 
     def __init__(self, now: float) -> None:
         self._counts = array("I", bytes(4 * KEPT * _BINS))
-        self._bucket = int(now // BUCKET)
         self._first = now
+        self._begin(int(now // BUCKET))
 
     def add(self, now: float, seconds: float) -> None:
         """A call ended that took so long."""
-        bucket = int(now // BUCKET)
-        if bucket > self._bucket:
-            self._turn(bucket)
-        self._counts[bucket % KEPT * _BINS + bisect_left(BOUNDS, seconds)] += 1
+        if now >= self._end:
+            self._turn(int(now // BUCKET))
+        self._counts[self._start + bisect_left(BOUNDS, seconds)] += 1
 
     def read(self, now: float) -> Reading:
         bucket = int(now // BUCKET)
@@ -69,7 +68,12 @@ class Pace:
         for number in range(max(self._bucket + 1, bucket - KEPT + 1), bucket + 1):
             start = number % KEPT * _BINS
             self._counts[start : start + _BINS] = array("I", bytes(4 * _BINS))
+        self._begin(bucket)
+
+    def _begin(self, bucket: int) -> None:
         self._bucket = bucket
+        self._start = bucket % KEPT * _BINS
+        self._end = (bucket + 1) * BUCKET
 
 
 def _percentile(bins: list[int], share: float) -> float | None:

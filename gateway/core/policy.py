@@ -6,7 +6,7 @@ goes on only if all of them are allowed.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from gateway.core.caller import Caller
@@ -20,6 +20,7 @@ from gateway.core.patterns import (
     shape_of,
 )
 from gateway.core.routes import Operation, RouteTable
+from gateway.core.shapes import Shape, Shapes
 from gateway.core.spelling import is_plain, readings, segments_of, with_whole_uuids
 
 DEFAULT: Final = "default"
@@ -122,9 +123,14 @@ class Policy:
     """
 
     def __init__(
-        self, rules: Sequence[Rule], *, default_allows: bool, operations: Iterable[Operation]
+        self,
+        rules: Sequence[Rule],
+        *,
+        default_allows: bool,
+        operations: Iterable[Operation],
+        shapes: Shapes | None = None,
     ) -> None:
-        """Raises PatternError."""
+        """`shapes` are shared with others who decide about the same paths. Raises PatternError."""
         operations = tuple(operations)
         self._default = Decision(default_allows, DEFAULT)
         selections = _selections(rules, operations)
@@ -141,12 +147,19 @@ class Policy:
             for rule, selection in zip(rules, selections, strict=True)
         )
         self._exact = RouteTable(operations)
-        self._folded = RouteTable(replace(one, path=one.path.lower()) for one in operations)
-        self._written = {one.path.lower(): _Written(one.path) for one in operations}
-        self._nameless = {one.path: nameless(one.path) for one in operations}
+        self._folded = RouteTable(operations, folded=True)
+        self._paths = {one.path.lower(): one.path for one in operations}
+        self._written: dict[str, _Written] = {}
+        self._nameless: dict[str, str] = {}
+        """Both of the operations that were called: few of the table's ever are."""
         self._groups: dict[tuple[Caller, str | None, str], Group] = {}
         self._shared: dict[tuple[str, ...], Group] = {}
-        self._calls: dict[tuple[Group, str, bytes], Decision] = {}
+        self._shapes = shapes or Shapes()
+        self._shapes.add(self._exact.words)
+        self._shapes.add(step for pattern in patterns for step in pattern.exact)
+        self._calls: dict[tuple[Group, str, Shape | bytes], Decision] = {}
+        """By the shape of a path, which is all that its decision depends on, or, of one that is not
+        plain, by the path."""
 
     @property
     def idle(self) -> bool:
@@ -165,21 +178,22 @@ class Policy:
 
     def decide_for(self, group: Group, method: str, path: bytes) -> Decision:
         """What `decide` says of a call of this group."""
-        known = self._calls.get((group, method, path))
+        about = self._shapes.of(path) or path
+        known = self._calls.get((group, method, about))
         if known is not None:
             return known
         decision = self._decide(group, _READ.get(method) or (method, *_METHODS), path)
         if len(path) <= _SHORT:
             if len(self._calls) >= REMEMBERED:
                 self._calls.clear()
-            self._calls[group, method, path] = decision
+            self._calls[group, method, about] = decision
         return decision
 
     def _decide(self, group: Group, methods: Sequence[str], path: bytes) -> Decision:
         if not group.needs_path:
             return _all_of(group, [Sight(one, None, ()) for one in methods])
         text = path.decode("latin-1")
-        if is_plain(text):
+        if is_plain(path):
             return _all_of(group, self._sights(methods, text))
         return self._decide_readings(group, methods, text)
 
@@ -228,7 +242,7 @@ class Policy:
         sights = []
         for method in methods:
             found = self._folded.find(_OPERATION_METHOD.get(method, method), folded)
-            written = None if found is None else self._written[found]
+            written = None if found is None else self._as_written(found)
             template = None if written is None else written.template
             sights.append(self._sight(method, template, hits))
             fits = written is None or written.fits(segments)
@@ -238,10 +252,19 @@ class Policy:
                 sights.append(self._sight(method, template, exact_hits))
         return sights
 
+    def _as_written(self, folded: str) -> "_Written":
+        found = self._written.get(folded)
+        if found is None:
+            found = self._written[folded] = _Written(self._paths[folded])
+        return found
+
     def _sight(self, method: str, template: str | None, hits: tuple[int, ...]) -> Sight:
         """Templates in rules leave to other templates what is theirs."""
         if hits and template is not None:
-            own = (None, self._nameless[template])
+            bare = self._nameless.get(template)
+            if bare is None:
+                bare = self._nameless[template] = nameless(template)
+            own = (None, bare)
             hits = tuple(n for n in hits if self._patterns[n].template in own)
         return Sight(method, template, hits)
 

@@ -6,11 +6,12 @@ template of the operation table is known by that template, everything else by a 
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final
 
 from gateway.core.endpoint import Endpoint
+from gateway.core.shapes import Shape, Shapes
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 """The methods that are named as they are; all others are `other`."""
@@ -21,6 +22,9 @@ OTHER: Final = "other"
 HASHED_LIMIT: Final = 1024
 """Endpoints outside the table that are kept: a caller who walks through random paths must
 not fill the memory."""
+
+SHAPES: Final = 2048
+"""Shapes of paths whose endpoint is kept; Zoom's operations have some hundred."""
 
 _COLUMNS: Final = 6
 
@@ -63,18 +67,22 @@ def each_operation(lines: Iterable[str]) -> Iterator[Operation]:
 class _Node:
     """A place in the tree of one method's templates; its children are one segment further."""
 
-    literals: "dict[str, _Node]" = field(default_factory=lambda: _NO_LITERALS)
+    literals: "dict[str, _Node]"
     parameter: "_Node | None" = None
     template: str | None = None
 
     def child(self, segment: str) -> "_Node":
         """The child for a template's segment, made if need be."""
         if not segment.startswith("{"):
+            found = self.literals.get(segment)
+            if found is not None:
+                return found
             if self.literals is _NO_LITERALS:
                 self.literals = {}
-            return self.literals.setdefault(segment, _Node())
+            found = self.literals[segment] = _Node(_NO_LITERALS)
+            return found
         if self.parameter is None:
-            self.parameter = _Node()
+            self.parameter = _Node(_NO_LITERALS)
         return self.parameter
 
     def find(self, segments: list[str], depth: int = 0) -> str | None:
@@ -102,13 +110,21 @@ _NO_LITERALS: Final[dict[str, _Node]] = {}
 class RouteTable:
     """The templates of the operations, a tree for each method."""
 
-    def __init__(self, operations: Iterable[Operation]) -> None:
+    def __init__(self, operations: Iterable[Operation], *, folded: bool = False) -> None:
+        """`folded`: all of them in lower case."""
         self._roots: dict[str, _Node] = {}
+        self.words: set[str] = set()
+        """All segments of templates that are no parameters."""
         for operation in operations:
-            node = self._roots.setdefault(operation.method, _Node())
-            for segment in operation.path[1:].split("/"):
+            path = operation.path.lower() if folded else operation.path
+            node = self._roots.get(operation.method)
+            if node is None:
+                node = self._roots[operation.method] = _Node(_NO_LITERALS)
+            for segment in path[1:].split("/"):
                 node = node.child(segment)
-            node.template = operation.path
+                if not segment.startswith("{"):
+                    self.words.add(segment)
+            node.template = path
         if "GET" in self._roots:
             self._roots.setdefault("HEAD", self._roots["GET"])
 
@@ -138,6 +154,24 @@ class Endpoints:
         self._table = table
         self._limit = limit
         self._hashed: OrderedDict[str, Endpoint] = OrderedDict()
+        self.shapes = Shapes()
+        self.shapes.add(table.words)
+        self._known: dict[tuple[str, Shape], Endpoint] = {}
+        """What has a route, by method and shape of the path."""
+
+    def of_path(self, method: str, path: bytes) -> Endpoint:
+        """As `endpoint`, of a path without query; cheaper where the path is plain."""
+        shape = self.shapes.of(path)
+        if shape is None:
+            return self.endpoint(method, path)
+        known = self._known.get((method, shape))
+        if known is None:
+            known = self.endpoint(method, path)
+            if known.route != OTHER:
+                if len(self._known) >= SHAPES:
+                    self._known.clear()
+                self._known[method, shape] = known
+        return known
 
     def endpoint(self, method: str, target: bytes | str) -> Endpoint:
         """The endpoint of a call with this method and raw request target."""

@@ -26,7 +26,7 @@ and servers do."""
 _BLANKS: Final = b"\0\t\n\r\x0b\x0c "
 
 _SIGN: Final = r"[A-Za-z0-9_~@!$&'()*,:=-]"
-_PLAIN: Final = re.compile(rf"(?:/{_SIGN}(?:[.+]?{_SIGN})*)+/?")
+_PLAIN: Final = re.compile(rf"(?:/{_SIGN}++(?:[.+]{_SIGN}++)*+)++/?".encode())
 """A path that everybody reads alike, but for its letters' case."""
 
 _UUID: Final = re.compile(r"[A-Za-z0-9+/]{20,22}==")
@@ -40,9 +40,11 @@ _INNER: Final = "\ue000"
 """Stands for a slash inside a UUID that is read as one segment."""
 
 
-def is_plain(path: str) -> bool:
+def is_plain(path: bytes) -> bool:
     """Whether the path has one reading alone."""
-    return _PLAIN.fullmatch(path) is not None and _SUFFIX.search(path) is None
+    if _PLAIN.fullmatch(path) is None:
+        return False
+    return b"." not in path or _SUFFIX.search(path.decode("ascii")) is None
 
 
 def segments_of(path: str) -> list[str]:

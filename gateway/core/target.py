@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Final, NamedTuple
 
 from gateway.core.errors import CallRefusedError
-from gateway.core.spelling import decoded, leniently, readings
+from gateway.core.spelling import decoded, is_plain, leniently, readings
 
 MAX_TARGET: Final = 8192
 """Bytes. nginx takes 8 KiB for the request line, Apache 8,190 bytes."""
@@ -24,6 +24,8 @@ _VISIBLE: Final = re.compile(rb"[\x21-\x22\x24-\x7e]+")
 """Visible ASCII without `#`: a fragment is never sent (RFC 9112 section 3.2)."""
 
 _ABSOLUTE: Final = re.compile(rb"(https?)://([^/?@]+)(?=[/?]|$)", re.IGNORECASE)
+
+_AT: Final = b"/@"
 
 _PREFIX: Final = re.compile(rb"/(?:@|%40)([^/?]*)")
 """`%40`: some URL libraries encode the `@`, and such a call must not reach another account."""
@@ -95,6 +97,21 @@ def read_target(raw: bytes, host: bytes | None) -> Target:
             404, "unknown_account", "An account is named as /@NAME, spelled like this."
         )
     return Target(raw, path, account, prefix, _emulated(path))
+
+
+def plain_target(path: bytes) -> Target | None:
+    """What `read_target` gives for a path that names no account and has nothing to decode.
+
+    None: it must be read. Cheap.
+    """
+    if (
+        len(path) > MAX_TARGET
+        or not is_plain(path)
+        or path.startswith(_AT)
+        or b"oauth" in path.lower()
+    ):
+        return None
+    return Target(path, path, None, b"", None)
 
 
 def with_query(target: Target, query: bytes) -> Target | None:

@@ -30,17 +30,16 @@ _WIDTH: Final = len(Kind)
 class Timeline:
     """One account's: 4.3 KB. Moments are seconds on a clock that never goes back."""
 
-    __slots__ = ("_column", "_counts")
+    __slots__ = ("_column", "_counts", "_end", "_start")
 
     def __init__(self, now: float) -> None:
         self._counts = array("I", bytes(4 * COLUMNS * _WIDTH))
-        self._column = int(now // STEP)
+        self._begin(int(now // STEP))
 
     def add(self, now: float, kind: Kind) -> None:
-        column = int(now // STEP)
-        if column > self._column:
-            self._turn(column)
-        self._counts[column % COLUMNS * _WIDTH + kind] += 1
+        if now >= self._end:
+            self._turn(int(now // STEP))
+        self._counts[self._start + kind] += 1
 
     def rows(self, now: float) -> list[list[int]]:
         """The minutes in which something happened, the oldest first: how many minutes ago each
@@ -62,4 +61,9 @@ class Timeline:
         for number in range(max(self._column + 1, column - COLUMNS + 1), column + 1):
             start = number % COLUMNS * _WIDTH
             self._counts[start : start + _WIDTH] = array("I", bytes(4 * _WIDTH))
+        self._begin(column)
+
+    def _begin(self, column: int) -> None:
         self._column = column
+        self._start = column % COLUMNS * _WIDTH
+        self._end = (column + 1) * STEP

@@ -1,8 +1,9 @@
 """What happened to each account lately, for the status page: rates, a timeline, recent events."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from gateway.core.events import (
@@ -146,15 +147,11 @@ def _keep(events: deque[_Entry], event: TokenEvent, now: float) -> None:
     """
     kind = _alike(event)
     if kind is not None:
-        for entry in _some(reversed(events)):
+        for entry in islice(reversed(events), NEAR):
             if now - entry.last < TOGETHER and _alike(entry.event) == kind:
                 entry.last, entry.count, entry.event = now, entry.count + 1, event
                 return
     events.append(_Entry(now, now, 1, event))
-
-
-def _some(entries: Iterator[_Entry]) -> Iterator[_Entry]:
-    return (entry for _, entry in zip(range(NEAR), entries, strict=False))
 
 
 def _alike(event: TokenEvent) -> object:

@@ -127,15 +127,22 @@ class Stamp:
         self._begin = 0
         """Of the second that `_text` names, in milliseconds."""
         self._text = _seconds(0)
+        self._moment = 0
+        self._last = f"{self._text}.000Z"
+        """What was given last, for `_moment`."""
 
     def __call__(self) -> str:
         moment = round(self._wall() * 1e6) // 1000
+        if moment == self._moment:
+            return self._last
         since = moment - self._begin
         if not 0 <= since < 1000:  # noqa: PLR2004  milliseconds of a second
             since = moment % 1000
             self._begin = moment - since
             self._text = _seconds(self._begin // 1000)
-        return f"{self._text}.{since:03d}Z"
+        self._moment = moment
+        self._last = stamp = f"{self._text}.{since:03d}Z"
+        return stamp
 
 
 def _seconds(wall: int) -> str:

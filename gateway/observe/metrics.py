@@ -119,6 +119,7 @@ class Metrics:
         self._families = families = _Families(counted)
         self._tally.feed(families.requests, families.duration, families.upstream, families.inflight)
         self.limits = LimitMetrics(PREFIX, counted)
+        self._refusals: dict[tuple[str, RefusalCause], Counter] = {}
         self.prepare(accounts)
         Info(f"{PREFIX}_build", "What runs here.", registry=self.registry).info(
             {"version": version, "python": platform.python_version()}
@@ -209,7 +210,7 @@ class Metrics:
         families = self._families
         match event:
             case Refused():
-                families.refusals.labels(account, event.cause.value).inc()
+                self._count_refusal(account, event.cause)
             case Minted():
                 self._count_mint(
                     account, event, PREVIOUS_SECRET if event.previous_secret else SUCCESS
@@ -220,6 +221,14 @@ class Metrics:
                 families.foreign.labels(account).inc()
             case _:
                 pass
+
+    def _count_refusal(self, account: str, cause: RefusalCause) -> None:
+        """The counter is looked up once: a dead token brings hundreds."""
+        counter = self._refusals.get((account, cause))
+        if counter is None:
+            counter = self._families.refusals.labels(account, cause.value)
+            self._refusals[account, cause] = counter
+        counter.inc()
 
     def _count_mint(self, account: str, event: Minted | MintFailed, result: str) -> None:
         slot = event.slot

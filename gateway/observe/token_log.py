@@ -1,5 +1,7 @@
 """A line for each thing that happens to a token."""
 
+import logging
+
 from structlog.typing import FilteringBoundLogger
 
 from gateway.core.events import RefusalCause, Refused, TokenEvent
@@ -16,6 +18,7 @@ class TokenLog(Observer):
 
     def __init__(self, log: FilteringBoundLogger, later: Later = call_later) -> None:
         self._log = log
+        self._debug = log.is_enabled_for(logging.DEBUG)
         self._throttle = Throttle(REFUSALS_PERIOD, later)
 
     def call_ended(self, report: CallReport) -> None: ...
@@ -30,14 +33,15 @@ class TokenLog(Observer):
             tell(line.event, message=line.message, account=account, **line.fields)
 
     def _refused(self, account: str, event: Refused) -> None:
-        self._log.debug(
-            "token_refused",
-            message=f"Zoom refused token {event.generation}, which {became(event.cause)}.",
-            account=account,
-            generation=event.generation,
-            endpoint=event.endpoint,
-            cause=event.cause.value,
-        )
+        if self._debug:  # one for each call that a dead token brings
+            self._log.debug(
+                "token_refused",
+                message=f"Zoom refused token {event.generation}, which {became(event.cause)}.",
+                account=account,
+                generation=event.generation,
+                endpoint=event.endpoint,
+                cause=event.cause.value,
+            )
         self._throttle.hit(
             (account, event.cause), lambda count: self._refusals(account, event.cause, count)
         )

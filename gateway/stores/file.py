@@ -23,7 +23,7 @@ from typing import Any, Final, TypeVar
 from gateway.core.document import FORMAT
 from gateway.core.errors import StoreFormatError, StoreUnavailableError
 from gateway.core.presence import Presence
-from gateway.ports import Lease, Stamp, Stored
+from gateway.ports import Claim, Compose, Lease, Seizure, Stamp, Stored
 from gateway.stores import presences
 from gateway.stores import record as rules
 from gateway.stores.disk import read_whole, replace_whole
@@ -78,12 +78,23 @@ class FileStore:
         *,
         revision: Stamp,
         fence: Stamp | None = None,
+        ends: bool = False,
     ) -> Stamp | None:
-        return await self._run(account, lambda old: rules.write(old, document, revision, fence))
+        return await self._run(
+            account, lambda old: rules.write(old, document, revision, fence, ends=ends)
+        )
 
     async def acquire(self, account: str, owner: str, ttl: float) -> Lease | None:
         return await self._run(
             account, lambda old: rules.acquire(old, account, owner, ttl, self._wall())
+        )
+
+    async def seize(
+        self, account: str, claim: Claim, *, revision: Stamp, compose: Compose
+    ) -> Seizure:
+        return await self._run(
+            account,
+            lambda old: rules.seize(old, account, claim, revision, compose, self._wall()),
         )
 
     async def renew(self, lease: Lease, ttl: float) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from gateway.core.presence import Presence
-from gateway.ports import Clock, Lease, Stamp, Stored
+from gateway.ports import Claim, Clock, Compose, Lease, Seizure, Stamp, Stored
 from gateway.stores import presences
 from gateway.stores import record as rules
 from gateway.stores.record import Record
@@ -37,15 +37,32 @@ class MemoryStore:
         *,
         revision: Stamp,
         fence: Stamp | None = None,
+        ends: bool = False,
     ) -> Stamp | None:
-        done = self._apply(account, lambda old: rules.write(old, document, revision, fence))
+        done = self._apply(
+            account, lambda old: rules.write(old, document, revision, fence, ends=ends)
+        )
         if done:
-            self._written.pop(account, asyncio.Event()).set()
+            self._tell(account)
         return done
+
+    def _tell(self, account: str) -> None:
+        self._written.pop(account, asyncio.Event()).set()
 
     async def acquire(self, account: str, owner: str, ttl: float) -> Lease | None:
         now = self._clock.now()
         return self._apply(account, lambda old: rules.acquire(old, account, owner, ttl, now))
+
+    async def seize(
+        self, account: str, claim: Claim, *, revision: Stamp, compose: Compose
+    ) -> Seizure:
+        now = self._clock.now()
+        seized = self._apply(
+            account, lambda old: rules.seize(old, account, claim, revision, compose, now)
+        )
+        if seized.written:
+            self._tell(account)
+        return seized
 
     async def renew(self, lease: Lease, ttl: float) -> bool:
         now = self._clock.now()

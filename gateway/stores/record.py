@@ -8,7 +8,7 @@ import secrets
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from gateway.ports import NOTHING, Lease, Stamp, Stored
+from gateway.ports import NOTHING, Claim, Compose, Lease, Seizure, Stamp, Stored
 
 LONGEST_LEASE: Final = 60.0
 """Seconds. One that would last longer was written before the store's clock was set back."""
@@ -38,17 +38,23 @@ def tag() -> str:
     return secrets.token_hex(4)
 
 
-def _after(stamp: Stamp) -> Stamp:
-    return Stamp(stamp.number + 1, tag())
+def _after(stamp: Stamp, mark: str | None = None) -> Stamp:
+    return Stamp(stamp.number + 1, tag() if mark is None else mark)
 
 
 def write(
-    record: Record, document: dict[str, Any], revision: Stamp, fence: Stamp | None
+    record: Record,
+    document: dict[str, Any],
+    revision: Stamp,
+    fence: Stamp | None,
+    *,
+    ends: bool = False,
 ) -> tuple[Record, Stamp | None]:
     if record.revision != revision or (fence is not None and fence != record.fence):
         return record, None
     written = _after(revision)
-    return replace(record, document=document, revision=written), written
+    record = replace(record, document=document, revision=written)
+    return (_free(record) if ends else record), written
 
 
 def set_aside(record: Record) -> Record:
@@ -56,14 +62,25 @@ def set_aside(record: Record) -> Record:
     return replace(record, document=None, revision=_after(record.revision))
 
 
-def acquire(
-    record: Record, account: str, owner: str, ttl: float, now: float
+def acquire(  # what all of the calls have, and a tag
+    record: Record, account: str, owner: str, ttl: float, now: float, mark: str | None = None
 ) -> tuple[Record, Lease | None]:
     if record.held(now):
         return record, None
-    fence = _after(record.fence)
+    fence = _after(record.fence, mark)
     taken = replace(record, fence=fence, lease_owner=owner, lease_until=now + ttl)
     return taken, Lease(account, owner, fence)
+
+
+def seize(  # as the contract has it
+    record: Record, account: str, claim: Claim, revision: Stamp, compose: Compose, now: float
+) -> tuple[Record, Seizure]:
+    taken, lease = acquire(record, account, claim.owner, claim.ttl, now, claim.tag)
+    document = compose(taken.fence) if lease and record.revision == revision else None
+    if document is None:
+        return taken, Seizure(lease)
+    taken, written = write(taken, document, revision, taken.fence)
+    return taken, Seizure(lease, written)
 
 
 def _is_mine(record: Record, lease: Lease) -> bool:
@@ -80,4 +97,8 @@ def renew(record: Record, lease: Lease, ttl: float, now: float) -> tuple[Record,
 def release(record: Record, lease: Lease) -> tuple[Record, None]:
     if not _is_mine(record, lease):
         return record, None
-    return replace(record, lease_owner="", lease_until=0.0), None
+    return _free(record), None
+
+
+def _free(record: Record) -> Record:
+    return replace(record, lease_owner="", lease_until=0.0)

@@ -6,14 +6,15 @@ is everybody's.
 """
 
 import asyncio
+import contextlib
 import json
 import re
 from collections.abc import Callable
 from typing import Any, Final
 
-from gateway.core.errors import StoreUnavailableError
+from gateway.core.errors import StoreError, StoreUnavailableError
 from gateway.core.presence import Presence
-from gateway.ports import Lease, Stamp, Stored
+from gateway.ports import Claim, Compose, Lease, Seizure, Stamp, Stored
 from gateway.stores import presences
 from gateway.stores import redis_scripts as scripts
 from gateway.stores.record import tag
@@ -75,16 +76,36 @@ class RedisStore:
         *,
         revision: Stamp,
         fence: Stamp | None = None,
+        ends: bool = False,
     ) -> Stamp | None:
         written = Stamp(revision.number + 1, tag())
         expected = (str(revision), "" if fence is None else str(fence))
-        arguments = (json.dumps(document), *expected, str(written), CHANNEL, account)
+        arguments = (json.dumps(document), *expected, str(written), CHANNEL, account, int(ends))
         return written if await self._run(scripts.WRITE, _key(account), *arguments) else None
 
     async def acquire(self, account: str, owner: str, ttl: float) -> Lease | None:
-        key = _key(account)
-        fence = await self._run(scripts.ACQUIRE, key, owner, _microseconds(ttl), tag())
-        return None if fence is None else Lease(account, owner, _stamp(fence))
+        return await self._acquire(account, Claim(owner, ttl, tag()))
+
+    async def _acquire(self, account: str, claim: Claim) -> Lease | None:
+        arguments = (claim.owner, _microseconds(claim.ttl), claim.tag)
+        fence = await self._run(scripts.ACQUIRE, _key(account), *arguments)
+        return None if fence is None else Lease(account, claim.owner, _stamp(fence))
+
+    async def seize(
+        self, account: str, claim: Claim, *, revision: Stamp, compose: Compose
+    ) -> Seizure:
+        """Two scripts: only the first one knows the fence, which the document names."""
+        lease = await self._acquire(account, claim)
+        document = None if lease is None else compose(lease.fence)
+        if lease is None or document is None:
+            return Seizure(lease)
+        try:
+            written = await self.write(account, document, revision=revision, fence=lease.fence)
+        except StoreError:
+            with contextlib.suppress(StoreError):
+                await self.release(lease)  # nobody else knows that it was given out
+            raise
+        return Seizure(lease, written)
 
     async def renew(self, lease: Lease, ttl: float) -> bool:
         arguments = (lease.owner, str(lease.fence), _microseconds(ttl))

@@ -88,11 +88,14 @@ if field('revision', '{NOTHING}') ~= revision
 end
 redis.call('HSET', key, 'document', document, 'revision', written,
   'digest', digest(written, document))
+if ARGV[7] == '1' then
+  redis.call('HDEL', key, 'lease_owner', 'lease_until')
+end
 redis.pcall('PUBLISH', ARGV[5], ARGV[6])
 return 1
 """
 """ARGV: document, the expected revision, the fence or nothing, the new revision, the channel of
-the news, the account."""
+the news, the account, 1 if the lease of that fence is given back, too."""
 
 ACQUIRE: Final = f"""{_PRELUDE}
 local at = now()

@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 
 from gateway.core.errors import StoreContentError, StoreFormatError
 from gateway.core.presence import Presence
-from gateway.ports import Lease, Stamp, Stored, TokenStore
+from gateway.ports import Claim, Compose, Lease, Seizure, Stamp, Stored, TokenStore
 
 _MARK: Final = "sealed:"
 """No token of Zoom's begins like that."""
@@ -71,9 +71,10 @@ class SealedStore:
         *,
         revision: Stamp,
         fence: Stamp | None = None,
+        ends: bool = False,
     ) -> Stamp | None:
         sealed = self._sealed(account, document)
-        return await self._store.write(account, sealed, revision=revision, fence=fence)
+        return await self._store.write(account, sealed, revision=revision, fence=fence, ends=ends)
 
     async def set_aside(self, account: str, revision: Stamp, problem: str) -> bool:
         """Sealed content stays: another replica may be able to open it."""
@@ -85,6 +86,15 @@ class SealedStore:
 
     async def acquire(self, account: str, owner: str, ttl: float) -> Lease | None:
         return await self._store.acquire(account, owner, ttl)
+
+    async def seize(
+        self, account: str, claim: Claim, *, revision: Stamp, compose: Compose
+    ) -> Seizure:
+        def sealed(fence: Stamp) -> Document | None:
+            document = compose(fence)
+            return None if document is None else self._sealed(account, document)
+
+        return await self._store.seize(account, claim, revision=revision, compose=sealed)
 
     async def renew(self, lease: Lease, ttl: float) -> bool:
         return await self._store.renew(lease, ttl)

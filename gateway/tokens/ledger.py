@@ -8,22 +8,21 @@ If the store lost what it had, the copy is put back, under a new epoch.
 
 import asyncio
 import itertools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from functools import partial
-from types import MappingProxyType
 from typing import Final
 
 from gateway.core import account as ledger_rules
-from gateway.core.account import Account, Change, Outcome
-from gateway.core.document import Identities, clamp, decode, encode
+from gateway.core.account import Account, Change
+from gateway.core.document import Document, Identities, clamp, decode, encode
 from gateway.core.errors import StoreContentError, StoreError, StoreFormatError
 from gateway.core.events import PutBack, TokenEvent
-from gateway.core.history import behind, newest
-from gateway.core.slots import Slot
+from gateway.core.history import behind
 from gateway.core.token import Token
-from gateway.ports import NOTHING, Clock, Lease, Stored, TokenStore
+from gateway.ports import NOTHING, Claim, Clock, Lease, Stamp, Stored, TokenStore
+from gateway.tokens.merging import pin, reduce, rejoin
 from gateway.tokens.standing import StoreStanding
 
 STORE_PAUSE: Final = 1.0
@@ -37,6 +36,8 @@ class Commit(Enum):
     """What became of a change that was written under a lease."""
 
     DONE = auto()
+    ENDED = auto()
+    """Done, and the lease was given back."""
     TAKEN_OVER = auto()
     """Another replica has taken the lease since: nothing was written."""
     FORGOTTEN = auto()
@@ -164,10 +165,50 @@ class Ledger:
         async with self._writing:
             return await self._read()
 
-    async def commit(self, change: Change, lease: Lease) -> Commit:
-        """Write a change under a lease. Raises StoreError."""
+    async def commit(self, change: Change, lease: Lease, *, ends: bool = False) -> Commit:
+        """Write a change under a lease, and give that back with it if it `ends` so.
+
+        Raises StoreError.
+        """
         async with self._writing:
-            return await self._push((change,), lease)
+            return await self._push((change,), lease, ends=ends)
+
+    async def seize(
+        self, claim: Claim, change: Callable[[Stamp], Change]
+    ) -> tuple[Lease | None, bool]:
+        """Take the lease, and write a change with it at once, if nobody else has written since.
+
+        `change` is given the lease's fence. Gives the lease, or None while another holds it, and
+        whether the change is in the store; it is not if it changes nothing. Raises StoreError: it
+        may be there all the same.
+        """
+        async with self._writing:
+            pending, now, base = tuple(self._pending), self._clock.now(), self._base
+            made: list[tuple[Account, list[tuple[TokenEvent, ...]]]] = []
+
+            def compose(fence: Stamp) -> Document | None:
+                before, _ = reduce(base, pending, now)
+                after, told = reduce(base, (*pending, change(fence)), now)
+                if after == before:
+                    return None
+                made.append((after, told))
+                return encode(after, self._parts.identities, -self._delta)
+
+            lease, written = await self._parts.store.seize(
+                self._parts.name, claim, revision=self._revision, compose=compose
+            )
+            if written is None:
+                return lease, False
+            self._revision = written
+            self.standing.write_worked()
+            self._settle(made[-1][0], len(pending), made[-1][1], now)
+            return lease, True
+
+    @property
+    def current(self) -> bool:
+        """As far as is known, the store has what this replica knows, and can be used."""
+        fine = not (self.standing.problem or self.standing.shut_out or self._put_back)
+        return fine and self._revision != NOTHING
 
     def store_failed(self, problem: StoreError) -> None:
         """Somebody else met the store's failure."""
@@ -210,23 +251,26 @@ class Ledger:
                 self._parts.defect(problem)
                 await asyncio.sleep(STORE_PAUSE)
 
-    async def _push(self, extra: tuple[Change, ...], lease: Lease | None) -> Commit:
+    async def _push(
+        self, extra: tuple[Change, ...], lease: Lease | None, *, ends: bool = False
+    ) -> Commit:
         """Compare and set until it holds, merging with what others wrote."""
         fence = None if lease is None else lease.fence
         while True:
             count = len(self._pending)
             now = self._clock.now()
-            account, events = _reduce(self._base, (*self._pending, *extra), now)
+            account, events = reduce(self._base, (*self._pending, *extra), now)
             if account == self._base and not (self._put_back or self.standing.must_write):
                 return self._settle(account, count, events, now)
             document = encode(account, self._parts.identities, -self._delta)
             written = await self._parts.store.write(
-                self._parts.name, document, revision=self._revision, fence=fence
+                self._parts.name, document, revision=self._revision, fence=fence, ends=ends
             )
             if written is not None:
                 self._revision = written
                 self.standing.write_worked()
-                return self._settle(account, count, events, now)
+                self._settle(account, count, events, now)
+                return Commit.ENDED if ends else Commit.DONE
             stored = await self._read()
             if fence is not None and stored.fence != fence:
                 overtaken = stored.fence.number > fence.number
@@ -252,7 +296,7 @@ class Ledger:
             self._parts.tell(event)
 
     def _rebase(self, now: float) -> None:
-        account, _ = _reduce(self._base, self._pending, now)
+        account, _ = reduce(self._base, self._pending, now)
         self._set(account, now)
         self.announce()
 
@@ -292,7 +336,7 @@ class Ledger:
             # Nobody wrote since: its moments are known by our own clock, which does not jump.
             return self._base
         account = decode(stored.document, self._parts.identities, self._delta)
-        return _pin(clamp(account, self._clock.now()), self._base)
+        return pin(clamp(account, self._clock.now()), self._base)
 
     def _lost(self, stored: Stored, account: Account) -> bool:
         """The store does not know any more what this replica does."""
@@ -306,15 +350,15 @@ class Ledger:
     def _note_down(self, problem: StoreError) -> None:
         self.standing.write_failed(problem)
         # What happened is told now: when the store will have it is unknown.
-        _, events = _reduce(self._base, self._pending, self._clock.now())
+        _, events = reduce(self._base, self._pending, self._clock.now())
         self._tell(events[self._told :])
         self._told = len(self._pending)
 
     def _fold(self) -> None:
         """In a long outage: one change for all, that counts if the store knows no better."""
         if len(self._pending) > MOST_PENDING:
-            account, _ = _reduce(self._base, self._pending, self._clock.now())
-            self._pending = [partial(_rejoin, account)]
+            account, _ = reduce(self._base, self._pending, self._clock.now())
+            self._pending = [partial(rejoin, account)]
             self._told = 1
 
     async def close(self) -> None:
@@ -330,53 +374,3 @@ class Ledger:
             await asyncio.wait([flusher], timeout=STORE_PAUSE)
             flusher.cancel()
             await asyncio.wait([flusher])
-
-
-def _rejoin(folded: Account, account: Account, now: float) -> Outcome:
-    """What a replica did alone, on top of a document that others may have moved on."""
-    del now
-    if behind(account, folded, rewound=True):
-        return replace(folded, epoch=account.epoch), ()
-    return account, ()
-
-
-def _reduce(
-    account: Account, changes: Iterable[Change], now: float
-) -> tuple[Account, list[tuple[TokenEvent, ...]]]:
-    """The account after all changes, and the events of each."""
-    events = []
-    account = ledger_rules.advance(account, now)
-    for change in changes:
-        account, told = change(account, now)
-        events.append(told)
-    return account, events
-
-
-def _pin(account: Account, known: Account) -> Account:
-    """A token's life, once measured by this replica's clock, is not measured again by the
-    store's: a jump of that clock must end no token early and lend none a longer life.
-    """
-    if account.epoch != known.epoch:
-        return account
-    lives = {slot.token.generation: slot.token for slot in _all(known) if slot.token}
-    strangers = {name: _lived(slot, lives) for name, slot in account.strangers.items()}
-    slots = tuple(_lived(slot, lives) for slot in account.slots)
-    pinned = replace(account, slots=slots, strangers=MappingProxyType(strangers))
-    before, after = newest(account), newest(pinned)
-    if before is None or after is None or account.rotate_at is None:
-        return pinned
-    return replace(pinned, rotate_at=account.rotate_at + after.issued_at - before.issued_at)
-
-
-def _all(account: Account) -> Iterable[Slot]:
-    return itertools.chain(account.slots, account.strangers.values())
-
-
-def _lived(slot: Slot, lives: Mapping[int, Token]) -> Slot:
-    if slot.token is None or slot.token.generation not in lives:
-        return slot
-    known = lives[slot.token.generation]
-    if known.value != slot.token.value:
-        return slot
-    token = replace(slot.token, issued_at=known.issued_at, expires_at=known.expires_at)
-    return replace(slot, token=token)

@@ -1,6 +1,7 @@
 """The token manager of one account: what the proxy talks to."""
 
 import asyncio
+import secrets
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
@@ -56,6 +57,10 @@ WATCH_PAUSE: Final = 1.0
 """Seconds between looks at the credentials while mints fail."""
 
 
+def _new_tag() -> str:
+    return secrets.token_hex(4)
+
+
 @dataclass(frozen=True, slots=True)
 class ManagerParts:
     """All that a manager needs. Times in seconds."""
@@ -74,6 +79,8 @@ class ManagerParts:
     probe_targets: tuple[ProbeTarget, ...]
     defect: Callable[[Exception], None]
     """Told of an error of the gateway's own."""
+    new_tag: Callable[[], str] = _new_tag
+    """What makes the fence of a lease one of its kind."""
     credentials: Callable[[], str] = str
     """A fingerprint of the apps' credentials as they are now; files are read afresh."""
     rotate_at: float | None = None
@@ -132,6 +139,7 @@ class TokenManager:
             minter=parts.minter,
             clock=parts.clock,
             chance=parts.chance,
+            new_tag=parts.new_tag,
             rotate_at=parts.rotate_at,
             mint_timeout=parts.mint_timeout,
             lease=parts.lease,

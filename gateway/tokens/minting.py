@@ -7,7 +7,7 @@ other: it is never kept as a result, only its backoff is.
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -15,16 +15,15 @@ from gateway.core import course as rules
 from gateway.core.account import Account, Change, Minting, Outcome
 from gateway.core.course import Course, Mint, Publication, Rest
 from gateway.core.errors import (
-    MAY_HAVE_MINTED,
     MintError,
     MintFailure,
     StoreError,
     StoreUnavailableError,
 )
-from gateway.core.history import holds, newest
 from gateway.core.token import Cause, Grant, Token
-from gateway.ports import Clock, Lease, Minter, TokenStore
+from gateway.ports import Claim, Clock, Lease, Minter, TokenStore
 from gateway.tokens.ledger import STORE_PAUSE, Commit, Ledger
+from gateway.tokens.notes import begin, lost, may_have_minted, unbegun, unless_newer
 from gateway.tokens.outage import Outage
 
 GLANCE: Final = 1.0
@@ -56,6 +55,8 @@ class MintingParts:
     clock: Clock
     chance: Callable[[], float]
     """In [0, 1)."""
+    new_tag: Callable[[], str]
+    """Random: for the fence of a lease."""
     rotate_at: float | None
     mint_timeout: float
     lease: float
@@ -68,6 +69,23 @@ class MintingParts:
     """Told after a mint that failed, and while a token is missing that may not be minted."""
     defect: Callable[[Exception], None]
     """Told of an error of the gateway's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A mint: `since` when, and the newest generation `known` then."""
+
+    step: Mint
+    since: float
+    known: int
+
+
+@dataclass(slots=True)
+class _Held:
+    """A lease, and whether it was given back."""
+
+    lease: Lease
+    ended: bool = False
 
 
 class MintLoop:
@@ -144,18 +162,51 @@ class MintLoop:
         if self._ledger.standing.shut_out:
             # Those who can read what this replica cannot need the lease.
             await self._ledger.refresh()
-        lease = await self._acquire()
+        step = rules.next_step(self._ledger.view(), self.course(), self._clock.now())
+        if isinstance(step, Mint) and step.cause is not Cause.ROTATION and self._ledger.current:
+            lease, begun = await self._seize(step)
+        else:
+            lease, begun = await self._acquire(), None
         if lease is None:
             await asyncio.sleep(LEASE_POLL)
             await self._ledger.refresh()
             return
-        async with self._kept(lease):
+        async with self._kept(lease) as held:
+            if begun is not None:
+                await self._mint(begun, held)
+                return
             await self._ledger.refresh()
             self._ledger.standing.write_worked()
             # Look again: another replica may have minted meanwhile.
             step = rules.next_step(self._ledger.view(), self.course(), self._clock.now())
             if isinstance(step, Mint) and not self._stopping:
-                await self._mint(step, lease)
+                await self._begin(step, held)
+
+    async def _seize(self, step: Mint) -> tuple[Lease | None, "_Begun | None"]:
+        """Take the lease, and write with it that the mint is in progress: one wait where nobody
+        wrote meanwhile, in place of three. Else the lease alone.
+
+        Raises StoreError.
+        """
+        claim = Claim(self._parts.replica, self._parts.lease, self._parts.new_tag())
+        begun = _Begun(step, self._clock.now(), self._ledger.account.generation)
+        course = self.course()
+        try:
+            lease, written = await self._ledger.seize(
+                claim, lambda fence: partial(begin, self._note(begun, str(fence)), course)
+            )
+        except StoreError:
+            # The note may have been written all the same, but Zoom was asked for nothing.
+            self._ledger.apply(partial(unbegun, claim.tag))
+            raise
+        if not written:
+            return lease, None
+        self._ledger.write_on()
+        return lease, begun
+
+    def _note(self, begun: "_Begun", fence: str) -> Minting:
+        step = begun.step
+        return Minting(step.slot, begun.since, fence, self._parts.replica, step.cause)
 
     async def _acquire(self) -> Lease | None:
         """Take the lease. Of a store that is down already, an answer is not awaited for long."""
@@ -205,16 +256,18 @@ class MintLoop:
         return self._outage.not_before if self._ledger.standing.problem else 0.0
 
     @contextlib.asynccontextmanager
-    async def _kept(self, lease: Lease) -> AsyncIterator[None]:
+    async def _kept(self, lease: Lease) -> AsyncIterator["_Held"]:
+        held = _Held(lease)
         renewal = asyncio.create_task(self._renew(lease))
         try:
-            yield
+            yield held
         finally:
             renewal.cancel()
             await asyncio.wait([renewal])
             # If it cannot be given back, it ends by itself.
-            with contextlib.suppress(StoreError):
-                await self._parts.store.release(lease)
+            if not held.ended:
+                with contextlib.suppress(StoreError):
+                    await self._parts.store.release(lease)
 
     async def _renew(self, lease: Lease) -> None:
         while True:
@@ -224,43 +277,48 @@ class MintLoop:
                 if not await self._parts.store.renew(lease, self._parts.lease):
                     return
 
-    async def _mint(self, step: Mint, lease: Lease) -> None:
+    async def _begin(self, step: Mint, held: "_Held") -> None:
         former = await self._comparable(step)
         if self._stopping:
             return
-        since, known = self._clock.now(), self._ledger.account.generation
-        note = Minting(step.slot, since, str(lease.fence), self._parts.replica, step.cause)
-        begun = await self._begun(note, lease)
+        begun = _Begun(step, self._clock.now(), self._ledger.account.generation)
+        written = await self._written(self._note(begun, str(held.lease.fence)), held.lease)
         self._ledger.write_on()
-        if not begun:
-            return
-        outcome = await self._ask(step)
-        change = self._change(step, outcome, since)
-        commit = await self._publish(change, lease)
+        if written:
+            await self._mint(begun, held, former)
+
+    async def _mint(self, begun: "_Begun", held: "_Held", former: Token | None = None) -> None:
+        """Its note is in the store."""
+        outcome = await self._ask(begun.step)
+        change = self._change(begun.step, outcome, begun.since)
+        commit = await self._publish(change, held)
+        note = self._note(begun, str(held.lease.fence))
         if commit is Commit.FORGOTTEN:
             # The token is ours all the same: it is used here, and stored when that works again.
-            self._ledger.apply(_unless_newer(known, outcome, change, note))
-        elif commit is Commit.TAKEN_OVER and _may_have_minted(outcome):
-            self._ledger.apply(partial(_lost, note))
-        self._conclude(outcome, former if commit is Commit.DONE else None)
+            self._ledger.apply(unless_newer(begun.known, outcome, change, note))
+        elif commit is Commit.TAKEN_OVER and may_have_minted(outcome):
+            self._ledger.apply(partial(lost, note))
+        self._conclude(outcome, former if commit in (Commit.DONE, Commit.ENDED) else None)
 
-    async def _begun(self, note: Minting, lease: Lease) -> bool:
+    async def _written(self, note: Minting, lease: Lease) -> bool:
         """Write that the mint is in progress. False: it is another's turn, or not wanted any more.
 
         Raises StoreError.
         """
         try:
-            commit = await self._ledger.commit(partial(_begin, note, self.course()), lease)
+            commit = await self._ledger.commit(partial(begin, note, self.course()), lease)
         except StoreError:
             # The note may have been written all the same, but Zoom was asked for nothing.
-            self._ledger.apply(partial(_unbegun, note))
+            self._ledger.apply(partial(unbegun, lease.fence.tag))
             raise
         return commit is Commit.DONE and self._ledger.account.minting == note
 
-    async def _publish(self, change: Change, lease: Lease) -> Commit:
+    async def _publish(self, change: Change, held: "_Held") -> Commit:
         try:
             async with asyncio.timeout(PATIENCE):
-                return await self._ledger.commit(change, lease)
+                commit = await self._ledger.commit(change, held.lease, ends=True)
+                held.ended = commit is Commit.ENDED
+                return commit
         except StoreError as problem:
             self._ledger.store_failed(problem)
         except TimeoutError:
@@ -282,7 +340,7 @@ class MintLoop:
         outcome = await self._ask(step)
         note = Minting(step.slot, since, "", self._parts.replica, step.cause)
         change = self._change(step, outcome, since)
-        self._ledger.apply(_unless_newer(known, outcome, change, note))
+        self._ledger.apply(unless_newer(known, outcome, change, note))
         self._conclude(outcome, None)
 
     async def _ask(self, step: Mint) -> Grant | MintError:
@@ -316,40 +374,3 @@ class MintLoop:
         fresh = self._ledger.account.active
         if former is not None and fresh is not None and fresh.generation > former.generation:
             self._parts.rotated(former, fresh)
-
-
-def _begin(note: Minting, course: Course, account: Account, now: float) -> Outcome:
-    """Only if it is still wanted: another replica's token may have come since the last look."""
-    step = rules.next_step(account, course, now)
-    if not isinstance(step, Mint) or step.slot != note.slot:
-        return account, ()
-    return rules.begin(account, note, now)
-
-
-def _unbegun(note: Minting, account: Account, now: float) -> Outcome:
-    del now
-    mine = account.minting is not None and account.minting.fence == note.fence
-    return (replace(account, minting=None) if mine else account), ()
-
-
-def _lost(note: Minting, account: Account, now: float) -> Outcome:
-    return rules.lost(account, note, now)
-
-
-def _unless_newer(known: int, outcome: Grant | MintError, change: Change, note: Minting) -> Change:
-    """A change that no fence guards: it counts unless others have minted since."""
-
-    def apply(account: Account, now: float) -> Outcome:
-        if isinstance(outcome, Grant) and holds(account, outcome.value):
-            # It was written, and only the store's answer was lost: nothing is left but to tell.
-            return account, change(account, now)[1]
-        latest = newest(account)
-        if account.generation <= known or latest is None or latest.issued_at < note.since:
-            return change(account, now)
-        return rules.lost(account, note, now) if _may_have_minted(outcome) else (account, ())
-
-    return apply
-
-
-def _may_have_minted(outcome: Grant | MintError) -> bool:
-    return isinstance(outcome, Grant) or outcome.failure in MAY_HAVE_MINTED

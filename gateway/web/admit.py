@@ -4,9 +4,10 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from gateway.core.endpoint import Endpoint
-from gateway.core.headers import CallerHeaders, Field, Repeated, for_upstream, framing
+from gateway.core.headers import CallerHeaders, Field, for_upstream, framing
+from gateway.core.repeated import Repeated
 from gateway.core.routes import OTHER
-from gateway.core.target import Target, chosen_account, read_target, with_query
+from gateway.core.target import Target, chosen_account, plain_target, read_target, with_query
 from gateway.web.accounts import AccountContext, Accounts
 from gateway.web.errors import METHODS, MethodRefusedError
 from gateway.web.request import CallerBody, Request
@@ -88,24 +89,40 @@ class Admission:
             int(frame[1]) if frame is not None and frame[1].isdigit() else None,
         )
 
+    def again(self, request: Request, call: Call, headers: CallerHeaders) -> Call:
+        """Give a call that was admitted, as this one that differs in values alone."""
+        method, target, account, selected, endpoint, *_ = call
+        frame, fields = self._sent(request, headers)
+        del frame  # that of a call without a body
+        return Call(
+            method, target, account, selected, endpoint, headers, fields, None, call.declared
+        )
+
     def _sent(self, request: Request, headers: CallerHeaders) -> tuple[Field | None, list[Field]]:
         """What frames the body on its way to Zoom, and all that goes there but the token."""
         known = request.known
         if known is not None and known.shared is not None:
-            return known.frame, known.shared
+            shared = known.shared
+            return known.frame, shared.varied(request.values) if request.values else shared
         frame = framing(headers, http11=request.http11)
         fields = for_upstream(headers, self._host, frame)
         if known is not None:
-            known.frame, known.shared = frame, Repeated(fields)
+            known.frame, known.shared = frame, Repeated(fields, known.spots)
             return frame, known.shared
         return frame, fields
 
     def _read(self, method: str, raw: bytes, host: bytes | None) -> tuple[Target, Endpoint]:
         """Read a target, and name its endpoint. Raises CallRefusedError.
 
-        Most calls are for few paths, and only the path decides about both.
+        What takes time is remembered; of paths that are plain there are too many, and they take
+        none.
         """
         path, mark, query = raw.partition(b"?")
+        plain = plain_target(path)
+        if plain is not None:
+            target = with_query(plain, mark + query) if mark else plain
+            if target is not None:
+                return target, self._endpoint_of(method, path)
         known = self._known.get((method, path))
         if known is not None:
             if not mark:

@@ -149,12 +149,15 @@ class Proxy:
         request, report = visit.request, visit.report
         known, call = request.known, None
         if known is not None and known.reader is self:
-            headers = known.headers
+            headers = known.headers_with(request.values)
             call = known.again(request.method, request.target, self._access.keys())
+            if call is not None and request.values:
+                call = self._admission.again(request, call, headers)
         else:
-            headers = read_caller(request.head, self.limits.header_bytes, self._dropped)
-            if known is not None:
-                known.read_by(self, headers)
+            limit = self.limits.header_bytes
+            headers = read_caller(request.head, limit, self._dropped)
+            if known is not None and not known.read_by(self, request.head, headers, limit):
+                request.known = None
         report.request_id = request_id(headers.values(b"x-request-id"), _fresh_id)
         report.trace = trace = self._trace_of(headers, visit.began)
         if trace is not None:

@@ -38,6 +38,7 @@ class Request:
         "payload",
         "target",
         "task",
+        "values",
         "wire",
     )
 
@@ -52,6 +53,8 @@ class Request:
         self.wire = wire
         self.known: KnownHeader | None = None
         """Its header, if it came before."""
+        self.values: tuple[bytes, ...] = ()
+        """Those in it that are its own."""
         self.method = message.method
         # What is not UTF-8 was escaped by the parser; this gives the bytes of the wire back.
         self.target = message.path.encode("utf-8", "surrogateescape")
@@ -67,15 +70,18 @@ class Request:
         self.keep_alive = not message.should_close
 
     @classmethod
-    def repeated(cls, method: str, target: bytes, known: KnownHeader, wire: Wire) -> "Request":
-        """A call that has no body, with a header that came before."""
+    def repeated(
+        cls, method: str, target: bytes, values: tuple[bytes, ...], known: KnownHeader, wire: Wire
+    ) -> "Request":
+        """A call that has no body, with a header that came before, but for these values."""
         self = cls.__new__(cls)
         self.task = None
         self.wire = wire
         self.known = known
         self.method = method
         self.target = target
-        self.head = known.fields
+        self.head = known.fields_with(values) if values else known.fields
+        self.values = values
         self.payload = EMPTY_PAYLOAD
         self.http11 = True
         self.broken = None

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from gateway.core.hosts import HostNames
 from gateway.core.keys import Keys
 from gateway.core.policy import Policy, Rule
+from gateway.core.shapes import Shapes
 from gateway.core.token_rights import TokenRights
 from gateway.settings import Settings, load_operations
 from gateway.settings.access_rules import AccessRule
@@ -18,23 +19,26 @@ def sources(settings: Settings) -> Sources:
     return Sources(HostNames(names), frozenset(one.encode() for one in origins))
 
 
-def policy(settings: Settings) -> Policy | None:
-    """None: everybody may call everything."""
-    made = access_policy(settings)
+def policy(settings: Settings, shapes: Shapes) -> Policy | None:
+    """None: everybody may call everything. `shapes` as `Policy` has them."""
+    made = access_policy(settings, shapes)
     return None if made.idle else made
 
 
-def access_policy(settings: Settings) -> Policy:
+def access_policy(settings: Settings, shapes: Shapes | None = None) -> Policy:
     """What the rules say, even if that is nothing."""
     access = settings.access
-    return policy_of(access.rules, default_allows=access.default == "allow")
+    return policy_of(access.rules, default_allows=access.default == "allow", shapes=shapes)
 
 
-def policy_of(rules: Sequence[AccessRule], *, default_allows: bool) -> Policy:
+def policy_of(
+    rules: Sequence[AccessRule], *, default_allows: bool, shapes: Shapes | None = None
+) -> Policy:
     return Policy(
         [rule(one) for one in rules if not one.real_token],
         default_allows=default_allows,
         operations=load_operations() if rules else (),
+        shapes=shapes,
     )
 
 

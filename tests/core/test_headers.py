@@ -8,14 +8,15 @@ from gateway.core.headers import (
     AnswerHeaders,
     Field,
     KnownFields,
-    Repeated,
     authorized,
     dropping,
     for_upstream,
     framing,
+    may_vary,
     read_answer,
     read_caller,
 )
+from gateway.core.repeated import Repeated, Varied
 
 HOST = b"api.zoom.us"
 
@@ -312,6 +313,45 @@ def test_fields_that_many_calls_share_are_signed_once_for_each_token() -> None:
     assert authorized(shared, "two") == [*shared, (b"Authorization", b"Bearer two")]
     assert authorized(shared, "one") == first
     assert len(shared) == 2
+
+
+def test_fields_with_values_of_their_own_are_signed_with_those_they_share() -> None:
+    shared = Repeated([(b"X-Request-Id", b"1"), (b"Host", HOST)], ((0, 0),))
+    for token in ("one", "one", "two"):
+        varied = authorized(shared.varied([b"2"]), token)
+        assert varied == [
+            (b"X-Request-Id", b"2"),
+            (b"Host", HOST),
+            (b"Authorization", b"Bearer " + token.encode()),
+        ]
+        assert type(varied) is Varied
+        assert varied.base is authorized(shared, token)
+
+
+@pytest.mark.parametrize(
+    ("name", "may"),
+    [
+        (b"x-request-id", True),
+        (b"traceparent", True),
+        (b"x-correlation-id", True),
+        (b"if-none-match", True),
+        (b"connection", False),
+        (b"te", False),
+        (b"content-length", False),
+        (b"content-type", False),
+        (b"host", False),
+        (b"authorization", False),
+        (b"cookie", False),
+        (b"origin", False),
+        (b"sec-fetch-site", False),
+        (b"sec-websocket-key1", False),
+        (b"x-forwarded-for", False),
+        (b"x-zoom-account", False),
+        (b"x-zoom-gateway-key", False),
+    ],
+)
+def test_which_values_say_nothing_to_the_gateway(name: bytes, may: bool) -> None:  # noqa: FBT001
+    assert may_vary(name) is may
 
 
 def test_shared_fields_show_nothing() -> None:

@@ -2,12 +2,15 @@ import time
 from itertools import product
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.core import policy as policy_module
 from gateway.core.caller import Caller, caller_at
 from gateway.core.caller_match import CallerMatch, network
 from gateway.core.policy import DEFAULT, SPELLING, Decision, Policy, Rule
 from gateway.core.routes import Operation
+from gateway.core.shapes import Shapes
 
 
 def operation(method: str, path: str, product: str, name: str) -> Operation:
@@ -233,6 +236,54 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for n in range(20):
         decide(by, "/v2/users/x" if n % 2 else "/v2/y", f"M{n}", key="k1")
     assert all(len(group._decisions) <= 8 for group in by._shared.values())
+
+
+SEGMENTS = st.sampled_from(
+    [
+        "v2",
+        "V2",
+        "users",
+        "Users",
+        "summary",
+        "SUMMARY",
+        "assistants",
+        "phone",
+        "x",
+        "7",
+        "a@b.c",
+        "past_meetings",
+        "*",
+        "**",
+        "scim2",
+        "special",
+        "Special",
+        "a.json",
+    ]
+)
+PATHS = st.tuples(st.lists(SEGMENTS, min_size=1, max_size=6), st.sampled_from(["", "/", "//"])).map(
+    lambda parts: f"/{'/'.join(parts[0])}{parts[1]}"
+)
+PAGES = (
+    deny("/v2/users/special", "userDelete"),
+    allow("/v2/users/{userId}", "/v2/*/users", "/scim2/**"),
+    Rule("late", methods=frozenset({"DELETE"}), operations=("/v2/Special/**",)),
+)
+
+
+@given(st.lists(st.tuples(PATHS, st.sampled_from(["GET", "HEAD", "DELETE", "POST", "ODD"]))))
+def test_a_path_is_decided_about_as_if_it_came_first(calls: list[tuple[str, str]]) -> None:
+    shared = Shapes()
+    by = Policy(PAGES, default_allows=False, operations=TABLE, shapes=shared)
+    shared.add(["7", "x"])
+    for path, method in calls:
+        assert decide(by, path, method) == decide(policy(*PAGES), path, method)
+
+
+def test_paths_of_one_shape_are_decided_about_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    by = policy(*PAGES)
+    assert decide(by, "/v2/users/1") == Decision(True, "yes")
+    monkeypatch.setattr(by, "_decide", None)
+    assert decide(by, "/v2/users/2") == Decision(True, "yes")
 
 
 def test_a_thousand_rules_are_found_by_their_paths() -> None:

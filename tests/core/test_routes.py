@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import gateway
+from gateway.core import routes
 from gateway.core.endpoint import Endpoint
 from gateway.core.routes import (
     METHODS,
@@ -166,6 +167,34 @@ def test_every_template_matches_itself_or_one_that_fits_too(
 def test_a_template_is_its_own_example() -> None:
     for operation in OPERATIONS:
         assert ZOOM.match(operation.method, operation.path) == operation.path
+
+
+@given(
+    paths=st.lists(
+        st.lists(
+            st.sampled_from(["v2", "V2", "users", "me", "7", "settings", "a%20b", "", "oauth"])
+        )
+        .map("/".join)
+        .map(lambda path: f"/{path}".encode())
+    )
+)
+def test_an_endpoint_of_a_path_is_the_same_whatever_came_before(paths: list[bytes]) -> None:
+    endpoints = Endpoints(ZOOM)
+    for path in paths:
+        for method in ("GET", "PATCH", "odd"):
+            expected = Endpoints(ZOOM).endpoint(method, path)
+            assert endpoints.of_path(method, path) == expected
+
+
+def test_endpoints_that_are_kept_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routes, "SHAPES", 2)
+    endpoints = Endpoints(table("GET /a/{x}", "GET /b/{x}", "GET /c/{x}"))
+    first = endpoints.of_path("GET", b"/a/1")
+    assert endpoints.of_path("GET", b"/a/2") is first
+    for path in (b"/b/1", b"/c/1", b"/x/1", b"/y/1"):
+        endpoints.of_path("GET", path)
+        assert len(endpoints._known) <= 2
+    assert endpoints.of_path("GET", b"/a/3") == first
 
 
 @given(method=st.text(), target=st.binary() | st.text(st.characters(codec=None)))

@@ -8,6 +8,7 @@ from gateway.core.target import (
     Emulated,
     Target,
     chosen_account,
+    plain_target,
     read_target,
     with_query,
 )
@@ -51,6 +52,33 @@ def test_a_target_passes_byte_for_byte(raw: bytes) -> None:
     assert target.upstream == raw
     assert target.path == raw.split(b"?")[0]
     assert (target.account, target.prefix, target.emulated) == (None, b"", None)
+
+
+@given(TARGETS | st.text("/@oauthOAUTHkenv2.%", max_size=14).map(str.encode))
+@example(b"/oauth/token")
+@example(b"/OAUTH/token")
+@example(b"/@eu/v2/users")
+@example(b"/v2/users/bob@example.com")
+@example(b"/" + b"a" * 9000)
+def test_what_is_plain_is_read_as_any_other(path: bytes) -> None:
+    plain = plain_target(path)
+    if plain is not None:
+        assert plain == read(path)
+
+
+def test_most_paths_are_plain() -> None:
+    assert plain_target(b"/v2/users/bob@example.com")
+    assert plain_target(b"/v2/users/7/")
+    for other in (
+        b"/v2/a%20b",
+        b"/@eu/v2",
+        b"/v2/oauthorize",
+        b"/a?b",
+        b"",
+        b"*",
+        b"/" + b"a" * 8192,
+    ):
+        assert plain_target(other) is None
 
 
 @given(TARGETS, st.sampled_from([b"/@eu", b"/%40eu"]))

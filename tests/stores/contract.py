@@ -18,6 +18,7 @@ from tests.stores.contract_bench import (
 )
 from tests.stores.contract_fleet import LossContract, PresenceContract
 from tests.stores.contract_leases import LeaseContract
+from tests.stores.contract_seizures import SeizureContract
 
 __all__ = ["Bench", "StoreContract"]
 
@@ -230,5 +231,7 @@ class DocumentContract(WithBench):
         assert (await one.read("acc")).document == {"n": 1}
 
 
-class StoreContract(DocumentContract, LeaseContract, LossContract, PresenceContract):
+class StoreContract(
+    DocumentContract, LeaseContract, SeizureContract, LossContract, PresenceContract
+):
     """All of it."""

@@ -6,7 +6,8 @@ from typing import Any
 
 from gateway.core.errors import StoreError, StoreUnavailableError
 from gateway.core.presence import Presence
-from gateway.ports import Clock, Lease, Stamp, Stored
+from gateway.ports import Claim, Clock, Compose, Lease, Seizure, Stamp, Stored
+from gateway.stores import record as rules
 from gateway.stores.memory import MemoryStore
 from gateway.stores.record import Record
 
@@ -85,11 +86,12 @@ class FailingStore(MemoryStore):
         *,
         revision: Stamp,
         fence: Stamp | None = None,
+        ends: bool = False,
     ) -> Stamp | None:
         if self.before_write is not None:
             await self.before_write(document, fence)
         await self._way(self.write_fault)
-        written = await super().write(account, document, revision=revision, fence=fence)
+        written = await super().write(account, document, revision=revision, fence=fence, ends=ends)
         if self.lost_answers and written:
             self.lost_answers -= 1
             raise CUT
@@ -101,6 +103,20 @@ class FailingStore(MemoryStore):
         lease = await super().acquire(account, owner, ttl)
         await self._way(self.write_fault)
         return lease
+
+    async def seize(
+        self, account: str, claim: Claim, *, revision: Stamp, compose: Compose
+    ) -> Seizure:
+        """In two steps, as a store does it that can be cut off between them."""
+        await self._way(self.write_fault)
+        now, (owner, ttl, tag) = self._clock.now(), claim
+        lease = self._apply(account, lambda old: rules.acquire(old, account, owner, ttl, now, tag))
+        await self._way(self.write_fault)
+        document = None if lease is None else compose(lease.fence)
+        if lease is None or document is None:
+            return Seizure(lease)
+        written = await self.write(account, document, revision=revision, fence=lease.fence)
+        return Seizure(lease, written)
 
     async def renew(self, lease: Lease, ttl: float) -> bool:
         self._check(self.write_fault)

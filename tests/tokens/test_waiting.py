@@ -5,6 +5,8 @@ from typing import Any
 
 from gateway.core.errors import MintFailure
 from gateway.core.events import ForeignMint
+from gateway.ports import Clock
+from gateway.stores.memory import MemoryStore
 from tests.support.account import Fleet, Outcome
 from tests.support.failing_store import FailingStore
 from tests.support.virtual_time import VirtualClock, virtual
@@ -99,3 +101,50 @@ async def test_forty_refusals_at_once_are_written_as_one() -> None:
     assert written[2]["slots"][0]["token"]["accepted_at"] is not None
     assert written[2]["incident"] is None
     assert len(fleet.told.of(ForeignMint)) == 1
+
+
+class Listening(MemoryStore):
+    """Notes what it is asked for, but for news."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)
+        self.asked: list[str] = []
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in {"read", "write", "acquire", "seize", "release"}:
+            self.asked.append(name)
+        return super().__getattribute__(name)
+
+
+@virtual
+async def test_a_refusal_waits_for_the_store_before_and_after_its_mint_and_no_more() -> None:
+    store = Listening(VirtualClock())
+    async with Fleet(Zoom(), store=store) as fleet:
+        await fleet.call()
+        await asyncio.sleep(1)
+        store.asked.clear()
+        fleet.zoom.kill()
+        assert (await fleet.call()).seen == "accepted"
+        await asyncio.sleep(1)
+        # The lease with the note, the token with the lease's end; later, that it was accepted.
+        assert [one for one in store.asked if one != "read"] == ["seize", "write", "write"]
+        assert (await store.read("default")).lease_owner is None
+
+
+@virtual
+async def test_what_another_replica_wrote_meanwhile_is_seen_before_a_mint() -> None:
+    clock = VirtualClock()
+    shared = MemoryStore(clock)
+    zoom = Zoom()
+    deaf = FailingStore(clock, shared)
+    async with Fleet(zoom, store=deaf, replica="one") as one:
+        await one.call()
+        await asyncio.sleep(1)
+        async with Fleet(zoom, store=shared, replica="two") as two:
+            await asyncio.sleep(1)
+            # Each step of this one takes longer than the other's whole mint.
+            deaf.latency = lambda: 0.2
+            zoom.kill()
+            outcomes = await asyncio.gather(two.call(), one.call())
+    assert {outcome.seen for outcome in outcomes} == {"accepted"}
+    assert len(zoom.mints) == 2

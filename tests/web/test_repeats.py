@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from gateway.core.keys import DEFAULT_FIELD, Keys
 from gateway.core.limits import Limits
 from gateway.core.policy import Policy, Rule
 from gateway.core.secret import Secret
+from gateway.core.trace import foreign
 from gateway.settings import load_operations
 from gateway.web import proxy
 from gateway.web.access import Access
@@ -82,6 +84,15 @@ CALLS = [
     request(b"/v2/users/me", *FIELDS, b"X-Zoom-Account: nobody"),
     request(b"/v2/users/me", *FIELDS, b"Origin: https://elsewhere.test"),
     request(b"/v2/users/me", *FIELDS, b"Expect: 100-continue"),
+    *[request(b"/v2/users/me", *FIELDS, b"X-Request-Id: call-%d" % number) for number in range(9)],
+    request(b"/v2/users/me", *FIELDS, b"X-Request-Id: two words"),
+    request(b"/v2/users/me", *FIELDS, b"X-Request-Id: "),
+    request(b"/v2/users/me", *FIELDS, b"X-Request-Id: \x00"),
+    request(b"/v2/users/me", *FIELDS, b"X-Request-Id: " + b"a" * 300),
+    request(b"/v2/users/me", *FIELDS, b"X-Request-Id: caf\xc3\xa9"),
+    request(b"/v2/users/me", *FIELDS, b"X-Request-Id: a\tb"),
+    request(b"/v2/users/me", *FIELDS, b"X-Request-Id: a\nConnection: close"),
+    request(b"/v2/users/me", *FIELDS, b"X-Request-Id: a", b"Connection: X-Request-Id"),
     CHUNKED,
     b"\r\n" + USUAL,
 ]
@@ -127,14 +138,65 @@ async def test_bytes_in_any_pieces_and_calls_ahead() -> None:
         assert len(running.upstream.sent) == 8
 
 
-async def test_who_numbers_calls_is_not_remembered_for_ever(read: list[int]) -> None:
+NUMBERED = tuple(b"%d" % number for number in range(1, 41))
+
+
+async def test_who_numbers_calls_is_known_all_the_same(read: list[int]) -> None:
+    async with listening() as running, await running.caller() as caller:
+        for number in NUMBERED:
+            fields = b"X-Request-Id: id-" + number, b"Accept: */*", b"X-My-Call: " + number
+            path = b"/v2/users/" + (b"me" if number < b"3" else number)
+            answer = await caller.call(request(path, *fields))
+            assert answer.status == 200
+            assert answer.values(b"x-request-id") == [b"id-" + number]
+        assert len(read) == 3
+        reports = await running.reports.get(40)
+        assert [one.request_id for one in reports] == [f"id-{n.decode()}" for n in NUMBERED]
+        for number, one in zip(NUMBERED, running.upstream.sent, strict=True):
+            assert (b"X-Request-Id", b"id-" + number) in one.headers
+            assert (b"X-My-Call", number) in one.headers
+            assert len(one.headers) == len(running.upstream.sent[0].headers)
+
+
+async def test_traces_differ_under_a_known_header(read: list[int]) -> None:
+    async with (
+        listening(trace_of=lambda headers, _: foreign(headers)) as running,
+        await running.caller() as caller,
+    ):
+        for number in range(1, 10):
+            parent = b"traceparent: 00-%032x-%016x-01" % (number, number)
+            assert (await caller.call(request(b"/v2/users/me", parent))).status == 200
+        assert len(read) == 3
+        traces = [one.trace for one in await running.reports.get(9)]
+        assert [one.context.trace_id for one in traces if one] == [
+            f"{n:032x}" for n in range(1, 10)
+        ]
+        assert not any(
+            name.lower() == b"traceparent"
+            for one in running.upstream.sent
+            for name, _ in one.headers
+        )
+
+
+@pytest.mark.parametrize(
+    "changing",
+    [
+        lambda n: [b"X-A: %d" % n, *[b"X-B: 1"] * n],
+        lambda n: [b"X-A: %d" % n, b"X-A: %d" % n],
+        lambda n: [b"X-A:  %d" % n],
+        lambda n: [b"Cookie: a=%d" % n],
+        lambda n: [b"X-Forwarded-For: 127.0.0.%d" % n],
+        lambda n: [b"X-%d: %d" % (n, n)],
+        lambda n: [b"X-%c: %d" % (letter, n) for letter in b"abcde"],
+    ],
+)
+async def test_who_changes_other_things_is_not_remembered_for_ever(
+    read: list[int], changing: Callable[[int], list[bytes]]
+) -> None:
     async with listening() as running, await running.caller() as caller:
         for number in range(40):
-            numbered = b"X-Request-Id: %d" % number
-            assert (await caller.call(request(b"/v2/users/me", numbered))).status == 200
+            assert (await caller.call(request(b"/v2/users/me", *changing(number)))).status == 200
         assert len(read) == 40
-        ids = [report.request_id for report in await running.reports.get(40)]
-        assert ids == [str(number) for number in range(40)]
         (connection,) = running.connections
         assert connection._repeats.known is None
 
@@ -205,6 +267,30 @@ async def test_another_handler_reads_the_header_anew(read: list[int]) -> None:
             connection._calls = running.proxy
 
 
+async def test_a_key_in_a_field_that_could_number_calls_is_looked_at_each_time() -> None:
+    keys = [Keys({"reports": Secret("r" * 20)})]
+    policy = Policy(
+        [Rule("reports", callers=REPORTS)], default_allows=False, operations=load_operations()
+    )
+    access = Access(policy, lambda: keys[0], b"x-my-call")
+    async with listening(access=access) as running, await running.caller() as caller:
+        for number in range(12):
+            shown = b"r" * 20 if number % 3 else b"r" * 19 + b"x"
+            answer = await caller.call(request(b"/v2/users/me", b"X-My-Call: " + shown))
+            assert answer.status == (200 if number % 3 else 403)
+
+
+async def test_a_header_that_may_be_too_long_is_measured_each_time() -> None:
+    # Between what the first ones have, and what 256 bytes more would be.
+    limits = Limits(header_bytes=250)
+    async with listening(limits=limits) as running, await running.caller() as caller:
+        for number in range(8):
+            own = b"X-My-Call: " + b"a" * (number + 1)
+            assert (await caller.call(request(b"/v2/users/me", own))).status == 200
+        own = b"X-My-Call: " + b"a" * 240
+        assert (await caller.call(request(b"/v2/users/me", own))).status == 431
+
+
 async def test_tokens_change_under_a_known_header() -> None:
     async with listening() as running, await running.caller() as caller:
         for number in range(1, 5):
@@ -215,12 +301,41 @@ async def test_tokens_change_under_a_known_header() -> None:
         ]
 
 
+IDS = [request(b"/v2/users/me", *FIELDS, b"X-Request-Id: call-%d" % number) for number in range(9)]
+
+
+@given(st.binary(max_size=80), st.integers(0, 80), st.integers(1, 200))
+def test_only_a_value_that_is_one_differs(noise: bytes, cut: int, at: int) -> None:
+    repeats = Repeats()
+    first, second, *_ = (one[one.find(b"\r\n") :] for one in IDS)
+    fields = [tuple(line.split(b": ", 1)) for line in first.split(b"\r\n")[1:-2]]
+    others = [tuple(line.split(b": ", 1)) for line in second.split(b"\r\n")[1:-2]]
+    repeats.known = known = KnownHeader(first, tuple(fields), keep_alive=True)  # type: ignore[arg-type]  # pairs
+    assert known.loosen(second, tuple(others))  # type: ignore[arg-type]  # pairs
+    usual = IDS[5]
+    assert repeats.first_line(usual) == ("GET", b"/v2/users/me", (b"call-5",))
+    for changed in (
+        usual[:at] + noise + usual[at:],
+        usual[:at] + noise + usual[at + len(noise) :],
+        usual[cut:],
+        usual + noise,
+    ):
+        line = repeats.first_line(changed)
+        if line is not None:
+            method, target, (value,) = line
+            block = first.replace(b"call-0", value)
+            assert changed == b"%b %b HTTP/1.1%b" % (method.encode(), target, block)
+            assert value.isascii()
+            assert value.decode().isprintable()
+            assert value == value.strip()
+
+
 @given(st.binary(max_size=80), st.integers(0, 80), st.integers(1, 200))
 def test_only_the_known_header_is_known(noise: bytes, cut: int, at: int) -> None:
     repeats = Repeats()
     block = USUAL[USUAL.find(b"\r\n") :]
-    repeats.known = known = KnownHeader(block, (), keep_alive=True)
-    assert repeats.first_line(USUAL) == ("GET", b"/v2/users/me")
+    repeats.known = KnownHeader(block, (), keep_alive=True)
+    assert repeats.first_line(USUAL) == ("GET", b"/v2/users/me", ())
     for changed in (
         USUAL[:at] + noise + USUAL[at:],
         USUAL[:at] + noise + USUAL[at + len(noise) :],
@@ -229,8 +344,9 @@ def test_only_the_known_header_is_known(noise: bytes, cut: int, at: int) -> None
     ):
         line = repeats.first_line(changed)
         if line is not None:
-            method, target = line
-            assert changed == b"%b %b HTTP/1.1%b" % (method.encode(), target, known.block)
+            method, target, values = line
+            assert values == ()
+            assert changed == b"%b %b HTTP/1.1%b" % (method.encode(), target, block)
             assert b" " not in target
             assert target.isascii()
             assert target.decode().isprintable()

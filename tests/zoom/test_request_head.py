@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.core.headers import Repeated
+from gateway.core.repeated import Repeated
 from gateway.ports import UpstreamRequest
 from gateway.zoom.upstream.head import CHUNKED, encode_head
 from tests.zoom.peer import chunks_of
@@ -33,6 +33,26 @@ def test_fields_that_go_out_again_are_the_same_bytes() -> None:
         encode_head(UpstreamRequest("GET", b"/a b", shared))
     with pytest.raises(ValueError, match=r"needs Content-Length"):
         encode_head(UpstreamRequest("POST", b"/a", Repeated([HOST]), chunks_of()))
+
+
+def test_fields_with_values_of_their_own_go_out_as_they_are() -> None:
+    shared = Repeated([HOST, (b"X-A", b"0"), (b"X-B", b"")], ((1, 0), (2, 1)))
+    for call in (b"1", b"2"):
+        varied = shared.varied([call, b"b" + call])
+        expected = encode_head(UpstreamRequest("GET", b"/a", [*varied]))
+        assert encode_head(UpstreamRequest("GET", b"/a", varied)) == expected
+        with pytest.raises(ValueError, match=r"needs Content-Length"):
+            encode_head(UpstreamRequest("POST", b"/a", varied, chunks_of()))
+    for bad in (b"\r", b"\n", b"\0", b"1\r\nX: y"):
+        with pytest.raises(ValueError, match="CR, LF or NUL"):
+            encode_head(UpstreamRequest("GET", b"/a", shared.varied([b"1", bad])))
+
+
+def test_framing_is_no_value_of_a_call_of_its_own() -> None:
+    shared = Repeated([HOST, (b"Content-Length", b"0")], ((1, 0),))
+    for _ in range(2):
+        with pytest.raises(ValueError, match="framing"):
+            encode_head(UpstreamRequest("GET", b"/a", shared.varied([b"5"])))
 
 
 @pytest.mark.parametrize("name", [b"X-Name", b"Content-Length"])

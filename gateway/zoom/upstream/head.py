@@ -4,10 +4,12 @@ Pure. What is wrong here is the caller's mistake, so it raises ValueError, befor
 is sent. Source: RFC 9112, sections 3, 5 and 6.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from gateway.core.fates import Fates
-from gateway.core.headers import Repeated
+from gateway.core.headers import Field
+from gateway.core.repeated import Repeated, Varied
 from gateway.ports import UpstreamRequest
 
 CHUNKED: Final = -1
@@ -33,16 +35,34 @@ def encode_head(request: UpstreamRequest) -> tuple[bytes, int]:
         raise ValueError("the method or the target is empty, or has a space in it")
     first = verb + b" " + target + b" HTTP/1.1"
     _refuse_ends(first, 0)
-    if body is None and type(headers) is Repeated and headers.encoded:
-        return first + headers.encoded, 0
+    if body is None:
+        if type(headers) is Repeated:
+            return first + (headers.encoded or _shared(headers)), 0
+        if type(headers) is Varied:
+            shared = headers.base
+            for value in headers.values:
+                _refuse_ends(value, 0)
+            if not shared.encoded:
+                if any(_READ[shared[place][0]] for place, _ in shared.spots):
+                    raise ValueError("a framing header differs from call to call")
+                _shared(shared)
+            return first + shared.written(headers.values), 0
+    rest, length = _encoded(headers, with_body=body is not None)
+    return first + rest, length
+
+
+def _shared(headers: Repeated) -> bytes:
+    """What follows the first line, as `encoded` keeps it for the next call."""
+    headers.encoded, _ = _encoded(headers, with_body=False)
+    return headers.encoded
+
+
+def _encoded(headers: Sequence[Field], *, with_body: bool) -> tuple[bytes, int]:
     lines = [b"", *[name + b": " + value for name, value in headers], b"\r\n"]
     rest = b"\r\n".join(lines)
     _refuse_ends(rest, len(lines))
     framing = [field for field in headers if _READ[field[0]]]
-    length = _framing(framing, with_body=body is not None) if framing or body is not None else 0
-    if body is None and type(headers) is Repeated:
-        headers.encoded = rest
-    return first + rest, length
+    return rest, _framing(framing, with_body=with_body) if framing or with_body else 0
 
 
 def _refuse_ends(text: bytes, lines: int) -> None:

@@ -30,7 +30,24 @@ Whole = tuple[int, str, KnownFields, bytes]
 """Status, reason, fields and body of an answer over HTTP/1.1 that leaves its connection open."""
 
 
+_LONGEST_COMMON: Final = 1024
+"""Bytes of a head that is remembered."""
+
+
+class _Last:
+    """The head that came last of those whose lines are all remembered anyway."""
+
+    __slots__ = ("fields", "head", "reason", "status")
+
+    def __init__(self) -> None:
+        self.head = b""
+        self.status = 0
+        self.reason = ""
+        self.fields = KnownFields()
+
+
 _lines: Final = AnswerLines()
+_last: Final = _Last()
 _statuses: Final[dict[bytes, tuple[int, str]]] = {}
 
 
@@ -42,13 +59,18 @@ def read_whole(data: bytes) -> Whole | None:
     end = data.find(b"\r\n\r\n", 0, _LONGEST)
     if end < 0:
         return None
-    lines = data[:end].split(b"\r\n")
+    head, last = data[:end], _last
+    body = end + 4
+    if head == last.head and last.fields.read.length == len(data) - body:
+        return last.status, last.reason, last.fields, data[body:]
+    lines = head.split(b"\r\n")
     first = lines.pop(0)
     known = _statuses.get(first) or _status(first)
     fields = _lines.read(lines) if known else None
-    body = end + 4
     if known is None or fields is None or fields.read.length != len(data) - body:
         return None
+    if fields.common and end <= _LONGEST_COMMON:
+        last.head, (last.status, last.reason), last.fields = head, known, fields
     return known[0], known[1], fields, data[body:]
 
 
