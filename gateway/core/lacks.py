@@ -62,13 +62,15 @@ class Lacks:
 
     def __init__(self) -> None:
         self._known: OrderedDict[Key, Lack] = OrderedDict()
+        self._accounts: set[str] = set()
+        """Those that may have open ones: a thousand others need no look."""
         self.open = 0
         """How many there are now."""
 
     def heard(self, key: Key, scopes: tuple[str, ...], generation: int, now: float) -> Lack | None:
         """An operation was refused. Give what is to be told of it; None: it was told."""
         account, method, route = key
-        del account
+        self._accounts.add(account)
         known = self._known.pop(key, None)
         if known is None:
             fresh = Lack(method, route, scopes, now, now, 1, generation, now)
@@ -112,7 +114,7 @@ class Lacks:
         """Those of an account that are open, with `token` as the one that calls get, the newest
         first.
         """
-        if not self.open:
+        if account not in self._accounts:
             return ()
         held = scopes_of(token.scope) if token else frozenset()
         generation = token.generation if token else 0
@@ -125,7 +127,10 @@ class Lacks:
         keys = [key for key in self._known if key[0] == account]
         for key in keys:
             self._settle(key, settled)
-        return tuple(lack for key in reversed(keys) if (lack := self._known[key]).open)
+        found = tuple(lack for key in reversed(keys) if (lack := self._known[key]).open)
+        if not found:
+            self._accounts.discard(account)
+        return found
 
     def __len__(self) -> int:
         return len(self._known)

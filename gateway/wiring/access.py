@@ -33,11 +33,11 @@ def policy(settings: Settings, shapes: Shapes) -> Policy | None:
 def access_policy(settings: Settings, shapes: Shapes | None = None) -> Policy:
     """What the rules say, even if that is nothing."""
     access = settings.access
-    return policy_of(access.rules, shapes, default_allows=access.default == "allow")
+    return policy_of(access.rules, default_allows=access.default == "allow", shapes=shapes)
 
 
 def policy_of(
-    rules: Sequence[AccessRule], shapes: Shapes | None = None, *, default_allows: bool
+    rules: Sequence[AccessRule], *, default_allows: bool, shapes: Shapes | None = None
 ) -> Policy:
     return Policy(
         [rule(one) for one in rules if not one.real_token],
