@@ -45,6 +45,9 @@ fleet-2: FILES := outages skew rolling
 fleet-1 fleet-2:
 	$(BIN)/python -m pytest --timeout=300 $(FILES:%=tests/fleet/test_%.py)
 
+test-pacing: $(STAMP) ## eight replicas keep just under Zoom's limits, and are fair: alone on the machine
+	$(BIN)/python -m pytest --timeout=300 tests/fleet/test_paced.py
+
 test-soak: $(STAMP) ## everything goes wrong at once, two minutes; SOAK=long: an hour. Needs what test-deps installs
 	$(BIN)/python -m pytest --timeout=3000 $(if $(filter long,$(SOAK)),,--numprocesses=2 --dist=loadfile) tests/soak
 
@@ -71,6 +74,9 @@ bench-full: $(STAMP) ## the same at length, and how it grows: half an hour; writ
 
 test-deps: ## what tests start (Redis, Prometheus, Chromium, podman ...), by apt-get as root
 	@sh scripts/test_deps.sh
+
+client-deps: ## clients with hard-coded hosts, that test-processes runs: pip and npm
+	@sh scripts/client_deps.sh .cache/clients
 
 core-coverage: $(STAMP) ## each core module, covered in full by its own test file
 	$(BIN)/python scripts/core_coverage.py
@@ -101,4 +107,4 @@ lock: $(STAMP) ## resolve the locked requirements anew
 clean: ## remove what was built
 	rm -rf $(VENV) $(TOOLS) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .cache
 
-.PHONY: help venv demo lint format test test-processes test-fleet fleet-1 fleet-2 test-packaging test-soak audit sbom bench bench-full bench-deps bench-fleet test-deps core-coverage docs site image lock clean
+.PHONY: help venv demo lint format test test-processes test-fleet fleet-1 fleet-2 test-packaging test-pacing test-soak audit sbom bench bench-full bench-deps bench-fleet test-deps client-deps core-coverage docs site image lock clean

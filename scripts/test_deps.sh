@@ -1,6 +1,6 @@
 #!/bin/sh
 # Install what tests start: Redis (which is the Sentinel, too), libfaketime, HAProxy, Prometheus, a
-# browser, slowhttptest, and what builds and runs images. Without them those tests are skipped.
+# browser, slowhttptest, Node, and what builds and runs images. Without them those tests are skipped.
 set -eu
 
 missing=""
@@ -19,6 +19,10 @@ need podman podman
 need runc runc
 need catatonit catatonit
 need mmdebstrap mmdebstrap
+need node nodejs
+need npm npm
+need ip iproute2
+need nsenter util-linux
 faketime=""
 for file in /usr/lib/*/faketime /usr/lib/faketime /usr/local/lib/faketime; do
     [ ! -e "$file/libfaketimeMT.so.1" ] || faketime=$file

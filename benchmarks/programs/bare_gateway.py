@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from gateway.cli.main import main
 from gateway.observe.fanout import Fanout
-from gateway.ports import CallReport
+from gateway.reports import CallReport
 
 
 def began(self: Fanout, account: str) -> None: ...

@@ -9,7 +9,8 @@ from structlog.typing import FilteringBoundLogger
 from gateway.core.events import TokenEvent
 from gateway.core.trace import chosen
 from gateway.observe.logs import call_writer
-from gateway.ports import CallReport, Observer
+from gateway.ports import Observer
+from gateway.reports import CallReport
 
 SLOW: Final = 5.0
 """Seconds from which a call's line is always written: clients give up at 10 to 15."""

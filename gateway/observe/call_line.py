@@ -8,7 +8,7 @@ from json.encoder import encode_basestring_ascii
 from typing import Any, Final
 
 from gateway.observe.fields import LONGEST, Event
-from gateway.ports import CallReport
+from gateway.reports import CallReport
 
 KEY: Final = "call"
 """The keyword by which a report comes to the log."""

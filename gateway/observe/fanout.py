@@ -4,7 +4,8 @@ import contextlib
 from collections.abc import Callable
 
 from gateway.core.events import TokenEvent
-from gateway.ports import CallReport, Observer
+from gateway.ports import Observer
+from gateway.reports import CallReport
 
 
 class Fanout:

@@ -12,7 +12,7 @@ from gateway.core.rate_use import Errors
 from gateway.observe.failure import describe
 from gateway.observe.throttle import Later, Throttle, call_later
 from gateway.observe.tls_log import TlsLog
-from gateway.ports import CallReport
+from gateway.reports import CallReport
 
 FAULTS_PERIOD = 1.0
 """Seconds between two lines about faults of the same kind."""

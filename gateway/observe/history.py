@@ -19,7 +19,8 @@ from gateway.core.pace import SPAN, Pace
 from gateway.core.status import iso
 from gateway.core.timeline import COLUMNS, STEP, Kind, Timeline
 from gateway.observe.token_lines import line_of, refusals_line
-from gateway.ports import CallReport, Observer, ReplayOutcome
+from gateway.ports import Observer
+from gateway.reports import CallReport, ReplayOutcome
 
 MOST: Final = 50
 """Events that are kept for an account."""

@@ -23,7 +23,7 @@ from gateway.observe.plain_structlog import (
 )
 from gateway.observe.sink import Sink
 from gateway.observe.uncaught import words
-from gateway.ports import CallReport
+from gateway.reports import CallReport
 
 LogFormat = Literal["json", "console"]
 Level = Literal["debug", "info", "warning", "error"]

@@ -34,7 +34,7 @@ from gateway.observe.rate_metrics import RateMetrics
 from gateway.observe.shared import Processes, Shared
 from gateway.observe.tally import BUCKETS, UNKNOWN, Tally
 from gateway.observe.token_gauges import TokenGauges
-from gateway.ports import CallReport, ReplayOutcome
+from gateway.reports import CallReport, ReplayOutcome
 
 PREFIX: Final = "zoom_gateway"
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 from gateway.core.diagnosis import Chart
 from gateway.core.events import TokenEvent
 from gateway.core.lacks import Lack, Lacks
-from gateway.ports import CallReport, Observer
+from gateway.ports import Observer
+from gateway.reports import CallReport
 
 Tell = Callable[[str, Lack], None]
 """Told the account, and what it lacks. Must not raise or wait."""

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from gateway.core.rate_use import RateUse
 from gateway.core.ratelimit import Told
-from gateway.ports import Throttling
+from gateway.reports import Throttling
 
 SUCCESS: Final = "success"
 FAILURE: Final = "failure"

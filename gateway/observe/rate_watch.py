@@ -9,7 +9,8 @@ from gateway.core.events import TokenEvent
 from gateway.core.rate_use import RECENT, STEP, WINDOWS, Errors, RateUse, Used
 from gateway.core.ratelimit import UNKNOWN_CATEGORY, Kind, Told, told
 from gateway.core.status import iso
-from gateway.ports import CallReport, Observer
+from gateway.ports import Observer
+from gateway.reports import CallReport
 
 CATEGORY: Final = b"x-ratelimit-category"
 TYPE: Final = b"x-ratelimit-type"

@@ -17,7 +17,7 @@ from opentelemetry.trace.span import TraceState
 from gateway.core.events import Minted, MintFailed
 from gateway.core.routes import OTHER
 from gateway.core.trace import CallTrace, Sending, Steps, TraceContext
-from gateway.ports import CallReport
+from gateway.reports import CallReport
 
 SHORTEST_WAIT: Final = 0.001
 """Seconds: a shorter wait for a token is no span."""

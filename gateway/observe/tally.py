@@ -15,7 +15,7 @@ from prometheus_client import Counter, Gauge, Histogram, Metric
 from prometheus_client.registry import Collector
 
 from gateway.core.routes import METHODS, OTHER
-from gateway.ports import CallReport
+from gateway.reports import CallReport
 
 BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 """Seconds. Zoom's API mostly answers in 50 to 500 ms; the longest call is ended by

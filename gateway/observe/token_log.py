@@ -7,7 +7,8 @@ from structlog.typing import FilteringBoundLogger
 from gateway.core.events import RefusalCause, Refused, TokenEvent
 from gateway.observe.throttle import Later, Throttle, call_later
 from gateway.observe.token_lines import became, line_of, refusals_line
-from gateway.ports import CallReport, Observer
+from gateway.ports import Observer
+from gateway.reports import CallReport
 
 REFUSALS_PERIOD = 1.0
 """Seconds between two warnings of refusals with the same cause: a dead token brings hundreds."""

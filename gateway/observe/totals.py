@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Mapping
 
 from gateway.core.events import ForeignMint, Minted, MintFailed, Refused, TokenEvent
-from gateway.ports import CallReport, Observer, ReplayOutcome
+from gateway.ports import Observer
+from gateway.reports import CallReport, ReplayOutcome
 
 NAMES = ("calls", "refusals", "recovered", "passed_on", "mints", "mint_failures", "foreign_mints")
 """Every total, in the order of the page. `recovered` and `passed_on` are calls that were

@@ -30,7 +30,8 @@ from gateway.core.headers import CallerHeaders
 from gateway.core.secret import Secret
 from gateway.core.trace import CallTrace
 from gateway.observe.spans import Attributes, CallSpans, Mark, Place, mint_span, span_context
-from gateway.ports import CallReport, Clock, Observer
+from gateway.ports import Clock, Observer
+from gateway.reports import CallReport
 
 QUEUE: Final = 4096
 """Spans that are kept while the collector is slow; of more, the oldest are lost."""

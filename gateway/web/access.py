@@ -12,7 +12,7 @@ from gateway.core.headers import CallerHeaders
 from gateway.core.keys import Keys, WrongKeyError
 from gateway.core.policy import DEFAULT, Decision, Group, Policy
 from gateway.core.token_rights import TokenRights
-from gateway.ports import CallReport
+from gateway.reports import CallReport
 from gateway.web.admit import Call
 from gateway.web.repeats import KnownHeader, Passed
 

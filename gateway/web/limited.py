@@ -7,7 +7,8 @@ from typing import Final
 
 from gateway.core.ratelimit import REMAINING, Limited, last_sending, limited, retry_in
 from gateway.core.verdict import message_of
-from gateway.ports import Clock, RetryOutcome, Throttling
+from gateway.ports import Clock
+from gateway.reports import RetryOutcome, Throttling
 from gateway.web.admit import Call
 from gateway.web.received import Received
 from gateway.web.visit import Visit

@@ -16,7 +16,8 @@ from gateway.core.errors import CallRefusedError
 from gateway.core.headers import Field
 from gateway.core.host_routes import api_beside
 from gateway.core.target import PLACEHOLDER, Emulated
-from gateway.ports import CallReport, Loan
+from gateway.ports import Loan
+from gateway.reports import CallReport
 from gateway.web.accounts import DEFAULT, AccountContext
 from gateway.web.admit import Call
 from gateway.web.errors import MethodRefusedError

@@ -13,7 +13,8 @@ from gateway.core.pacing import Lane, Refusal
 from gateway.core.plans import USUAL, Plan
 from gateway.core.rate_book import DAY, PERIOD, Ask, Book, Share
 from gateway.core.ratelimit import Kind, Limited, told
-from gateway.ports import CallReport, Clock, RateStore
+from gateway.ports import Clock, RateStore
+from gateway.reports import CallReport
 
 PATIENCE: Final = 1.0
 """Seconds for the store to answer: calls wait for it."""

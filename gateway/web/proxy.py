@@ -18,13 +18,8 @@ from gateway.core.routes import METHODS, OTHER
 from gateway.core.token import Token
 from gateway.core.trace import carried
 from gateway.core.verdict import Verdict
-from gateway.ports import (
-    CallReport,
-    CallTokens,
-    ReplayOutcome,
-    UpstreamAnswer,
-    UpstreamRequest,
-)
+from gateway.ports import CallTokens, UpstreamAnswer, UpstreamRequest
+from gateway.reports import CallReport, ReplayOutcome
 from gateway.web.admit import Admission, Call, body_of
 from gateway.web.answer import Answer
 from gateway.web.background import Background

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from gateway.core.errors import CallRefusedError
 from gateway.core.headers import CallerHeaders
 from gateway.core.hosts import HostNames, cross_site
-from gateway.ports import CallReport
+from gateway.reports import CallReport
 from gateway.web.errors import HOST_REFUSED
 
 

@@ -7,7 +7,8 @@ from gateway.core.errors import UpstreamStaleError
 from gateway.core.headers import Field
 from gateway.core.ratelimit import LIMITED
 from gateway.core.trace import Steps
-from gateway.ports import CallReport, ReplayOutcome, RetryOutcome, UpstreamRequest
+from gateway.ports import UpstreamRequest
+from gateway.reports import CallReport, ReplayOutcome, RetryOutcome
 from gateway.web.answer import Answer
 from gateway.web.errors import Problem, error_answer, reason
 from gateway.web.meters import Hand

@@ -8,7 +8,8 @@ from gateway.core.rate_use import Errors
 from gateway.observe.access_log import AccessLog
 from gateway.observe.gateway_log import GatewayLog
 from gateway.observe.token_log import TokenLog
-from gateway.ports import CallReport, Observer
+from gateway.ports import Observer
+from gateway.reports import CallReport
 
 
 class Lines(Observer):

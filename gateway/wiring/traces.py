@@ -7,7 +7,8 @@ from gateway.core.events import TokenEvent
 from gateway.core.headers import CallerHeaders
 from gateway.core.status import Replica
 from gateway.core.trace import CallTrace, foreign
-from gateway.ports import CallReport, Clock, Observer
+from gateway.ports import Clock, Observer
+from gateway.reports import CallReport
 from gateway.settings import Settings
 from gateway.wiring.lines import Lines
 

@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families as text_form
 from gateway.core.events import Minted
 from gateway.core.token import Cause
 from gateway.observe.metrics import Metrics
-from gateway.ports import CallReport
+from gateway.reports import CallReport
 from tests.observe.charts import A0, WALL, fleet, healthy
 from tests.support.load import control, counted, metric, session, state
 from tests.support.processes import (

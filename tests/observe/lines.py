@@ -34,7 +34,7 @@ from gateway.core.trace import CallTrace, TraceContext
 from gateway.observe.access_log import AccessLog
 from gateway.observe.gateway_log import GatewayLog, WorkersLog
 from gateway.observe.token_log import TokenLog
-from gateway.ports import CallReport, ReplayOutcome, RetryOutcome, Throttling
+from gateway.reports import CallReport, ReplayOutcome, RetryOutcome, Throttling
 from tests.observe.charts import A0, A1
 
 

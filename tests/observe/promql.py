@@ -15,7 +15,7 @@ from gateway.core.token import Cause
 from gateway.observe.limit_metrics import NAMES
 from gateway.observe.metrics import DENIED, FAILURE, PREVIOUS_SECRET, SUCCESS, Metrics
 from gateway.observe.pace_metrics import REASONS
-from gateway.ports import ReplayOutcome, RetryOutcome
+from gateway.reports import ReplayOutcome, RetryOutcome
 from tests.observe.charts import A0, WALL, fleet, healthy
 from tests.observe.lines import EVERY, calls
 

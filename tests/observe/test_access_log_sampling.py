@@ -6,7 +6,7 @@ import pytest
 
 from gateway.core.trace import CallTrace, TraceContext
 from gateway.observe.access_log import SLOW, AccessLog
-from gateway.ports import CallReport, ReplayOutcome
+from gateway.reports import CallReport, ReplayOutcome
 from tests.observe.conftest import Journal
 
 

@@ -14,7 +14,7 @@ from gateway.observe.access_log import AccessLog
 from gateway.observe.gateway_log import GatewayLog
 from gateway.observe.logs import Level
 from gateway.observe.token_log import TokenLog
-from gateway.ports import CallReport, ReplayOutcome
+from gateway.reports import CallReport, ReplayOutcome
 from tests.observe.charts import CANARY
 from tests.observe.conftest import Journal, Timer
 from tests.observe.lines import EVERY, minted

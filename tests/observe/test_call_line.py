@@ -17,7 +17,7 @@ from gateway.observe.call_line import expand, json_line
 from gateway.observe.fields import LONGEST, Shape
 from gateway.observe.logs import Json, Stamp
 from gateway.observe.sink import GATHER, PIECE, Sink
-from gateway.ports import CallReport, ReplayOutcome, Throttling
+from gateway.reports import CallReport, ReplayOutcome, Throttling
 from tests.support.processes import eventually
 
 TEXT = st.text(max_size=30) | st.just("é" * (LONGEST + 1))

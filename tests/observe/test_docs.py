@@ -17,7 +17,7 @@ from gateway.observe.limit_metrics import NAMES
 from gateway.observe.logs import configure
 from gateway.observe.metrics import DENIED, FAILURE, PREVIOUS_SECRET, SUCCESS
 from gateway.observe.pace_metrics import REASONS
-from gateway.ports import ReplayOutcome, RetryOutcome
+from gateway.reports import ReplayOutcome, RetryOutcome
 from tests.observe.charts import WALL
 from tests.observe.lines import write_all
 from tests.observe.promql import registry

@@ -1,6 +1,6 @@
 from gateway.core.events import StoreUp, TokenEvent
 from gateway.observe.fanout import Fanout
-from gateway.ports import CallReport
+from gateway.reports import CallReport
 
 REPORT = CallReport("id", "127.0.0.1", "default", "GET", "other")
 

@@ -20,7 +20,7 @@ from gateway.core.events import (
 )
 from gateway.core.token import Cause
 from gateway.observe.history import MOST, TOGETHER, History
-from gateway.ports import CallReport, ReplayOutcome
+from gateway.reports import CallReport, ReplayOutcome
 from tests.observe.charts import A0, CANARY, WALL
 from tests.observe.lines import EVERY, mint_failed, minted
 

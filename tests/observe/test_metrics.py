@@ -23,7 +23,7 @@ from gateway.core.slots import Phase
 from gateway.core.token import Cause
 from gateway.observe.limit_metrics import Usage
 from gateway.observe.metrics import Metrics
-from gateway.ports import CallReport, ReplayOutcome
+from gateway.reports import CallReport, ReplayOutcome
 from tests.observe.charts import A0, CANARY, NOW, WALL, healthy, held_off, tokenless, troubled
 
 

@@ -9,7 +9,7 @@ from gateway.core.rate_use import STEP, Errors
 from gateway.core.ratelimit import Kind, Limited
 from gateway.observe.rate_metrics import RateMetrics
 from gateway.observe.rate_watch import RateWatch
-from gateway.ports import CallReport, ReplayOutcome, RetryOutcome, Throttling
+from gateway.reports import CallReport, ReplayOutcome, RetryOutcome, Throttling
 from tests.observe.charts import healthy
 
 

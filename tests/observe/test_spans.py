@@ -21,7 +21,7 @@ from gateway.core.headers import CallerHeaders, read_caller
 from gateway.core.token import Cause
 from gateway.core.trace import CallTrace, Steps, TraceContext, begin, read_context
 from gateway.observe.spans import LONGEST, CallSpans, Mark, Place, mint_span, span_context
-from gateway.ports import CallReport, ReplayOutcome
+from gateway.reports import CallReport, ReplayOutcome
 from tests.observe.charts import A0
 from tests.observe.lines import minted
 

@@ -6,7 +6,7 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from gateway.observe.tally import BUCKETS, Tally
-from gateway.ports import CallReport
+from gateway.reports import CallReport
 from tests.support.processes import eventually
 
 REPORT = CallReport("id", "127.0.0.1", "default", "GET", "other", 200, 0.2, 0.1)

@@ -2,7 +2,7 @@ from gateway.core.errors import MintFailure
 from gateway.core.events import ForeignMint, Minted, MintFailed, RefusalCause, Refused, StoreUp
 from gateway.core.token import Cause
 from gateway.observe.totals import Totals
-from gateway.ports import CallReport, ReplayOutcome
+from gateway.reports import CallReport, ReplayOutcome
 from tests.observe.charts import A0
 
 

@@ -10,7 +10,8 @@ from gateway.core.endpoint import Endpoint
 from gateway.core.errors import TokenUnavailableError
 from gateway.core.events import TokenEvent
 from gateway.core.token import SlotId
-from gateway.ports import CallReport, Clock, TokenStore
+from gateway.ports import Clock, TokenStore
+from gateway.reports import CallReport
 from gateway.stores.memory import MemoryStore
 from gateway.tokens.manager import ManagerParts, TokenManager
 from gateway.tokens.probing import ProbeTarget

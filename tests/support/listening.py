@@ -16,7 +16,8 @@ from gateway.core.limits import Limits
 from gateway.core.loops import LoopMark
 from gateway.core.routes import OTHER
 from gateway.core.trace import CallTrace
-from gateway.ports import CallReport, Upstream
+from gateway.ports import Upstream
+from gateway.reports import CallReport
 from gateway.web.access import Access
 from gateway.web.accounts import AccountContext, Accounts
 from gateway.web.connection import Connection

@@ -13,7 +13,7 @@ from gateway.core.endpoint import Endpoint
 from gateway.core.secret import Secret
 from gateway.core.token import Token
 from gateway.core.verdict import decode_body
-from gateway.ports import ReplayOutcome
+from gateway.reports import ReplayOutcome
 from gateway.sim import SimClient, SimConfig, Simulator
 from gateway.zoom.upstream import HttpUpstream
 from tests.support.listening import KIB, Listening, listening, until

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.core.errors import UpstreamBrokenError, UpstreamTimeoutError
 from gateway.core.limits import Limits
-from gateway.ports import ReplayOutcome
+from gateway.reports import ReplayOutcome
 from tests.support.listening import KIB, listening, until
 from tests.support.raw_http import Caller, request
 from tests.support.scripted_tokens import ScriptedTokens

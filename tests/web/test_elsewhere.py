@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from gateway.core.errors import UpstreamStaleError
-from gateway.ports import ReplayOutcome
+from gateway.reports import ReplayOutcome
 from tests.support.listening import KIB, listening, until
 from tests.support.raw_http import request
 from tests.support.scripted_hosts import ScriptedHosts, redirect

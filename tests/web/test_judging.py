@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from gateway.core.errors import UpstreamBrokenError
-from gateway.ports import ReplayOutcome
+from gateway.reports import ReplayOutcome
 from gateway.web import received
 from tests.support.listening import listening
 from tests.support.raw_http import request

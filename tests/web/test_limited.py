@@ -18,7 +18,7 @@ from gateway.core.policy import Policy
 from gateway.core.ratelimit import Kind, Limited
 from gateway.core.secret import Secret
 from gateway.core.token import Token
-from gateway.ports import CallReport, ReplayOutcome, RetryOutcome, Throttling
+from gateway.reports import CallReport, ReplayOutcome, RetryOutcome, Throttling
 from gateway.web import received
 from gateway.web.access import Access
 from gateway.web.accounts import AccountContext

@@ -14,7 +14,8 @@ from gateway.core.errors import PacedError, StoreError, StoreUnavailableError
 from gateway.core.plans import PLANS, Limit, Plan, daily
 from gateway.core.rate_book import DAY, PERIOD, Ask
 from gateway.core.ratelimit import Kind, Limited
-from gateway.ports import CallReport, Clock, RateStore, Reserved
+from gateway.ports import Clock, RateStore, Reserved
+from gateway.reports import CallReport
 from gateway.stores.rates import MemoryRates
 from gateway.web.accounts import AccountContext
 from gateway.web.pacing import CLOSED, LEARNED, PaceHooks, PaceParts, Pacer

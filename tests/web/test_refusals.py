@@ -13,7 +13,7 @@ from gateway.core.errors import (
     UpstreamConnectError,
     UpstreamTimeoutError,
 )
-from gateway.ports import ReplayOutcome
+from gateway.reports import ReplayOutcome
 from gateway.web import background
 from tests.support.listening import KIB, listening, until
 from tests.support.raw_http import Heard, request
