@@ -26,6 +26,9 @@ from gateway.stores.redis_problems import FAULTS, content_error, store_error
 DEADLINE: Final = 3.0
 """Seconds for a call in all: a connection, its turn, its answer."""
 
+_AGAIN: Final = 0.1
+"""Seconds until a call that goes on although it was cancelled is cancelled once more."""
+
 AT_ONCE: Final = 16
 """Calls that are under way together; more wait for their turn."""
 
@@ -143,10 +146,11 @@ class RedisStore:
         """Close every connection. Who waits in another call meets StoreUnavailableError."""
         self._closed = True
         await self._listener.close()
-        running = set(self._running)
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        while running := set(self._running):
+            for task in running:
+                task.cancel()
+            # The client may swallow one cancellation, not all.
+            await asyncio.wait(running, timeout=_AGAIN)
         await self._connections.close()
 
     async def run(self, script: str, key: str, *arguments: str | int | bytes) -> Any:
