@@ -54,6 +54,18 @@ async def test_a_way_by_a_proxy_that_works(tmp_path: Path) -> None:
     assert "canary" not in found.stdout + found.stderr + words.stdout + words.stderr
 
 
+async def test_an_address_that_only_the_proxy_could_use(tmp_path: Path) -> None:
+    proxy = ConnectProxy()
+    async with behind(tmp_path, proxy) as variables:
+        given = {"ZOOM_GATEWAY_UPSTREAM__ADDRESSES": '{"api.zoom.us": "192.0.2.7"}'}
+        found = await check(**{**variables, **given})
+    unused = found.one("address_unused")
+    assert (unused["level"], unused["about"]) == ("notice", "upstream.api_url")
+    assert unused["details"] == {"host": "api.zoom.us", "source": "upstream.addresses"}
+    assert f"the proxy {proxy.authority} resolves it" in unused["sentence"]
+    assert found.one("reached", "upstream.api_url")
+
+
 async def test_a_host_that_is_excepted_is_reached_directly(tmp_path: Path) -> None:
     proxy = ConnectProxy()
     async with behind(tmp_path, proxy) as variables:
