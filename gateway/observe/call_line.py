@@ -44,9 +44,9 @@ def _always(report: CallReport) -> dict[str, Any]:
     }
 
 
-def _sometimes(report: CallReport) -> dict[str, str | int]:
+def _sometimes(report: CallReport) -> dict[str, str | float]:
     """What stands there only where there is something to say."""
-    fields: dict[str, str | int] = {
+    fields: dict[str, str | float] = {
         "caller_name": report.caller_name,
         "key_name": report.key,
         "host": report.host,
@@ -55,6 +55,7 @@ def _sometimes(report: CallReport) -> dict[str, str | int]:
         "error": report.error,
         "rule": report.rule,
         "reason": report.reason,
+        "pace_wait_ms": _ms(report.pace_wait),
     }
     if report.throttling is not None:
         last = report.throttling.seen[-1]
@@ -95,6 +96,7 @@ def json_line(stamp: str, level: str, report: CallReport, sample_rate: float | N
         or report.key
         or report.throttling is not None
         or report.host
+        or report.pace_wait
     ):
         for name, value in _sometimes(report).items():
             said = text(value[:LONGEST]) if isinstance(value, str) else value

@@ -40,6 +40,7 @@ ALLOWED: Final = frozenset(
         "error",
         "rule",
         "key_name",
+        "pace_wait_ms",
         "rate_limit",
         "rate_category",
         "rate_retries",

@@ -114,6 +114,7 @@ def calls() -> list[CallReport]:
     limited.generation, limited.bytes_out, limited.key = 6, 96, "reports"
     story = Limited("medium", Kind.PER_SECOND, None)
     limited.throttling = Throttling([story, story], 1, RetryOutcome.LIMITED)
+    limited.pace_wait = 0.25
     lacking = CallReport("1c0ffee2", "10.1.4.17", "default", "GET", "/v2/users", 400, 0.1, 0.1, 0.0)
     lacking.generation, lacking.bytes_out, lacking.lacking = 6, 98, ("user:read:list_users:admin",)
     return [good, replayed, traced, failed, denied, known, unreached, fetched, limited, lacking]

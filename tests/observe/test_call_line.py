@@ -40,6 +40,7 @@ REPORTS = st.builds(
     duration=SECONDS,
     upstream_duration=SECONDS,
     token_wait=SECONDS,
+    pace_wait=st.sampled_from([0.0, 0.00001, 1.25]),
     generation=COUNT,
     replays=st.integers(0, 2),
     outcome=st.sampled_from([None, *ReplayOutcome]),
@@ -75,6 +76,13 @@ def test_a_limited_call_says_which_limit_it_was() -> None:
     told = json.loads(json_line("now", "info", report, None))
     names = ("key_name", "rate_limit", "rate_category", "rate_retries")
     assert [told[name] for name in names] == ["crm", "daily", "light", 1]
+
+
+def test_a_paced_call_says_how_long_it_waited() -> None:
+    report = CallReport("id", "10.1.4.17", "default", "GET", "/v2/users", 200)
+    assert "pace_wait_ms" not in json.loads(json_line("now", "info", report, None))
+    report.pace_wait = 0.42
+    assert json.loads(json_line("now", "info", report, None))["pace_wait_ms"] == 420.0
 
 
 def test_a_call_tells_of_lines_that_were_lost() -> None:
