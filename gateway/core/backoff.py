@@ -74,7 +74,7 @@ class Budget:
         filled = self.filled(now)
         return Budget(filled.level - 1.0, now)
 
-    def turn(self, now: float) -> float:
-        """When the next mint may happen: `now` or later."""
-        missing = 1.0 - self.filled(now).level
+    def turn(self, now: float, spare: float = 0.0) -> float:
+        """When the next mint may happen, `now` or later, and leave `spare` mints behind."""
+        missing = 1.0 + spare - self.filled(now).level
         return now if missing <= 0 else now + missing / self.PER_SECOND

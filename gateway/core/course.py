@@ -4,13 +4,14 @@
 - A mint is due (a refusal switched to a spare, or an operator asked): mint now.
 - Rotation, at half of the life, into another slot: make before break. With nowhere else to mint,
   at nine tenths of it, in the token's own slot: that mint may break calls in flight.
-- A mint that a refusal causes waits for its turn of the budget.
+- A mint that a refusal causes waits for its turn of the budget, and a moment by chance.
 - A slot that failed waits for its backoff; one that Zoom refuses is out while another works.
 """
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 from types import MappingProxyType
 from typing import Final
 
@@ -49,6 +50,11 @@ SPREAD: Final = 5.0
 
 SPREAD_SHARE: Final = 0.02
 """The spread is never more than this share of the life."""
+
+APART: Final = 0.25
+"""Of a mint: up to so much more than one must be in the budget, by chance, so that a mint comes up
+to half a second late. Two fleets that share an app would keep step: each would kill the other's
+token just when its calls are sent again."""
 
 _APP_WIDE: Final = frozenset(
     {MintFailure.INVALID_CLIENT, MintFailure.INVALID_ACCOUNT, MintFailure.RATE_LIMITED}
@@ -164,10 +170,16 @@ def _mint(account: Account, cause: Cause, now: float, among: tuple[Slot, ...] | 
     if not ready:
         return Rest(min(slot.retry_at for slot in candidates))
     if cause is Cause.REFUSAL:
-        turn = account.budget.turn(now)
+        turn = account.budget.turn(now, APART * _chance(account))
         if turn > now:
             return Rest(turn)
     return Mint(_best(account, ready).id, cause)
+
+
+def _chance(account: Account) -> float:
+    """In [0, 1): the same for all replicas of a fleet until there is another token."""
+    name = f"{account.epoch} {account.generation}".encode("utf-8", "surrogatepass")
+    return int.from_bytes(blake2b(name, digest_size=4).digest()) / 2**32
 
 
 def _best(account: Account, ready: list[Slot]) -> Slot:

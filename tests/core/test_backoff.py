@@ -94,6 +94,7 @@ class TestBudget:
     def test_has_a_turn_at_once_while_one_mint_is_left(self) -> None:
         assert Budget(1.0, 10.0).turn(10.0) == 10.0
         assert Budget(0.75, 10.0).turn(10.0) == 10.5
+        assert Budget(1.0, 10.0).turn(10.0, spare=0.25) == 10.5
 
     def test_gains_nothing_from_a_clock_that_lags(self) -> None:
         assert Budget(3.0, 10.0).filled(8.0).level == 3.0

@@ -263,8 +263,23 @@ class TestBudget:
         return having(account, budget=Budget(level, 5.0))
 
     def test_a_mint_that_a_refusal_causes_waits_for_its_turn(self) -> None:
-        assert step(self.spent(0.5), 5.0) == Rest(6.0)
-        assert step(self.spent(0.5), 6.0) == Mint(A0, Cause.REFUSAL)
+        turn = self.turn(self.spent(0.5))
+        assert 6.0 <= turn < 6.5
+        assert step(self.spent(0.5), turn + 1e-6) == Mint(A0, Cause.REFUSAL)
+
+    def turn(self, account: Account) -> float:
+        rest = step(account, 5.0)
+        assert isinstance(rest, Rest)
+        return rest.until
+
+    def test_fleets_that_share_an_app_do_not_keep_step(self) -> None:
+        fleets = [having(self.spent(0.5), epoch=f"fleet {number}") for number in range(20)]
+        turns = {self.turn(fleet) for fleet in fleets}
+        assert len(turns) == len(fleets)
+        assert max(turns) - min(turns) > 0.25
+        assert self.turn(fleets[0]) == self.turn(fleets[0])
+        later = having(fleets[0], generation=fleets[0].generation + 1)
+        assert self.turn(later) != self.turn(fleets[0])
 
     def test_others_do_not(self) -> None:
         assert step(request(self.spent(0.0), 5.0), 5.0) == Mint(A0, Cause.REQUEST)
