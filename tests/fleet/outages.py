@@ -38,9 +38,9 @@ class Story:
         fleet = self.one.fleet
         await fleet.store_up(0.0, among)
         self.seen["readyz while it is down"] = [await fleet.readyz(number) for number in among]
+        lines = await self._lines("store_down", among)
         self.seen["store_down lines"] = {
-            number: [line["message"] for line in fleet.gates[number].logged("store_down")]
-            for number in among
+            number: [line["message"] for line in told] for number, told in lines.items()
         }
 
     async def up(self, since: float, among: list[int] | None = None) -> None:
@@ -50,9 +50,19 @@ class Story:
         ends = await asyncio.gather(*(fleet.store_up(1.0, [number]) for number in chosen))
         self.recoveries += [end - since for end in ends]
         self.seen["readyz after it"] = [await fleet.readyz(number) for number in chosen]
-        self.seen["store_up lines"] = {
-            number: len(fleet.gates[number].logged("store_up")) for number in chosen
-        }
+        if "store_down lines" in self.seen:
+            lines = await self._lines("store_up", chosen)
+            self.seen["store_up lines"] = {number: len(told) for number, told in lines.items()}
+
+    async def _lines(self, event: str, among: list[int]) -> dict[int, list[dict[str, Any]]]:
+        """The lines of an event, by replica: they come a little after what they tell of."""
+        fleet = self.one.fleet
+
+        async def look() -> dict[int, list[dict[str, Any]]]:
+            return {number: fleet.gates[number].logged(event) for number in among}
+
+        await fleet.holds(look, lambda seen: all(seen.values()), f"all log {event}")
+        return await look()
 
     async def document_back(self, since: float) -> None:
         """Wait until Redis holds a document again."""
