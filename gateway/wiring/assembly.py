@@ -98,6 +98,36 @@ class Assembly:
         self.settings = settings
         self._commons = commons
         self.limits = limits_of(settings.limits, len(settings.accounts))
+        self._make_ways(former)
+        self._make_shared(former)
+        known = former.keepers if former and _alike(former.settings, settings) else {}
+        self.keepers: dict[str, Keeper] = {
+            name: known[name]
+            if name in known and known[name].settings.identity == account.identity
+            else self._keeper(name, account)
+            for name, account in settings.accounts.items()
+        }
+        self.pacing: Pacing = Pacing(
+            settings,
+            commons.replica.name,
+            commons.clock,
+            commons.pace_hooks,
+            former.pacing if former else None,
+        )
+        heartbeat = self.heartbeat
+        self.pacing.sees(lambda: heartbeat.sighting)
+        self.sources = sources(settings)
+        self.admin_names = host_names(settings)
+        self.key_field = settings.access.key_header.lower().encode()
+        self.key_fields: frozenset[bytes] = (former.key_fields if former else frozenset()) | {
+            self.key_field
+        }
+        """All that this process ever had: not every caller knows of a change at once."""
+        self.proxy = Proxy(self._proxy_parts())
+
+    def _make_ways(self, former: "Assembly | None") -> None:
+        """To Zoom."""
+        settings, commons = self.settings, self._commons
         self.outward: Outward
         self.upstream: HttpUpstream
         self.apis: Apis
@@ -112,6 +142,10 @@ class Assembly:
             self.upstream = upstream(settings, self.outward)
             self.apis = Apis(settings, self.outward, self.upstream)
             self.hosts = other_hosts(settings, self.outward)
+
+    def _make_shared(self, former: "Assembly | None") -> None:
+        """What all accounts share: the store, and what is kept of bodies and read of keys."""
+        settings, commons = self.settings, self._commons
         self.store: TokenStore
         if former and same_store(former.settings, settings):
             self.store = former.store
@@ -138,30 +172,6 @@ class Assembly:
             self.key_files = former.key_files
         else:
             self.key_files = KeyFiles(settings, commons.lines.key_unreadable, commons.lines.defect)
-        known = former.keepers if former and _alike(former.settings, settings) else {}
-        self.keepers: dict[str, Keeper] = {
-            name: known[name]
-            if name in known and known[name].settings.identity == account.identity
-            else self._keeper(name, account)
-            for name, account in settings.accounts.items()
-        }
-        self.pacing: Pacing = Pacing(
-            settings,
-            commons.replica.name,
-            commons.clock,
-            commons.pace_hooks,
-            former.pacing if former else None,
-        )
-        heartbeat = self.heartbeat
-        self.pacing.sees(lambda: heartbeat.sighting)
-        self.sources = sources(settings)
-        self.admin_names = host_names(settings)
-        self.key_field = settings.access.key_header.lower().encode()
-        self.key_fields: frozenset[bytes] = (former.key_fields if former else frozenset()) | {
-            self.key_field
-        }
-        """All that this process ever had: not every caller knows of a change at once."""
-        self.proxy = Proxy(self._proxy_parts())
 
     def _keeper(self, name: str, account: AccountSettings) -> Keeper:
         endpoint = minter(self.settings, account, self.outward)
