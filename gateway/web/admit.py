@@ -98,10 +98,7 @@ class Admission:
             self._accounts.named if target.emulated is None else self._accounts.named_or_undecided
         )
         account = account_of(name)
-        if target.host is not None:
-            origin = self._elsewhere(target.host)
-        else:
-            origin = self._origin if account.api is None else account.api.origin
+        origin = self._origin_of(target, account)
         return Call(
             method,
             target,
@@ -121,6 +118,12 @@ class Admission:
             int(frame[1]) if frame is not None and frame[1].isdigit() else None,
             origin,
         )
+
+    def _origin_of(self, target: Target, account: AccountContext) -> Origin:
+        """Where the call goes. Raises CallRefusedError."""
+        if target.host is not None:
+            return self._elsewhere(target.host)
+        return self._origin if account.api is None else account.api.origin
 
     def again(self, request: Request, call: Call, headers: CallerHeaders) -> Call:
         """Give a call that was admitted, as this one that differs in values alone.
